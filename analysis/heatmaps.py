@@ -1,0 +1,228 @@
+"""Heatmaps of sensitivity surfaces: one panel per label, one colour scale for all."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from analysis.powers import decade_ticks, midpoint_edges, power_of_ten
+from analysis.surfaces import Panel, panel_of, surface
+from analysis.trials import check_proportion
+
+COLOURS = "viridis"
+REIMPLEMENTED = "ada2ms"
+FOOTNOTE = "Ada2MS: our reimplementation from the abstract"
+NAMES = {
+    "weight_decay": "weight decay",
+    "grad_scale": "gradient scale",
+    "val_accuracy": "validation accuracy (%)",
+    "test_accuracy": "test accuracy (%)",
+}
+_SOME, _ALL = "////", "xxxx"
+_LOST: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.35", "hatch": _ALL, "linewidth": 0}
+_STAR: dict[str, Any] = {
+    "marker": "*",
+    "markersize": 9,
+    "markerfacecolor": "white",
+    "markeredgecolor": "black",
+    "markeredgewidth": 0.8,
+    "linestyle": "none",
+}
+
+
+def draw_panel(panel: Panel, *, scale: Normalize, delta: float, ax: Axes) -> Axes:
+    """Draw one label's surface on axes of log10(lr) and the categories of y.
+
+    Colour is accuracy. A star marks the selected cell, an outline the cells within `delta` of it; hatching
+    marks cells where some seeds diverged, crosses on white those where all did; a cell without a result
+    stays blank.
+    """
+    lefts = midpoint_edges(np.log10(panel.lrs))
+    bottoms = np.arange(len(panel.levels) + 1) - 0.5
+    shown = np.ma.masked_invalid(np.where(panel.lost, np.nan, panel.percent))
+    ax.pcolormesh(lefts, bottoms, shown, norm=scale, cmap=COLOURS, edgecolors="face", linewidth=0.3)
+    for row, column in zip(*np.nonzero(panel.diverged > 0), strict=True):
+        look = _LOST if panel.lost[row, column] else _hatching(float(scale(panel.percent[row, column])))
+        wide = lefts[column + 1] - lefts[column]
+        ax.add_patch(Rectangle((lefts[column], bottoms[row]), wide, 1, **look))
+    segments = _outline(panel.near_best(delta), lefts, bottoms)
+    for colour, points in (("black", 2.6), ("white", 1.2)):
+        lines = LineCollection(segments, colors=colour, linewidths=points, capstyle="projecting")
+        ax.add_collection(lines, autolim=False)
+    if panel.best is not None:
+        row, column = panel.best
+        ax.plot(np.log10(panel.lrs[column]), row, **_STAR, zorder=5)
+    ticks = decade_ticks(panel.lrs.tolist())
+    ax.set_xticks(np.log10(ticks), [power_of_ten(tick) for tick in ticks])
+    ax.set_yticks(range(len(panel.levels)), [power_of_ten(level) for level in panel.levels])
+    ax.tick_params(labelsize="small", length=2)
+    ax.set(xlim=(lefts[0], lefts[-1]), ylim=(bottoms[0], bottoms[-1]))
+    return ax
+
+
+def surface_grid(
+    trials: pd.DataFrame,
+    *,
+    y: str = "weight_decay",
+    metric: str = "val_accuracy",
+    task: str | None = None,
+    labels: Sequence[str] | None = None,
+    delta: float = 0.01,
+) -> Figure:
+    """Draw the surfaces of all labels as small multiples.
+
+    Every panel has its own lr axis, since grids are centred on each optimizer; the y axis and the colours are
+    shared.
+
+    Args:
+        trials: Rows as `analysis.trials.REQUIRED` describes them.
+        y: 'weight_decay' (at gradient scale 1) or 'grad_scale' (at each label's selected weight decay).
+        metric: 'val_accuracy' or 'test_accuracy'.
+        task: The task to draw; it may be left out where the rows have one only.
+        labels: The labels to draw, in this order; None draws all, sorted by name.
+        delta: The outline holds the cells within this fraction of the best one's accuracy.
+
+    Returns:
+        A figure that belongs to no window; `analysis.save_figure` writes it.
+
+    Raises:
+        ValueError: There is nothing to draw, the task is not clear, a label is unknown, or an argument is
+            wrong.
+    """
+    check_proportion("delta", delta)
+    cells = _of_task(surface(trials, x="lr", y=y, metric=metric), task)
+    shown = _known_labels(cells, labels)
+    cells = cells[cells["label"].isin(shown)]
+    panels = _panels(trials, cells, shown, y, metric)
+    trained = np.concatenate(
+        [panel.percent[~panel.lost & ~np.isnan(panel.percent)] for panel in panels.values()]
+    )
+    scale = Normalize(trained.min(), trained.max()) if len(trained) else Normalize(0, 100)
+    ours = set(cells.loc[cells["optimizer"].str.startswith(REIMPLEMENTED), "label"])
+    handles = _legend(list(panels.values()), delta, bool(ours))
+    fig, axes = _small_multiples(len(shown), len(panels[shown[0]].levels), len(handles))
+    for place, (ax, (label, panel)) in enumerate(zip(axes, panels.items(), strict=True)):
+        draw_panel(panel, scale=scale, delta=delta, ax=ax)
+        ax.tick_params(labelleft=place % _columns(len(axes)) == 0)
+        if place + _columns(len(axes)) >= len(axes):
+            ax.set_xlabel("learning rate", fontsize="small")
+        ax.set_title(_title(label, label in ours), fontsize="small")
+    fig.supylabel(NAMES[y], fontsize="medium")
+    fig.colorbar(ScalarMappable(scale, COLOURS), ax=axes, label=NAMES[metric], aspect=30, pad=0.015)
+    fig.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=_legend_columns(len(axes)),
+        fontsize="small",
+        frameon=False,
+        columnspacing=1.0,
+        handlelength=1.5,
+    )
+    return fig
+
+
+def _hatching(position: float) -> dict[str, Any]:
+    """Return the look of a partly diverged cell: black or white, whichever can be seen on its colour."""
+    red, green, blue, _ = mpl.colormaps[COLOURS](position)
+    ink = "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.45 else "white"
+    return {"facecolor": "none", "edgecolor": ink, "hatch": _SOME, "linewidth": 0}
+
+
+def _outline(inside: np.ndarray, lefts: np.ndarray, bottoms: np.ndarray) -> list[np.ndarray]:
+    """Return the segments between cells that are inside and cells that are not."""
+    padded = np.pad(inside, 1)
+    segments = []
+    for row, column in zip(*np.nonzero(padded[:, 1:] != padded[:, :-1]), strict=True):
+        segments.append(np.array([[lefts[column], bottoms[row - 1]], [lefts[column], bottoms[row]]]))
+    for row, column in zip(*np.nonzero(padded[1:] != padded[:-1]), strict=True):
+        segments.append(np.array([[lefts[column - 1], bottoms[row]], [lefts[column], bottoms[row]]]))
+    return segments
+
+
+def _of_task(cells: pd.DataFrame, task: str | None) -> pd.DataFrame:
+    tasks = sorted(cells["task"].unique())
+    if not tasks:
+        raise ValueError("trials must have grid rows to draw, but has none on this plane")
+    if task is None and len(tasks) > 1:
+        raise ValueError(f"task must be one of {', '.join(tasks)}, but got None")
+    if task is not None and task not in tasks:
+        raise ValueError(f"task must be one of {', '.join(tasks)}, but got {task!r}")
+    return cells[cells["task"] == (task or tasks[0])]
+
+
+def _panels(
+    trials: pd.DataFrame, cells: pd.DataFrame, labels: list[str], y: str, metric: str
+) -> dict[str, Panel]:
+    grid = trials[(trials["role"] == "grid") & (trials["task"] == cells["task"].iloc[0])]
+    levels = [float(level) for level in np.sort(cells[y].unique())]
+    panels = {}
+    for label in labels:
+        # every lr of the label, lest its neighbours spread over one that has no result on this plane
+        lrs = np.sort(grid.loc[grid["label"] == label, "lr"].unique().astype(float))
+        panels[label] = panel_of(cells[cells["label"] == label], y, metric, lrs, levels)
+    return panels
+
+
+def _known_labels(cells: pd.DataFrame, labels: Sequence[str] | None) -> list[str]:
+    known = sorted(cells["label"].unique())
+    shown = known if labels is None else list(labels)
+    if not shown or len(set(shown)) < len(shown) or not set(shown) <= set(known):
+        raise ValueError(f"labels must be distinct ones of {', '.join(known)}, but got {shown}")
+    return shown
+
+
+def _columns(panels: int) -> int:
+    return 3 if panels in (5, 6, 9) else min(panels, 4)
+
+
+def _legend_columns(panels: int) -> int:
+    return max(1, min(panels - 1, 3))
+
+
+def _small_multiples(panels: int, levels: int, entries: int) -> tuple[Figure, list[Axes]]:
+    columns = _columns(panels)
+    rows = -(-panels // columns)
+    legend = 0.18 * -(-entries // _legend_columns(panels))
+    # a single row is taller, so that the colour bar's name fits beside it
+    height = rows * (0.75 + 0.27 * min(max(levels, 3), 8)) + legend + (0.9 if rows == 1 else 0.3)
+    fig = Figure(figsize=(max(3.4, 0.9 + 1.6 * columns), height), layout="constrained")
+    return fig, [fig.add_subplot(rows, columns, place + 1) for place in range(panels)]
+
+
+def _title(label: str, ours: bool) -> str:
+    name, bracket, variations = label.partition("(")
+    text = textwrap.fill(bracket + variations, 24, break_long_words=False) if variations else ""
+    return f"{name}{'†' if ours else ''}" + (f"\n{text}" if text else "")
+
+
+def _legend(panels: list[Panel], delta: float, ours: bool) -> list[Artist]:
+    diverged = np.concatenate([panel.diverged.ravel() for panel in panels])
+    near = f"{100 * delta:g} percentage point{'' if delta == 0.01 else 's'}"
+    handles: list[Artist] = [
+        Line2D([], [], label="best cell (by validation)", **_STAR),
+        Patch(facecolor="none", edgecolor="black", linewidth=1.2, label=f"within {near} of it"),
+    ]
+    if ((diverged > 0) & (diverged < 1)).any():
+        handles.append(
+            Patch(facecolor="white", edgecolor="black", hatch=_SOME, linewidth=0, label="some seeds diverged")
+        )
+    if (diverged >= 1).any():
+        handles.append(Patch(**_LOST, label="all seeds diverged"))
+    if np.isnan(diverged).any():
+        handles.append(Patch(facecolor="white", edgecolor="0.7", linewidth=0.6, label="no result"))
+    if ours:
+        handles.append(Line2D([], [], linestyle="none", marker="$†$", color="black", label=FOOTNOTE))
+    return handles

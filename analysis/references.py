@@ -1,0 +1,53 @@
+"""The scale on which losses are compared: chance error minus the best reference error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.trials import cell_means, grid_runs
+
+REFERENCES = ("adamw", "sgd")
+"""The optimizers whose best error sets the scale of a task."""
+
+
+def reference_gaps(runs: pd.DataFrame, references: Sequence[str] = REFERENCES) -> pd.DataFrame:
+    """Compute `D_w`, the chance error minus the best reference error, per task.
+
+    The best reference error is the lowest mean validation error over seeds among all grid cells at gradient
+    scale 1 of the reference optimizers. It rests on them alone, so adding another optimizer moves nothing.
+
+    Args:
+        runs: Output of `analysis.trials.errors`.
+        references: Names in the column `optimizer`.
+
+    Returns:
+        One row per task with a usable grid run, with the columns task, d_w (a proportion) and d_w_source: the
+        references found, as 'adamw, sgd', or 'all labels' where a task has none of them and the best of all
+        labels stands in. d_w is not above 0 where nothing beat chance.
+
+    Raises:
+        TypeError: `references` is a single string.
+    """
+    if isinstance(references, str):
+        raise TypeError(
+            f"references must be a sequence of optimizer names, but got the string {references!r}"
+        )
+    grid = grid_runs(runs)
+    grid["is_reference"] = grid["optimizer"].isin(list(references))
+    cells = cell_means(grid, ["is_reference", "task", "label", "lr", "weight_decay"])
+    # within a task the cells of references come first, where there are any
+    best = cells.sort_values(
+        ["task", "is_reference", "val_error"], ascending=[True, False, True], kind="stable"
+    )
+    table = best.drop_duplicates("task")[["task", "is_reference", "val_error"]]
+    table = table.merge(
+        grid[["task", "chance_error"]].drop_duplicates("task"), on="task", validate="one_to_one"
+    )
+    table["d_w"] = (table["chance_error"] - table["val_error"]).round(12)
+    found = grid.loc[grid["is_reference"], ["task", "optimizer"]].drop_duplicates().sort_values("optimizer")
+    names = found.groupby("task")["optimizer"].agg(", ".join).rename("d_w_source").reset_index()
+    table = table.merge(names.astype("str"), on="task", how="left", validate="one_to_one")
+    table["d_w_source"] = table["d_w_source"].fillna("all labels")
+    return table[["task", "d_w", "d_w_source"]]

@@ -1,0 +1,77 @@
+"""One line per optimizer: where it is best, how good it is there, and how much that depends on tuning."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.selection import select_cells, test_error_at
+from analysis.sensitivity import mean_sensitivity, sensitivity_of
+from analysis.trials import errors
+from analysis.width import width_of
+
+SUMMARY_COLUMNS = [
+    "task", "label", "best_lr", "best_weight_decay", "edge_distance", "val_accuracy", "test_accuracy",
+    "test_accuracy_low", "test_accuracy_high", "seeds", "trials", "diverged", "failed", "sensitivity",
+    "sensitivity_low", "sensitivity_high", "width_own", "width_global", "within_own",
+]  # fmt: skip
+
+
+def summary(trials: pd.DataFrame) -> pd.DataFrame:
+    """Summarize a study, one row per task and label.
+
+    Args:
+        trials: Rows as `analysis.trials.REQUIRED` describes them.
+
+    Returns:
+        A table sorted by task and then by test accuracy, best first, with the columns
+
+        - task, label - best_lr, best_weight_decay, edge_distance: the selected cell (`selected_cells`) -
+            val_accuracy: its mean over the grid's seeds; a diverged seed counts as chance - test_accuracy,
+            test_accuracy_low, test_accuracy_high: `test_error` as accuracy, 95 % t-interval - seeds: the
+            number of seeds that test_accuracy averages - trials, diverged, failed: the label's rows, the
+            share of them that diverged, the number that failed - sensitivity, sensitivity_low,
+            sensitivity_high: S over seeds (`sensitivity`), 95 % t-interval - width_own, width_global (decades
+            of lr), within_own (share of cells): `width`, within one percentage point
+
+        Accuracies are fractions. A label without a usable run at gradient scale 1 keeps its row, with nulls.
+
+    Raises:
+        ValueError: The rows are not as `REQUIRED` says.
+    """
+    runs = errors(trials)
+    selected = select_cells(runs)
+    key = ["task", "label"]
+    table = selected.drop(columns="seeds")
+    for part in (
+        _test_accuracy(test_error_at(runs, selected)),
+        _counts(runs),
+        _sensitivity(mean_sensitivity(sensitivity_of(runs))),
+        width_of(runs, selected)[[*key, "width_own", "width_global", "within_own"]],
+    ):
+        table = table.merge(part, on=key, how="left", validate="one_to_one")
+    table["val_accuracy"] = 1 - table["val_error"]
+    table = table.rename(columns={"lr": "best_lr", "weight_decay": "best_weight_decay"})
+    table = table.sort_values(
+        ["task", "test_accuracy", "label"], ascending=[True, False, True], ignore_index=True
+    )
+    return table[SUMMARY_COLUMNS]
+
+
+def _test_accuracy(tested: pd.DataFrame) -> pd.DataFrame:
+    return tested[["task", "label"]].assign(
+        test_accuracy=1 - tested["test_error"],
+        test_accuracy_low=1 - tested["high"],
+        test_accuracy_high=1 - tested["low"],
+        seeds=tested["n"],
+    )
+
+
+def _counts(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs.groupby(["task", "label"], as_index=False).agg(
+        trials=("seed", "size"), diverged=("diverged", "mean"), failed=("failed", "sum")
+    )
+
+
+def _sensitivity(averaged: pd.DataFrame) -> pd.DataFrame:
+    names = {"low": "sensitivity_low", "high": "sensitivity_high"}
+    return averaged.drop(columns=["sd", "n"]).rename(columns=names)

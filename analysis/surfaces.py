@@ -1,0 +1,123 @@
+"""Slices of the sensitivity surface: mean accuracy over two of learning rate, weight decay and gradient
+scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.selection import select_cells
+from analysis.trials import errors
+
+AXES = ("lr", "weight_decay", "grad_scale")
+METRICS = {"val_accuracy": "val_error", "test_accuracy": "test_error"}
+
+
+def surface(
+    trials: pd.DataFrame,
+    *,
+    x: str = "lr",
+    y: str = "weight_decay",
+    metric: str = "val_accuracy",
+    at: float | None = None,
+) -> pd.DataFrame:
+    """Average the grid's seeds over a plane of two of lr, weight_decay and grad_scale.
+
+    Args:
+        trials: Rows as `analysis.trials.REQUIRED` describes them.
+        x: One of `AXES`.
+        y: Another of `AXES`.
+        metric: 'val_accuracy' or 'test_accuracy'.
+        at: The value of the third axis; None means gradient scale 1, or each label's selected lr or weight
+            decay.
+
+    Returns:
+        One row per cell, sorted by task, label, x and y, with the columns task, label, optimizer, those named
+        by x, y and metric (mean fraction over seeds; a diverged seed counts as chance; NaN where every seed
+        failed), seeds (usable ones), diverged (share of the usable seeds), failed (number of seeds) and best
+        (True for the selected cell, which exists at most once per task and label, and only at gradient scale
+        1).
+
+    Raises:
+        ValueError: The rows are not as `REQUIRED` says, or an axis or the metric has another name.
+    """
+    for name, axis in (("x", x), ("y", y)):
+        if axis not in AXES:
+            raise ValueError(f"{name} must be one of {', '.join(AXES)}, but got {axis!r}")
+    if x == y:
+        raise ValueError(f"x and y must differ, but both are {x!r}")
+    if metric not in METRICS:
+        raise ValueError(f"metric must be one of {', '.join(METRICS)}, but got {metric!r}")
+    runs = errors(trials)
+    selected = select_cells(runs).assign(grad_scale=1.0)
+    (third,) = set(AXES) - {x, y}
+    plane = _slice(runs[runs["role"] == "grid"], third, at, selected)
+    plane = plane.assign(**{metric: 1 - plane[METRICS[metric]], "seeds": ~plane["failed"]})
+    cells = plane.groupby(["task", "label", "optimizer", x, y, third], dropna=False, as_index=False).agg(
+        **{metric: (metric, "mean")},
+        seeds=("seeds", "sum"),
+        diverged=("diverged", "sum"),
+        failed=("failed", "sum"),
+    )
+    cells["diverged"] = cells["diverged"] / cells["seeds"].where(cells["seeds"] > 0)
+    chosen = selected.loc[selected["seeds"] > 0, ["task", "label", *AXES]].assign(best=True)
+    cells = cells.merge(chosen, on=["task", "label", *AXES], how="left", validate="one_to_one")
+    cells["best"] = cells["best"].eq(True)
+    return cells.drop(columns=third)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One label's cells on a plane of lr and `y`, as matrices of y by lr.
+
+    Attributes:
+        lrs: The learning rates of the label's grid, ascending.
+        levels: The values of the y axis, ascending, null last; they are drawn as categories.
+        percent: Mean accuracy, NaN where there is none.
+        diverged: Share of the seeds that diverged, NaN where there is none.
+        best: Row and column of the selected cell, or None where it is not on this plane.
+    """
+
+    lrs: np.ndarray
+    levels: list[float]
+    percent: np.ndarray
+    diverged: np.ndarray
+    best: tuple[int, int] | None
+
+    @property
+    def lost(self) -> np.ndarray:
+        """The cells where every seed diverged."""
+        return self.diverged >= 1
+
+    def near_best(self, delta: float) -> np.ndarray:
+        """The cells whose accuracy is not below the best one's by more than `delta` (a fraction)."""
+        if self.best is None:
+            return np.zeros_like(self.lost)
+        with np.errstate(invalid="ignore"):
+            return (self.percent >= self.percent[self.best] - 100 * delta - 1e-9) & ~self.lost
+
+
+def panel_of(cells: pd.DataFrame, y: str, metric: str, lrs: np.ndarray, levels: Sequence[float]) -> Panel:
+    """Lay out one label's rows of `analysis.surfaces.surface` as matrices; cells without a row are NaN."""
+    rows = pd.Index(levels).get_indexer(pd.Index(cells[y]))
+    columns = np.searchsorted(lrs, cells["lr"])
+    percent = np.full((len(levels), len(lrs)), np.nan)
+    diverged = percent.copy()
+    percent[rows, columns] = 100 * cells[metric].to_numpy()
+    diverged[rows, columns] = cells["diverged"].to_numpy()
+    best = np.flatnonzero(cells["best"])
+    at = (int(rows[best[0]]), int(columns[best[0]])) if len(best) else None
+    return Panel(lrs, list(levels), percent, diverged, at)
+
+
+def _slice(runs: pd.DataFrame, third: str, at: float | None, selected: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows where the third axis is `at`, or is the label's selected value."""
+    if at is None and third == "grad_scale":
+        at = 1.0
+    if at is not None:
+        return runs[np.isclose(runs[third], at, rtol=1e-9, atol=0)]
+    known = selected.loc[selected["seeds"] > 0, ["task", "label", third]]
+    return runs.merge(known, on=["task", "label", third], validate="many_to_one")

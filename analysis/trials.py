@@ -1,0 +1,188 @@
+"""The rows every analysis starts from, checked once and turned into errors.
+
+One row is one training run. `errors` refuses rows it would have to guess about, and puts the others into one
+canonical order, so that no number depends on the order in which a cluster happened to finish its trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+REQUIRED: dict[str, str] = {
+    "task": "the task's name",
+    "optimizer": "the optimizer's name, such as 'adamw'",
+    "label": "the optimizer with its fixed variations, such as 'ada2ms(mixing=0.5)'",
+    "lr": "the peak learning rate, above 0",
+    "weight_decay": "the weight decay, at least 0, or null where it does not apply",
+    "grad_scale": "the factor on the loss gradient, above 0",
+    "seed": "the integer seed of the run",
+    "role": "'grid', 'confirm' or 'search'",
+    "status": "'completed', 'diverged' or 'failed'",
+    "chance_accuracy": "the accuracy of guessing, a fraction, the same for all rows of a task",
+    "val_accuracy": "the final validation accuracy, a fraction",
+    "test_accuracy": "the final test accuracy, a fraction",
+}
+"""The columns every function here needs, with what they hold; other columns are ignored."""
+
+CELL = ["task", "label", "lr", "weight_decay"]
+"""What names a cell at one gradient scale."""
+
+_NAMES = ("task", "optimizer", "label", "role", "status")
+_ALLOWED = {"role": ("grid", "confirm", "search"), "status": ("completed", "diverged", "failed")}
+_ACCURACIES = ("chance_accuracy", "val_accuracy", "test_accuracy")
+
+
+def errors(trials: pd.DataFrame) -> pd.DataFrame:
+    """Check the rows and turn accuracies into errors.
+
+    `error = 1 - accuracy` for a completed run. A diverged run has the chance error `1 - chance_accuracy`: it
+    learned nothing, and must count as badly as that instead of dropping out. A failed run has no error (NaN):
+    it says nothing about the optimizer, and is counted in `failed`.
+
+    Args:
+        trials: One row per run, with at least the columns of `REQUIRED`; rows may come in any order.
+
+    Returns:
+        One row per run, sorted by task, label, role, grad_scale, lr, weight_decay and seed, with the columns
+        task, label, optimizer, role, grad_scale, lr, weight_decay, seed, chance_error, val_error, test_error
+        (proportions) and the booleans diverged and failed.
+
+    Raises:
+        ValueError: A column is missing or holds what it must not; two successful runs share a cell and a
+            seed; a label belongs to two optimizers; a task has two chance accuracies. No rows at all are
+            allowed.
+    """
+    _check_columns(trials)
+    columns: dict[str, pd.Series] = {name: _names(trials, name) for name in _NAMES}
+    for name in ("lr", "grad_scale", "seed", "weight_decay", *_ACCURACIES):
+        columns[name] = _numbers(trials, name)
+    runs = pd.DataFrame(columns)
+    runs["diverged"] = (runs["status"] == "diverged").to_numpy(dtype=bool)
+    runs["failed"] = (runs["status"] == "failed").to_numpy(dtype=bool)
+    _check_values(runs)
+    chance = 1 - runs["chance_accuracy"]
+    runs["chance_error"] = chance
+    for split in ("val", "test"):
+        error = (1 - runs[f"{split}_accuracy"]).mask(runs["diverged"], chance)
+        runs[f"{split}_error"] = error.mask(runs["failed"])
+    runs["seed"] = runs["seed"].astype("int64")
+    runs = _in_order(runs)
+    _check_unique(runs)
+    head = ["task", "label", "optimizer", "role", "grad_scale", "lr", "weight_decay", "seed"]
+    return runs[[*head, "chance_error", "val_error", "test_error", "diverged", "failed"]]
+
+
+def runs_at(runs: pd.DataFrame, grad_scale: float, roles: Iterable[str] = ("grid",)) -> pd.DataFrame:
+    """Return the rows of `errors` at one gradient scale, failed ones included."""
+    keep = runs["role"].isin(list(roles)) & np.isclose(runs["grad_scale"], grad_scale, rtol=1e-9, atol=0)
+    return runs[keep].reset_index(drop=True)
+
+
+def grid_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `errors` that belong to the grid at gradient scale 1 and did not fail."""
+    runs = runs_at(runs, 1.0)
+    return runs[~runs["failed"]].reset_index(drop=True)
+
+
+def labels_of(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return every task, label and optimizer there is, so that no label vanishes from a table."""
+    return runs[["task", "label", "optimizer"]].drop_duplicates(["task", "label"], ignore_index=True)
+
+
+def check_proportion(name: str, value: float) -> None:
+    """Raise a ValueError unless a tolerance such as `delta` lies in [0, 1]."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be in [0, 1], but got {value}")
+
+
+def cell_means(runs: pd.DataFrame, keys: Iterable[str] = CELL, value: str = "val_error") -> pd.DataFrame:
+    """Average a column over seeds, keeping cells whose weight decay is null.
+
+    Means are rounded to 12 decimals, so that cells which tie exactly also tie in floating point.
+
+    Returns:
+        One row per cell, sorted by `keys` (null last), with the columns of `keys`, `value` and `seeds`, the
+        number of values that were averaged.
+    """
+    cells = runs.groupby(list(keys), dropna=False, sort=True)[value].agg(["mean", "count"]).reset_index()
+    cells["mean"] = cells["mean"].round(12)
+    return cells.rename(columns={"mean": value, "count": "seeds"})
+
+
+def _check_columns(trials: pd.DataFrame) -> None:
+    missing = [name for name in REQUIRED if name not in trials.columns]
+    if missing:
+        wanted = "; ".join(f"'{name}' ({REQUIRED[name]})" for name in missing)
+        raise ValueError(f"trials must have the column {wanted}, but has {sorted(map(str, trials.columns))}")
+
+
+def _names(trials: pd.DataFrame, name: str) -> pd.Series:
+    column = trials[name]
+    if column.isna().any():
+        raise ValueError(f"{name} must hold {REQUIRED[name]}, but is null in {int(column.isna().sum())} rows")
+    return column.astype("str").reset_index(drop=True)
+
+
+def _numbers(trials: pd.DataFrame, name: str) -> pd.Series:
+    try:
+        values = trials[name].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold {REQUIRED[name]}, but got dtype {trials[name].dtype}") from error
+    return pd.Series(values)
+
+
+def _check_values(runs: pd.DataFrame) -> None:
+    everywhere = pd.Series(True, index=runs.index)
+    for name, allowed in _ALLOWED.items():
+        _require(runs, name, everywhere, runs[name].isin(allowed))
+    for name in ("lr", "grad_scale"):
+        _require(runs, name, everywhere, (runs[name] > 0) & np.isfinite(runs[name]))
+    _require(runs, "seed", everywhere, runs["seed"] % 1 == 0)
+    decay = runs["weight_decay"]
+    _require(runs, "weight_decay", decay.notna(), (decay >= 0) & np.isfinite(decay))
+    _require(runs, "chance_accuracy", ~runs["failed"], runs["chance_accuracy"].between(0, 1))
+    completed = runs["status"] == "completed"
+    _require(runs, "val_accuracy", completed, runs["val_accuracy"].between(0, 1))
+    _require(
+        runs, "test_accuracy", completed & (runs["role"] != "search"), runs["test_accuracy"].between(0, 1)
+    )
+
+
+def _require(runs: pd.DataFrame, name: str, where: pd.Series, holds: pd.Series) -> None:
+    broken = where & ~holds
+    if broken.any():
+        row = runs[broken].iloc[0]
+        raise ValueError(
+            f"{name} must hold {REQUIRED[name]}, but {int(broken.sum())} rows do not, the first of them with "
+            f"{row[name]} (label {row['label']}, seed {row['seed']:g}, status {row['status']})"
+        )
+
+
+def _in_order(runs: pd.DataFrame) -> pd.DataFrame:
+    task, label, role = (pd.factorize(runs[name], sort=True)[0] for name in ("task", "label", "role"))
+    order = np.lexsort(
+        (runs["seed"], runs["weight_decay"], runs["lr"], runs["grad_scale"], role, label, task)
+    )
+    return runs.take(order).reset_index(drop=True)
+
+
+def _check_unique(runs: pd.DataFrame) -> None:
+    used = runs[~runs["failed"] & (runs["role"] != "search")]
+    twice = used[used.duplicated([*CELL, "grad_scale", "seed", "role"])]
+    if len(twice):
+        cell = twice.iloc[0]
+        raise ValueError(
+            f"a cell and a seed must have one row, but {len(twice)} rows repeat one, the first "
+            f"{cell[[*CELL, 'grad_scale', 'seed', 'role']].to_dict()}; analyse one study at a time"
+        )
+    for keys, name in ((["task", "label"], "optimizer"), (["task"], "chance_error")):
+        kinds = runs[~runs["failed"]].drop_duplicates([*keys, name])
+        if kinds.duplicated(keys).any():
+            which = kinds[kinds.duplicated(keys, keep=False)].iloc[:2]
+            raise ValueError(
+                f"{' and '.join(keys)} must determine {name}, but {list(which.iloc[0][keys])} has "
+                f"{which[name].tolist()}"
+            )

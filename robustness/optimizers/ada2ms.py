@@ -1,0 +1,115 @@
+"""Ada2MS: from momentum SGD to AdamW, by mixing a global and an elementwise second moment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.rule import Hyper, Rule, Scalar, State, adam_moments, plane_direction
+
+
+def mixing_at(step: Scalar, hyper: Hyper) -> Scalar:
+    """Return the mixing of update ``step``, counted from 1.
+
+    With ``x = min(1, (step - 1) / mixing_steps)``, linear gives ``mixing + (mixing_end - mixing) x`` and
+    cosine ``mixing + (mixing_end - mixing) (1 - cos(pi x)) / 2``: the first update has ``mixing``, update
+    ``mixing_steps + 1`` and all later ones ``mixing_end``.
+    """
+    start, end = hyper["mixing"], hyper.get("mixing_end")
+    if end is None:
+        return start
+    done = (step - 1) / hyper["mixing_steps"]
+    done = done.clamp_max(1) if isinstance(done, Tensor) else min(1.0, done)
+    if hyper["mixing_schedule"] == "cosine":
+        turn = math.pi * done
+        done = (1 - (torch.cos(turn) if isinstance(turn, Tensor) else math.cos(turn))) / 2
+    return start + (end - start) * done
+
+
+def _direction(grad: Tensor, state: State, step: Scalar, hyper: Hyper, global_sq: Scalar | None) -> Tensor:
+    mixing = mixing_at(step, hyper)
+    return plane_direction(state, step, hyper, mixing / 2, (1 - mixing) / 2, global_sq)
+
+
+ADA2MS = Rule(("exp_avg", "exp_avg_sq"), adam_moments, _direction, uses_global=True)
+
+
+class Ada2MS(RuleOptimizer):
+    r"""Adam with a weighted geometric mean of the elementwise and the global second moment.
+
+    .. code-block:: text
+
+        m_t = b1 m_{t-1} + (1-b1) g_t,    m^ = m_t / (1 - b1^t)
+        v_t = b2 v_{t-1} + (1-b2) g_t^2,  v^ = v_t / (1 - b2^t)
+        G^  = mean of v^ over every element in scope
+        theta <- theta (1 - lr wd)
+        theta <- theta - lr m^ / (v^^(mixing/2) G^^((1-mixing)/2) + eps)
+
+    ``mixing = 1`` is AdamW; ``mixing = 0`` gives every element the same step size, as momentum SGD does. For
+    ``eps = 0`` the update does not depend on the scale of the gradients, whatever ``mixing``.
+
+    Our reimplementation from the abstract: the authors' code is not released. Our choices are to read
+    "continuous exponential interpolation between elementwise and global second-moment estimates" as the
+    weighted geometric mean, the mean over all parameters as the global estimate, one ``eps`` added to the
+    whole denominator, decoupled weight decay, and the mixing schedule. A parameter without a gradient in
+    this step is out of the mean.
+
+    Args:
+        params: Parameters or parameter groups.
+        lr: Learning rate, >= 0.
+        betas: Decay rates of the two moments, each in [0, 1).
+        eps: Added to the denominator, >= 0.
+        weight_decay: Decoupled weight decay, >= 0.
+        mixing: Share of the elementwise moment in the exponent, in [0, 1].
+        scope: Over what ``G`` is the mean: ``model`` (all parameters the optimizer holds, by element) or
+            ``tensor`` (each parameter tensor its own).
+        mixing_end: Where the mixing moves over training, in [0, 1]; None keeps it at ``mixing``.
+        mixing_steps: In how many updates it gets there, >= 1; then it stays. Required with ``mixing_end``.
+        mixing_schedule: ``linear`` or ``cosine``.
+        maximize: Whether to ascend.
+
+    Raises:
+        ValueError: If a value is out of range, or ``mixing_end`` comes without ``mixing_steps``.
+        TypeError: If a value that must be a number is not one.
+
+    Example:
+        The first step with gradients 1 and 7, so m^ = g, v^ = (1, 49) and G^ = 25. Adam divides g by (1, 7),
+        normalized momentum SGD by 5; half of each by sqrt(5) and sqrt(35).
+
+        >>> import torch
+        >>> theta = torch.nn.Parameter(torch.zeros(2))
+        >>> theta.grad = torch.tensor([1.0, 7.0])
+        >>> Ada2MS([theta], lr=0.1, weight_decay=0.0, mixing=0.5).step()
+        >>> theta.data
+        tensor([-0.0447, -0.1183])
+
+    References:
+        Zhu, Xiao, Min, 2026, https://arxiv.org/abs/2605.20533 (the abstract).
+    """
+
+    rule = ADA2MS
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        mixing: float = 0.5,
+        scope: str = "model",
+        mixing_end: float | None = None,
+        mixing_steps: int | None = None,
+        mixing_schedule: str = "linear",
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "mixing": mixing}
+        defaults |= {"scope": scope, "mixing_end": mixing_end, "mixing_steps": mixing_steps}
+        defaults |= {"mixing_schedule": mixing_schedule, "maximize": maximize}
+        super().__init__(params, defaults)

@@ -1,0 +1,91 @@
+"""DualAdam: InvAdam at first, Adam in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor
+
+from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.rule import Hyper, Rule, Scalar, State, adam_moments, cast, positive, power
+
+
+def inverse_share(step: Scalar, switch_rate: Scalar) -> Scalar:
+    """Return ``a_t = max(0, 1 - switch_rate * t)``, the weight of InvAdam's part in update ``t``."""
+    share = 1 - switch_rate * step
+    return share.clamp_min(0) if isinstance(share, Tensor) else max(0.0, share)
+
+
+def _direction(grad: Tensor, state: State, step: Scalar, hyper: Hyper, global_sq: Scalar | None) -> Tensor:
+    m, v = state["exp_avg"], state["exp_avg_sq"]
+    c1 = 1 - hyper["beta1"] ** step
+    c2 = 1 - hyper["beta2"] ** step
+    a = inverse_share(step, hyper["switch_rate"])
+    root = power(v, 0.5).mul_(cast(c2**-0.5, v)).add_(positive(hyper["eps"], v))
+    factor = cast((1 - a) / c1, v) / root
+    if isinstance(a, Tensor) or a > 0:
+        factor.add_(root.mul_(cast(a / c1, v)))
+    return factor.mul_(m)
+
+
+DUAL_ADAM = Rule(("exp_avg", "exp_avg_sq"), adam_moments, _direction)
+
+
+class DualAdam(RuleOptimizer):
+    r"""A weighted sum of InvAdam's and Adam's updates whose weight moves linearly to Adam.
+
+    .. code-block:: text
+
+        m_t = b1 m_{t-1} + (1-b1) g_t,    m^ = m_t / (1 - b1^t)
+        v_t = b2 v_{t-1} + (1-b2) g_t^2,  v^ = v_t / (1 - b2^t)
+        a_t = max(0, 1 - switch_rate t)
+        theta <- theta (1 - lr wd)
+        theta <- theta - lr (a_t m^ (sqrt(v^) + eps) + (1-a_t) m^ / (sqrt(v^) + eps))
+
+    Our choices: the default ``switch_rate`` is that of the authors' experiments (their class has 0.01), and
+    the formula is kept to the end, where their code goes over to Adam one step earlier, as soon as
+    ``a_t < switch_rate``. Weight decay is decoupled.
+
+    Args:
+        params: Parameters or parameter groups.
+        lr: Learning rate, >= 0.
+        betas: Decay rates of the two moments, each in [0, 1).
+        eps: Added to the root of the second moment, >= 0.
+        weight_decay: Decoupled weight decay, >= 0.
+        switch_rate: By how much InvAdam's share falls with every update, >= 0; 1 or more is AdamW.
+        maximize: Whether to ascend.
+
+    Raises:
+        ValueError: If a value is out of range.
+        TypeError: If a value that must be a number is not one.
+
+    Example:
+        In the first step m^ = g and sqrt(v^) = |g|, and with a switch_rate of 0.5 half of each rule is taken.
+
+        >>> import torch
+        >>> theta = torch.nn.Parameter(torch.zeros(2))
+        >>> theta.grad = torch.tensor([3.0, -4.0])
+        >>> DualAdam([theta], lr=0.1, weight_decay=0.0, switch_rate=0.5).step()
+        >>> theta.data
+        tensor([-0.5000,  0.8500])
+
+    References:
+        Shi, Chen, Jin, Zhou, 2026, https://arxiv.org/abs/2603.07122
+    """
+
+    rule = DUAL_ADAM
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        switch_rate: float = 8e-5,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults | {"switch_rate": switch_rate, "maximize": maximize})

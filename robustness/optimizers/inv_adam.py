@@ -1,0 +1,76 @@
+"""InvAdam: momentum multiplied, not divided, by the root of the second moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor
+
+from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.rule import Hyper, Rule, Scalar, State, adam_moments, cast, power
+
+
+def _direction(grad: Tensor, state: State, step: Scalar, hyper: Hyper, global_sq: Scalar | None) -> Tensor:
+    m, v = state["exp_avg"], state["exp_avg_sq"]
+    c1 = 1 - hyper["beta1"] ** step
+    c2 = 1 - hyper["beta2"] ** step
+    return power(v, 0.5).mul_(cast(c2**-0.5 / c1, v)).add_(cast(hyper["eps"] / c1, v)).mul_(m)
+
+
+INV_ADAM = Rule(("exp_avg", "exp_avg_sq"), adam_moments, _direction)
+
+
+class InvAdam(RuleOptimizer):
+    r"""Adam with the inverse preconditioner: elements with large gradients take the larger steps.
+
+    .. code-block:: text
+
+        m_t = b1 m_{t-1} + (1-b1) g_t,    m^ = m_t / (1 - b1^t)
+        v_t = b2 v_{t-1} + (1-b2) g_t^2,  v^ = v_t / (1 - b2^t)
+        theta <- theta (1 - lr wd)
+        theta <- theta - lr m^ (sqrt(v^) + eps)
+
+    The update is of the order of the squared gradient: below gradients of 1 it needs learning rates orders of
+    magnitude above Adam's. Weight decay is decoupled.
+
+    Args:
+        params: Parameters or parameter groups.
+        lr: Learning rate, >= 0.
+        betas: Decay rates of the two moments, each in [0, 1).
+        eps: Added to the root of the second moment, >= 0.
+        weight_decay: Decoupled weight decay, >= 0.
+        maximize: Whether to ascend.
+
+    Raises:
+        ValueError: If a value is out of range.
+        TypeError: If a value that must be a number is not one.
+
+    Example:
+        In the first step m^ = g and sqrt(v^) = |g|.
+
+        >>> import torch
+        >>> theta = torch.nn.Parameter(torch.zeros(2))
+        >>> theta.grad = torch.tensor([3.0, -4.0])
+        >>> InvAdam([theta], lr=0.1, weight_decay=0.0).step()
+        >>> theta.data
+        tensor([-0.9000,  1.6000])
+
+    References:
+        Shi, Chen, Jin, Zhou, 2026, https://arxiv.org/abs/2603.07122
+    """
+
+    rule = INV_ADAM
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        super().__init__(params, defaults)

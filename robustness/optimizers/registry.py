@@ -1,0 +1,131 @@
+"""The one registry of optimizers, and how a study builds one by name."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from robustness.optimizers.ada2ms import ADA2MS, Ada2MS
+from robustness.optimizers.adamnx import ADAMNX, AdamNX
+from robustness.optimizers.adamomentum import ADAMOMENTUM, AdaMomentum
+from robustness.optimizers.base import validate
+from robustness.optimizers.dual_adam import DUAL_ADAM, DualAdam
+from robustness.optimizers.exponent_plane import EXPONENT_PLANE, ExponentPlane
+from robustness.optimizers.inv_adam import INV_ADAM, InvAdam
+from robustness.optimizers.rule import Rule
+from robustness.optimizers.sgdw import SGDW, SGDW_RULE
+from robustness.optimizers.smes import SMES, SMES_RULE
+from robustness.optimizers.torch_rules import ADAM, ADAMW, SGD_RULE
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "sgdw": SGDW,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "ada2ms": Ada2MS,
+    "adamomentum": AdaMomentum,
+    "invadam": InvAdam,
+    "dualadam": DualAdam,
+    "smes": SMES,
+    "adamnx": AdamNX,
+    "exponent_plane": ExponentPlane,
+}
+"""Every optimizer a study may name. Add a class to make it available."""
+
+RULES: dict[str, Rule] = {
+    "sgd": SGD_RULE,
+    "sgdw": SGDW_RULE,
+    "adam": ADAM,
+    "adamw": ADAMW,
+    "ada2ms": ADA2MS,
+    "adamomentum": ADAMOMENTUM,
+    "invadam": INV_ADAM,
+    "dualadam": DUAL_ADAM,
+    "smes": SMES_RULE,
+    "adamnx": ADAMNX,
+    "exponent_plane": EXPONENT_PLANE,
+}
+"""The rule of each optimizer that has one; an optimizer without a rule can only run one model at a time."""
+
+_NOT_STUDIED = ("self", "params", "lr", "weight_decay", "amsgrad", "dampening")
+_STUDY_DEFAULTS: dict[str, dict[str, Any]] = {"sgd": {"momentum": 0.9}}
+
+
+def _lookup(name: str) -> type[torch.optim.Optimizer]:
+    if name in OPTIMIZERS:
+        return OPTIMIZERS[name]
+    nearest = difflib.get_close_matches(str(name), OPTIMIZERS, n=1, cutoff=0.0)
+    raise ValueError(
+        f"optimizer must be one of {', '.join(OPTIMIZERS)}, but got {name!r}; did you mean {nearest[0]!r}?"
+    )
+
+
+def hyperparameters(name: str) -> dict[str, Any]:
+    """Return what a study may set besides ``lr`` and ``weight_decay``, with the defaults.
+
+    In the constructor's order, ``betas`` as ``beta1`` and ``beta2``. Engineering flags, which are
+    keyword-only, and torch's ``amsgrad`` and ``dampening`` are left out. The default momentum of ``sgd`` is
+    0.9, where torch's is 0.
+
+    Args:
+        name: A key of ``OPTIMIZERS``.
+
+    Raises:
+        ValueError: If there is no optimizer of that name; the message names the nearest.
+
+    Example:
+        >>> hyperparameters("sgd")
+        {'momentum': 0.9, 'nesterov': False}
+    """
+    found: dict[str, Any] = {}
+    for parameter in inspect.signature(_lookup(name).__init__).parameters.values():
+        if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD or parameter.name in _NOT_STUDIED:
+            continue
+        if parameter.name == "betas":
+            found["beta1"], found["beta2"] = parameter.default
+        else:
+            found[parameter.name] = parameter.default
+    return found | _STUDY_DEFAULTS.get(name, {})
+
+
+def build(
+    name: str, params: Iterable[Any], *, lr: float, weight_decay: float, **hyperparameters_: Any
+) -> torch.optim.Optimizer:
+    """Build an optimizer from its name and flat hyperparameters.
+
+    Args:
+        name: A key of ``OPTIMIZERS``.
+        params: Parameters or parameter groups.
+        lr: Learning rate, >= 0.
+        weight_decay: Weight decay, >= 0; coupled or decoupled as the optimizer has it.
+        **hyperparameters_: Any of ``hyperparameters(name)``; the others take the defaults found there.
+
+    Raises:
+        ValueError: If there is no optimizer of that name, or a value is out of range (for torch's own classes
+            too).
+        TypeError: If the optimizer has no such hyperparameter, or a value that must be a number is not one.
+
+    Example:
+        >>> import torch
+        >>> parameter = torch.nn.Parameter(torch.zeros(2))
+        >>> build("ada2ms", [parameter], lr=3e-3, weight_decay=0.0, mixing=0.25, beta1=0.8).defaults["betas"]
+        (0.8, 0.999)
+    """
+    optimizer = _lookup(name)
+    allowed = hyperparameters(name)
+    for key in hyperparameters_:
+        if key not in allowed:
+            nearest = difflib.get_close_matches(key, allowed, n=1, cutoff=0.0)[0]
+            raise TypeError(
+                f"{name} has no hyperparameter {key!r}; did you mean {nearest!r}? "
+                f"It has {', '.join(['lr', 'weight_decay', *allowed])}"
+            )
+    values = {"lr": lr, "weight_decay": weight_decay, **allowed, **hyperparameters_}
+    validate(values)
+    if "beta1" in values:
+        values["betas"] = (float(values.pop("beta1")), float(values.pop("beta2")))
+    return optimizer(params, **values)

@@ -1,0 +1,83 @@
+"""SGDW: momentum SGD with decoupled weight decay, and the rule it shares with torch's SGD."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.rule import Hyper, Rule, Scalar, State, cast
+
+
+def _accumulate(grad: Tensor, state: State, step: Scalar, hyper: Hyper) -> None:
+    state["momentum_buffer"].mul_(cast(hyper["momentum"], grad)).add_(grad)
+
+
+def _direction(grad: Tensor, state: State, step: Scalar, hyper: Hyper, global_sq: Scalar | None) -> Tensor:
+    buffer, momentum, nesterov = state["momentum_buffer"], hyper["momentum"], hyper["nesterov"]
+    if isinstance(nesterov, Tensor):
+        return torch.where(nesterov.bool(), grad + cast(momentum, grad) * buffer, buffer)
+    if nesterov:
+        return grad + cast(momentum, grad) * buffer
+    return buffer
+
+
+SGDW_RULE = Rule(("momentum_buffer",), _accumulate, _direction)
+SGD_RULE = replace(SGDW_RULE, coupled_decay=True)
+"""torch.optim.SGD without dampening."""
+
+
+class SGDW(RuleOptimizer):
+    r"""torch.optim.SGD with decoupled instead of coupled (L2) weight decay.
+
+    .. code-block:: text
+
+        m_t = momentum m_{t-1} + g_t
+        theta <- theta (1 - lr wd)
+        theta <- theta - lr m_t                       plain
+        theta <- theta - lr (g_t + momentum m_t)      nesterov
+
+    Our choice: the default momentum is 0.9, where torch's SGD has 0.
+
+    Args:
+        params: Parameters or parameter groups.
+        lr: Learning rate, >= 0.
+        momentum: Decay rate of the sum of gradients, in [0, 1).
+        weight_decay: Decoupled weight decay, >= 0.
+        nesterov: Whether to look one step ahead; needs momentum > 0.
+        maximize: Whether to ascend.
+
+    Raises:
+        ValueError: If a value is out of range.
+        TypeError: If a value that must be a number is not one.
+
+    Example:
+        >>> import torch
+        >>> theta = torch.nn.Parameter(torch.ones(2))
+        >>> theta.grad = torch.tensor([3.0, -4.0])
+        >>> SGDW([theta], lr=0.1, momentum=0.9, weight_decay=0.5).step()
+        >>> theta.data
+        tensor([0.6500, 1.3500])
+
+    References:
+        Loshchilov, Hutter, 2019, https://arxiv.org/abs/1711.05101
+    """
+
+    rule = SGDW_RULE
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov}
+        super().__init__(params, defaults | {"maximize": maximize})

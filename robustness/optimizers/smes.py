@@ -1,0 +1,75 @@
+"""SMES: Adam with a free exponent on the second moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor
+
+from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.rule import Hyper, Rule, Scalar, State, adam_moments, plane_direction
+
+
+def _direction(grad: Tensor, state: State, step: Scalar, hyper: Hyper, global_sq: Scalar | None) -> Tensor:
+    return plane_direction(state, step, hyper, hyper["exponent"])
+
+
+SMES_RULE = Rule(("exp_avg", "exp_avg_sq"), adam_moments, _direction)
+
+
+class SMES(RuleOptimizer):
+    r"""Adam with the second moment raised to any exponent.
+
+    .. code-block:: text
+
+        m_t = b1 m_{t-1} + (1-b1) g_t,    m^ = m_t / (1 - b1^t)
+        v_t = b2 v_{t-1} + (1-b2) g_t^2,  v^ = v_t / (1 - b2^t)
+        theta <- theta (1 - lr wd)
+        theta <- theta - lr m^ / (v^^exponent + eps)
+
+    An exponent of 0 is momentum SGD, 0.5 Adam, -0.5 InvAdam up to where ``eps`` sits. Our choice: weight
+    decay, where given, is decoupled.
+
+    Args:
+        params: Parameters or parameter groups.
+        lr: Learning rate, >= 0.
+        betas: Decay rates of the two moments, each in [0, 1).
+        eps: Added to the denominator, >= 0.
+        weight_decay: Decoupled weight decay, >= 0.
+        exponent: Exponent of the second moment, finite.
+        maximize: Whether to ascend.
+
+    Raises:
+        ValueError: If a value is out of range.
+        TypeError: If a value that must be a number is not one.
+
+    Example:
+        In the first step m^ = g and v^^(1/4) = sqrt(|g|).
+
+        >>> import torch
+        >>> theta = torch.nn.Parameter(torch.zeros(2))
+        >>> theta.grad = torch.tensor([4.0, -9.0])
+        >>> SMES([theta], lr=0.1, exponent=0.25).step()
+        >>> theta.data
+        tensor([-0.2000,  0.3000])
+
+    References:
+        Zhang, Liu, 2024, https://arxiv.org/abs/2405.18498
+    """
+
+    rule = SMES_RULE
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        exponent: float = 0.25,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults | {"exponent": exponent, "maximize": maximize})

@@ -1,0 +1,36 @@
+"""Random numbers that depend on the task's name and a trial's seed, and on nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from robustness.tasks import Task
+
+
+def stream(task: Task, seed: int, purpose: str) -> torch.Generator:
+    """Return a CPU generator of its own for ``purpose`` (such as ``"batches"``)."""
+    digest = hashlib.sha256(f"{task.name}\n{seed}\n{purpose}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def initialized_model(task: Task, seed: int) -> nn.Module:
+    """Return the task's model as it is before the first step, float32 on the CPU."""
+    with torch.random.fork_rng(devices=[]):
+        torch.set_rng_state(stream(task, seed, "initialization").get_state())
+        return task.model()
+
+
+def batches(task: Task, seed: int, batch_size: int) -> Iterator[Tensor]:
+    """Yield, epoch after epoch, the indices ``[steps, batch]`` of the training examples of every step.
+
+    Each epoch is a new permutation; examples that do not fill a batch are left out of it.
+    """
+    generator = stream(task, seed, "batches")
+    count = len(task.train)
+    steps, size = task.steps_per_epoch(batch_size), min(batch_size, count)
+    while True:
+        yield torch.randperm(count, generator=generator)[: steps * size].view(steps, size)

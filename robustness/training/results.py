@@ -1,0 +1,63 @@
+"""What one training run has to say for itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Mean loss and accuracy on one split after one epoch; epoch 0 is the initialization."""
+
+    epoch: int
+    split: str
+    loss: float
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """The outcome of a trial.
+
+    Attributes:
+        status: ``completed``, ``diverged`` or ``failed``.
+        stopped_step: The first step (from 1) with a non-finite loss or, where no loss tells, the last one before
+            non-finite parameters were seen; None unless the trial was stopped.
+        reason: Why it diverged or failed.
+        init_loss: Training loss at initialization.
+        metrics: ``train_loss``, ``train_accuracy``, ``val_loss``, … at the end (accuracies as fractions); empty
+            where the parameters were not finite.
+        curves: The same at each epoch.
+        wall_seconds: Time it took.
+    """
+
+    status: str
+    stopped_step: int | None = None
+    reason: str | None = None
+    init_loss: float | None = None
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    curves: tuple[CurvePoint, ...] = ()
+    wall_seconds: float = 0.0
+
+
+def concluded(curves: list[CurvePoint], stopped_step: int | None, wall_seconds: float) -> TrialResult:
+    """Judge a trial by its curves: diverged if it was stopped or ends above its initial training loss."""
+    initial = next(point for point in curves if point.split == "train")
+    if stopped_step is not None:
+        return TrialResult(
+            "diverged",
+            stopped_step,
+            "non-finite loss or parameters",
+            initial.loss,
+            curves=tuple(curves),
+            wall_seconds=wall_seconds,
+        )
+    last = {point.split: point for point in curves}  # later epochs overwrite earlier ones
+    metrics: dict[str, float | None] = {}
+    for split, point in last.items():
+        metrics[f"{split}_loss"], metrics[f"{split}_accuracy"] = point.loss, point.accuracy
+    worse = not math.isfinite(last["train"].loss) or last["train"].loss > initial.loss
+    reason = "final training loss above the loss at initialization" if worse else None
+    status = "diverged" if worse else "completed"
+    return TrialResult(status, None, reason, initial.loss, metrics, tuple(curves), wall_seconds)

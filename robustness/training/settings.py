@@ -1,0 +1,78 @@
+"""What one training run is: optimizer, hyperparameters, gradient scale, seed, budget and schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SCHEDULES = ("constant", "cosine", "linear")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning-rate schedule, as a multiple of the peak.
+
+    Attributes:
+        name: ``constant``; ``cosine`` (half a cosine from 1 to ``floor``); ``linear`` (a line from 1 to ``floor``).
+        warmup: Fraction of all steps in which the rate first climbs linearly to its peak, in [0, 1).
+        floor: Where the decay ends, as a fraction of the peak, in [0, 1].
+        until: Fraction of all steps at which the decay ends; flat from there on. In (``warmup``, 1].
+    """
+
+    name: str = "constant"
+    warmup: float = 0.0
+    floor: float = 0.0
+    until: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.name not in SCHEDULES:
+            raise ValueError(f"schedule name must be one of {', '.join(SCHEDULES)}, but got {self.name!r}")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"schedule warmup must be in [0, 1), but got {self.warmup}")
+        if not 0 <= self.floor <= 1:
+            raise ValueError(f"schedule floor must be in [0, 1], but got {self.floor}")
+        if not self.warmup < self.until <= 1:
+            raise ValueError(
+                f"schedule until must be in (warmup, 1], but got until={self.until}, warmup={self.warmup}"
+            )
+
+    def multiplier(self, step: int, total_steps: int) -> float:
+        """Return the learning rate at ``step`` (counted from 0) of ``total_steps``, over the peak.
+
+        A warm-up of ``w`` steps gives ``(step + 1) / w`` in them. With ``x`` the share of the decay that lies
+        behind, cosine gives ``floor + (1 - floor) (1 + cos(pi x)) / 2`` and linear ``1 - (1 - floor) x``.
+        """
+        warmup_steps = self.warmup * total_steps
+        if step < warmup_steps:
+            return min(1.0, (step + 1) / warmup_steps)
+        if self.name == "constant":
+            return 1.0
+        behind = min(1.0, (step - warmup_steps) / (self.until * total_steps - warmup_steps))
+        if self.name == "linear":
+            return 1.0 - (1.0 - self.floor) * behind
+        return self.floor + (1.0 - self.floor) * (1.0 + math.cos(math.pi * behind)) / 2
+
+
+@dataclass(frozen=True)
+class TrialSettings:
+    """One training run of a task.
+
+    Attributes:
+        optimizer: A name in ``robustness.optimizers.OPTIMIZERS``.
+        hyperparameters: What ``robustness.optimizers.build`` takes: ``lr`` (the schedule's peak),
+            ``weight_decay``, and the optimizer's own.
+        grad_scale: ``c``; the loss gradient is multiplied by it before the optimizer sees it.
+        seed: Determines, with the task, initialization and batches.
+        epochs: Passes over the training split.
+        batch_size: Examples per step; an incomplete last batch of an epoch is left out.
+        schedule: The learning-rate schedule.
+    """
+
+    optimizer: str
+    hyperparameters: Mapping[str, float | int | str | None]
+    grad_scale: float = 1.0
+    seed: int = 0
+    epochs: int = 20
+    batch_size: int = 64
+    schedule: Schedule = field(default_factory=Schedule)

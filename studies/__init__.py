@@ -1,0 +1,41 @@
+"""What is swept, and where it runs: studies, their trials, their store, and the command ``robustness``.
+
+Everything is loaded when it is first asked for, so that reading a study needs neither torch nor ray.
+
+Example:
+    >>> import studies
+    >>> spec = studies.load_spec("smoke")
+    >>> spec.task.name
+    'digits-mlp'
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studies.results import StoreError, load, load_curves
+    from studies.run import Outcome, run
+    from studies.spec import SpecError, StudySpec, load_spec
+
+_HOMES = {
+    "Outcome": "run",
+    "SpecError": "spec",
+    "StoreError": "results",
+    "StudySpec": "spec",
+    "load": "results",
+    "load_curves": "results",
+    "load_spec": "spec",
+    "run": "run",
+}
+
+__all__ = ["Outcome", "SpecError", "StoreError", "StudySpec", "load", "load_curves", "load_spec", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'studies' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"studies.{_HOMES[name]}"), name)
+    globals()[name] = value  # the function `run` comes to stand before the module of the same name
+    return value

@@ -1,0 +1,145 @@
+"""The command ``robustness``: each subcommand calls one function of the library and prints what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="robustness",
+    help="Is an optimizer robust? Train whole sensitivity surfaces, and read what they say.",
+    epilog="Start with: robustness run quickstart",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Study = Annotated[str, typer.Argument(help="A preset's name (`robustness plan` lists them) or a YAML file's path.")]
+Out = Annotated[str | None, typer.Option(help="The study's folder or pyarrow.fs address. [default: runs/<study>]")]
+Folder = Annotated[str, typer.Argument(metavar="DIR", help="A study's folder, as `run` names it.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Processes; 0: in this process, without Ray. [default: one per core, or per GPU]"),
+]
+Address = Annotated[str | None, typer.Option(help="A Ray cluster: auto, host:port or ray://host:port.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Register a subcommand: a wrong input is one line and exit code 2, an interruption exit code 130."""
+
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        from studies.errors import InputError, SweepError
+
+        try:
+            function(*args, **kwargs)
+        except (InputError, SweepError) as error:
+            typer.echo(f"robustness: {error}", err=True)
+            raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted; finished trials are stored: the same command goes on from there", err=True)
+            raise typer.Exit(130) from None
+
+    return app.command()(wrapped)
+
+
+@command
+def run(
+    study: Study,
+    out: Out = None,
+    address: Address = None,
+    workers: Workers = None,
+    device: Device = "auto",
+) -> None:
+    """Train every trial of a study that is not stored yet, then print and write tables and heatmaps.
+
+    Killed at any moment and given again, it goes on where it was: nothing stored is trained twice.
+    """
+    from studies import screen
+    from studies.run import run as run_study
+
+    console = screen.console()
+    outcome = run_study(study, out=out, workers=workers, address=address, device=device, console=console)
+    screen.print_report(console, outcome.summary, outcome.location, outcome.files)
+    if outcome.failed or outcome.missing:
+        screen.print_failures(console, outcome.failed, outcome.missing)
+        raise typer.Exit(1)
+
+
+@command
+def plan(
+    study: Annotated[str | None, typer.Argument(help="As for run. Without it: the presets.")] = None,
+    out: Out = None,
+    workers: Workers = None,
+    device: Device = "auto",
+) -> None:
+    """Say what a study would train and what that would take; run nothing."""
+    from studies import screen
+    from studies.spec import load_spec, presets
+
+    console = screen.console()
+    if study is None:
+        console.print(screen.table(("preset", "what it is for"), presets().items()))
+        return
+    from studies.estimate import estimate
+    from studies.run import prepare
+
+    work, _, workplace = prepare(load_spec(study), out=out, workers=workers, address=None, device=device)
+    screen.print_plan(console, work, estimate(work, workplace))
+
+
+@command
+def status(directory: Folder) -> None:
+    """Say how far a study is: trials done, diverged, failed and missing, by optimizer."""
+    from studies import screen
+    from studies.status import status as study_status
+
+    table = study_status(directory)
+    screen.console().print(screen.table(list(table.columns), table.itertuples(index=False)))
+
+
+@command
+def report(directory: Folder) -> None:
+    """Print and write the tables and heatmaps of what a study's folder holds."""
+    from studies import screen
+    from studies.report import report as study_report
+
+    summary, files = study_report(directory)
+    screen.print_report(screen.console(), summary, directory, files)
+
+
+@command
+def optimizers() -> None:
+    """List the optimizers and the hyperparameters that a study file may set, with their defaults."""
+    from robustness.optimizers import OPTIMIZERS, hyperparameters
+    from studies import screen
+
+    rows = [
+        (name, ", ".join(f"{key}={value}" for key, value in hyperparameters(name).items()))
+        for name in sorted(OPTIMIZERS)
+    ]
+    screen.console().print(screen.table(("optimizer", "hyperparameters beside lr and weight_decay"), rows))
+
+
+@command
+def tasks() -> None:
+    """List the tasks by name; any other is given as package.module:function."""
+    from robustness.tasks import TASKS
+    from studies import screen
+
+    rows = [(name, (make.__doc__ or "").strip().partition("\n")[0]) for name, make in sorted(TASKS.items())]
+    screen.console().print(screen.table(("task", "what it is"), rows))
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""An optimizer as a study lists it: its learning rates, its fixed variations, and their labels."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import Annotated, Any
+
+import torch
+from pydantic import BeforeValidator, ConfigDict
+
+from robustness.optimizers import OPTIMIZERS, build, hyperparameters
+from studies.grids import Decays, Grid, LogRange, Scalar, Setting, Strict, Text, rate_or_rates
+from studies.problems import Location, Problem, one_of, unknown_key
+
+# what says which member of a family of optimizers is meant, and is therefore part of every label
+FAMILY = ("mixing", "exponent", "p", "q")
+MAX_BUILT = 1000
+_TRIAL_STEPS = 1000  # stands for a trial's steps, which only the task knows, while values are checked
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An optimizer with one value for each hyperparameter that the study gives.
+
+    Attributes:
+        optimizer: A name in ``robustness.optimizers.OPTIMIZERS``.
+        label: As figures show it, such as ``ada2ms(mixing=0.5)``.
+        given: What the study gives besides ``lr`` and ``weight_decay``.
+    """
+
+    optimizer: str
+    label: str
+    given: Mapping[str, Scalar]
+
+    def hyperparameters(self, total_steps: int) -> dict[str, Scalar]:
+        """Return every hyperparameter but ``lr`` and ``weight_decay``, defaults too, for a trial's steps.
+
+        ``switch_fraction`` gives ``switch_rate = 1 / (switch_fraction * total_steps)``; ``mixing_end``
+        without ``mixing_steps`` is reached at the last step.
+        """
+        values = {**hyperparameters(self.optimizer), **self.given}
+        if "switch_fraction" in values:
+            values["switch_rate"] = 1 / (values.pop("switch_fraction") * total_steps)
+        if values.get("mixing_end") is not None and values.get("mixing_steps") is None:
+            values["mixing_steps"] = total_steps
+        return values
+
+
+class OptimizerEntry(Strict):
+    """One optimizer of a study.
+
+    Hyperparameters are further keys, by the names of ``robustness.optimizers.hyperparameters``: a value, or a
+    list as an axis of fixed variations. ``switch_fraction`` may stand for ``switch_rate``.
+
+    Attributes:
+        optimizer: Its registered name, where the study lists it under another.
+        lr: The centre of the grid's range, or a list of learning rates of its own.
+        weight_decay: In place of the grid's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Annotated[Any, Setting]]
+
+    optimizer: Text | None = None
+    lr: Annotated[float | tuple[float, ...] | None, BeforeValidator(rate_or_rates)] = None
+    weight_decay: Decays | None = None
+
+    def rates(self, grid: Grid) -> tuple[float, ...]:
+        """Return the learning rates to train with.
+
+        Raises:
+            ValueError: If this ``lr`` does not go with the grid's, or the range leaves what floats hold.
+        """
+        if isinstance(self.lr, tuple):
+            return self.lr
+        if isinstance(grid.lr, LogRange):
+            if self.lr is None:
+                raise ValueError("is required: the centre of grid.lr, or a list of learning rates")
+            return grid.lr.values(self.lr)
+        if self.lr is not None:
+            raise ValueError(
+                "must be a list: there is no grid.lr {decades, points} that it could be the centre of"
+            )
+        if grid.lr is None:
+            raise ValueError("is required, as a list, because grid.lr is not given")
+        return grid.lr
+
+    def decays(self, grid: Grid) -> tuple[float, ...]:
+        """Return the weight decays to train with.
+
+        Raises:
+            ValueError: If neither this optimizer nor the grid gives any.
+        """
+        decays = self.weight_decay or grid.weight_decay
+        if decays is None:
+            raise ValueError("is required, because grid.weight_decay is not given")
+        return decays
+
+    def variants(self, key: str) -> Iterator[Variant]:
+        """Yield the fixed variations in the order of the file, the last axis fastest.
+
+        Args:
+            key: What the study lists this optimizer under; labels begin with it.
+        """
+        name = self.optimizer or key
+        given = self.model_extra or {}
+        listed = {parameter for parameter, values in given.items() if isinstance(values, tuple)}
+        axes = [values if isinstance(values, tuple) else (values,) for values in given.values()]
+        defaults = hyperparameters(name)
+        for values in product(*axes):
+            pairs = zip(given, values, strict=True)
+            one = {parameter: _cast(value, defaults.get(parameter)) for parameter, value in pairs}
+            yield Variant(name, _label(key, one, listed, defaults), one)
+
+    def count(self) -> int:
+        """Return the number of fixed variations."""
+        return math.prod(len(v) for v in (self.model_extra or {}).values() if isinstance(v, tuple))
+
+
+def _cast(value: Scalar, default: Scalar) -> Scalar:
+    """Write 1 as 1.0 where the default is a float, so that equal values have equal ids and labels."""
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def _label(key: str, given: Mapping[str, Scalar], listed: set[str], defaults: Mapping[str, Scalar]) -> str:
+    """Return ``key`` with what tells this variation from others, in the constructor's order.
+
+    Shown are lists, scalars other than the default, and always what defines a member of a family.
+    ``switch_fraction`` takes ``switch_rate``'s place, where it is a list.
+    """
+    parts = []
+    for parameter, default in defaults.items():
+        value = given.get(parameter, default)
+        if parameter in listed or parameter in FAMILY or value != default:
+            parts.append(f"{parameter}={_text(value)}")
+        if parameter == "switch_rate" and "switch_fraction" in listed:
+            parts.append(f"switch_fraction={_text(given['switch_fraction'])}")
+    return f"{key}({', '.join(parts)})" if parts else key
+
+
+def _text(value: Scalar) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def entry_problems(key: str, entry: OptimizerEntry, grid: Grid) -> list[Problem]:
+    """Return what is wrong with ``entry`` in the light of its optimizer and the study's ``grid``."""
+    name = entry.optimizer or key
+    if name not in OPTIMIZERS:
+        rule = one_of(name, OPTIMIZERS)
+        if entry.optimizer is None:
+            return [Problem((), name, rule)]
+        return [Problem(("optimizer",), name, rule)]
+    problems = []
+    for field, values in (("lr", entry.rates), ("weight_decay", entry.decays)):
+        try:
+            values(grid)
+        except ValueError as error:
+            problems.append(Problem((field,), getattr(entry, field), str(error)))
+    own = [problem for pair in (entry.model_extra or {}).items() for problem in _value_problems(name, *pair)]
+    given = entry.model_extra or {}
+    if "switch_fraction" in given and "switch_rate" in given:
+        value = given["switch_fraction"]
+        own.append(Problem(("switch_fraction",), value, "must not be given together with switch_rate"))
+    return problems + (own or _build_problems(key, entry))
+
+
+def _value_problems(name: str, parameter: str, values: Any) -> Iterator[Problem]:
+    """Yield what the optimizer's constructor would not notice, or not explain."""
+    defaults = hyperparameters(name)
+    fraction = "switch_rate" in defaults
+    allowed = ["optimizer", "lr", "weight_decay", *defaults, *["switch_fraction"] * fraction]
+    if parameter not in allowed:
+        yield Problem((parameter,), values, unknown_key(parameter, allowed))
+        return
+    indexed = enumerate(values) if isinstance(values, tuple) else [(None, values)]
+    for index, value in indexed:
+        location: Location = (parameter,) if index is None else (parameter, index)
+        rule = _type_rule(parameter, value, defaults.get(parameter))
+        if rule:
+            yield Problem(location, value, rule)
+
+
+def _type_rule(parameter: str, value: Scalar, default: Scalar) -> str | None:
+    """Return the rule that ``value`` breaks by its type, or None."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if parameter == "switch_fraction":
+        return None if number and 0 < value <= 1 else "must be a number in (0, 1]"  # type: ignore[operator]
+    if isinstance(default, bool):
+        return None if isinstance(value, bool) else "must be true or false"
+    if isinstance(value, bool) or (isinstance(default, int | float) and not number):
+        return "must be a number"
+    if parameter == "mixing_steps" and isinstance(value, float):
+        return "must be an integer"
+    return None
+
+
+def _build_problems(key: str, entry: OptimizerEntry) -> list[Problem]:
+    """Return what the optimizer's own constructor refuses; it alone knows what it allows.
+
+    Every variation is built, up to 1,000 of them.
+    """
+    problems: dict[tuple[Location, str], Problem] = {}
+    labels: set[str] = set()
+    decay = max(entry.weight_decay or (0.0,))
+    for variant in islice(entry.variants(key), MAX_BUILT):
+        if variant.label in labels:
+            problem = Problem((), variant.label, "stands for two variations; their values are too alike")
+            problems.setdefault((problem.location, problem.rule), problem)
+        labels.add(variant.label)
+        try:
+            parameter = torch.nn.Parameter(torch.zeros(2, 2))
+            values = variant.hyperparameters(_TRIAL_STEPS)
+            build(variant.optimizer, [parameter], lr=1e-3, weight_decay=decay, **values)
+        except (ValueError, TypeError) as error:
+            problem = _blame(str(error), variant)
+            problems.setdefault((problem.location, problem.rule), problem)
+    return list(problems.values())
+
+
+def _blame(message: str, variant: Variant) -> Problem:
+    """Return the constructor's ``message`` as the problem of the first given hyperparameter that it names."""
+    rule = re.sub(r", but got .*?(?=$| \(did you mean)", "", message)
+    named = [word for word in re.findall(r"\w+", message) if word in variant.given]
+    if not named:
+        return Problem((), dict(variant.given), rule)
+    return Problem((named[0],), variant.given[named[0]], rule.removeprefix(f"{named[0]} "))

@@ -1,0 +1,174 @@
+"""The values a study gives: numbers, axes of numbers, and the grid of learning rates around a centre."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    model_serializer,
+)
+
+from studies.problems import Problem, raise_all
+
+MAX_POINTS = 10_000
+MAX_INTEGER = 2**63 - 1
+
+Scalar = bool | int | float | str | None
+
+
+def _listed(value: object) -> object:
+    """Turn a single number into a list of one."""
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _only_lists(value: object) -> object:
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be a list")
+    return value
+
+
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return ``values``, or raise for one that is among them twice."""
+    seen = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            raise_all([Problem((index,), value, "is given twice")])
+        seen.add(value)
+    return values
+
+
+def _scalar(value: object) -> Scalar:
+    """Return a hyperparameter's value as a plain Python one."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        value.encode()
+        return str(value)
+    if isinstance(value, Integral) and abs(int(value)) <= MAX_INTEGER:
+        return int(value)
+    if isinstance(value, Real) and not isinstance(value, Integral) and math.isfinite(value):
+        return _plain(float(value))
+    raise ValueError("must be a finite number, text, true, false or null, or a list of these")
+
+
+def _plain(value: float) -> float:
+    """Return ``value`` as a plain float without a negative zero, so that equal values have equal ids."""
+    return float(value) + 0.0
+
+
+Text = Annotated[str, Field(strict=True)]
+Natural = Annotated[int, Field(strict=True, ge=1, le=MAX_INTEGER)]
+_Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_plain)]
+Positive = Annotated[_Number, Field(gt=0)]
+NonNegative = Annotated[_Number, Field(ge=0)]
+
+_Distinct = (Field(min_length=1), AfterValidator(distinct))
+Rates = Annotated[tuple[Positive, ...], BeforeValidator(_only_lists), *_Distinct]
+Scales = Annotated[tuple[Positive, ...], BeforeValidator(_listed), *_Distinct]
+Decays = Annotated[tuple[NonNegative, ...], BeforeValidator(_listed), *_Distinct]
+SeedList = Annotated[tuple[_Seed, ...], BeforeValidator(_only_lists), *_Distinct]
+Setting = PlainValidator(lambda value: _setting(value))
+
+_RATES: TypeAdapter[tuple[float, ...]] = TypeAdapter(Rates)
+_RATE: TypeAdapter[float] = TypeAdapter(Positive)
+_SEEDS: TypeAdapter[tuple[int, ...]] = TypeAdapter(SeedList)
+_SEED_COUNT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=1, le=MAX_POINTS)])
+_SCALARS: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(
+    Annotated[tuple[Annotated[Any, PlainValidator(_scalar)], ...], *_Distinct]
+)
+
+
+def _setting(value: object) -> Scalar | tuple[Scalar, ...]:
+    return _SCALARS.validate_python(value) if isinstance(value, list | tuple) else _scalar(value)
+
+
+def rate_or_rates(value: object) -> float | tuple[float, ...] | None:
+    """Return an optimizer's ``lr``: one centre, or a list of its own."""
+    if value is None:
+        return None
+    return _RATES.validate_python(value) if isinstance(value, list | tuple) else _RATE.validate_python(value)
+
+
+def seed_list(value: object) -> tuple[int, ...]:
+    """Return ``n`` as the seeds 0 to n - 1, and a list as it is."""
+    if isinstance(value, list | tuple):
+        return _SEEDS.validate_python(value)
+    return tuple(range(_SEED_COUNT.validate_python(value)))
+
+
+class Strict(BaseModel):
+    """What all parts of a study share: they never change, and know no other keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what was not given; a null that was given as a hyperparameter stays."""
+        extra = self.model_extra or {}
+        return {key: value for key, value in handler(self).items() if value is not None or key in extra}
+
+
+class LogRange(Strict):
+    """Learning rates around a centre, evenly spaced on a logarithmic axis.
+
+    Attributes:
+        decades: From the smallest to the largest, in powers of ten.
+        points: How many; a single one is the centre.
+    """
+
+    decades: Annotated[_Number, Field(gt=0, le=100)]
+    points: Annotated[int, Field(strict=True, ge=1, le=MAX_POINTS)]
+
+    def values(self, centre: float) -> tuple[float, ...]:
+        """Return ``centre * 10**e`` for ``e`` from ``-decades/2`` to ``decades/2``.
+
+        Rounded to 6 significant digits, so that a trial's identity does not hang on the last bit.
+
+        Raises:
+            ValueError: If a value is too large or too small for a float, or two are the same.
+        """
+        step = self.decades / max(self.points - 1, 1)
+        start = -self.decades / 2 if self.points > 1 else 0.0
+        rates = tuple(float(f"{centre * 10 ** (start + index * step):.6g}") for index in range(self.points))
+        if not (rates[0] > 0 and math.isfinite(rates[-1])):
+            raise ValueError(f"gives learning rates from {rates[0]:g} to {rates[-1]:g}, beyond floats")
+        if len(set(rates)) < len(rates):
+            raise ValueError(f"gives equal learning rates; {self.points} points lie too close together")
+        return rates
+
+
+def _range_or_rates(value: object) -> LogRange | tuple[float, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, Mapping | LogRange):
+        return LogRange.model_validate(value)
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be {decades: …, points: …} or a list of learning rates")
+    return _RATES.validate_python(value)
+
+
+class Grid(Strict):
+    """The axes that all optimizers share.
+
+    Attributes:
+        lr: A range around each optimizer's own centre, or a list of learning rates for all. May be left out
+            where every optimizer has a list of its own.
+        weight_decay: May be left out where every optimizer has its own.
+        grad_scale: What the loss gradient is multiplied by before the optimizer sees it.
+    """
+
+    lr: Annotated[LogRange | tuple[float, ...] | None, BeforeValidator(_range_or_rates)] = None
+    weight_decay: Decays | None = None
+    grad_scale: Scales = (1.0,)

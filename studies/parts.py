@@ -1,0 +1,64 @@
+"""The parts of a study that are no axes: its name, task, budget and schedule."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, fields
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import ConfigDict, Field, create_model
+
+from robustness.training.settings import Schedule
+from studies.grids import Natural, Scalar, Setting, Strict, Text
+from studies.problems import Problem, raise_all
+
+
+class Budget(Strict):
+    """How long every trial trains: passes over the training split, and examples per step."""
+
+    epochs: Natural
+    batch_size: Natural
+
+
+class TaskSpec(Strict):
+    """What is trained: a registered task or ``package.module:function``; further keys are its options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Annotated[Any, Setting]]
+
+    name: Text
+
+    @property
+    def options(self) -> dict[str, Scalar | tuple[Scalar, ...]]:
+        """What the task's function is called with."""
+        return dict(self.model_extra or {})
+
+
+ScheduleKeys = create_model(  # type: ignore[call-overload]
+    "ScheduleKeys",
+    __base__=Strict,
+    **{
+        field.name: (Annotated[get_type_hints(Schedule)[field.name], Field(strict=True)], field.default)
+        for field in fields(Schedule)
+    },
+)
+
+
+def read_schedule(value: object) -> Schedule:
+    """Return ``value`` as a ``Schedule``, which checks itself; only the keys' types are checked here."""
+    keys = ScheduleKeys.model_validate(asdict(value) if isinstance(value, Schedule) else value)
+    values = {name: getattr(keys, name) for name in type(keys).model_fields}
+    try:
+        return Schedule(**values)
+    except ValueError as error:
+        rule = re.sub(r", but got .*", "", str(error))
+        key = next((word for word in re.findall(r"\w+", rule)[1:] if word in values), "name")
+        raise_all([Problem((key,), values[key], rule.removeprefix(f"schedule {key} "))])
+        raise
+
+
+def folder_name(value: str) -> str:
+    """Return a study's name, or raise if no folder can be called so."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
+        raise ValueError("must be letters, digits, '.', '_' or '-' (at most 100), since it names a folder")
+    return value

@@ -1,0 +1,45 @@
+"""Tables and figures of a study, written into its folder."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+import analysis
+from studies.results import Store, StoreError, open_existing
+
+def write_report(rows: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list[str]]:
+    """Write ``summary.csv`` and the heatmaps; return the summary table and the names of the files."""
+    table = analysis.summary(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder)
+        table.to_csv(made / "summary.csv", index=False)
+        _draw_surfaces(rows, made / "figures")
+        names = sorted(str(path.relative_to(made)) for path in made.rglob("*") if path.is_file())
+        for name in names:
+            store.write_file(name, (made / name).read_bytes())
+    return table, names
+
+
+def _draw_surfaces(rows: pd.DataFrame, folder: Path) -> None:
+    """Draw lr x weight decay and, where it was varied, lr x gradient scale, as PNG and PDF."""
+    folder.mkdir()
+    with analysis.use_theme():
+        for y, name in (("weight_decay", "lr-weight-decay"), ("grad_scale", "lr-gradient-scale")):
+            if y == "weight_decay" or rows[y].nunique() > 1:
+                analysis.save_figure(analysis.surface_grid(rows, y=y), folder / name)
+
+
+def report(location: str | Path) -> tuple[pd.DataFrame, list[str]]:
+    """Write the report of the study in a folder; return what ``write_report`` returns.
+
+    Raises:
+        StoreError: If the folder holds no study, or no row yet.
+    """
+    store = open_existing(location)
+    rows = store.rows()
+    if rows.empty:
+        raise StoreError(f"{location}: holds no finished trial yet")
+    return write_report(rows, store)

@@ -1,0 +1,121 @@
+"""How tables look on a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from studies.estimate import Estimate
+    from studies.plan import Plan
+
+WIDTH_OFF_SCREEN = 120
+
+
+def console(*, error: bool = False) -> Console:
+    """Return the console that the command prints on; wide enough for the tables when it is not a terminal."""
+    made = Console(stderr=error)
+    if not made.is_terminal:
+        made = Console(stderr=error, width=WIDTH_OFF_SCREEN)
+    return made
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """Return a table: text to the left, numbers to the right."""
+    rows = [tuple(row) for row in rows]
+    made = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(header):
+        numeric = any(not isinstance(row[index], str) for row in rows)
+        made.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, str) else f"{cell:g}" for cell in row))
+    return made
+
+
+def _number(value: float, digits: int) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _interval(middle: float, low: float, high: float, digits: int, scale: float = 1.0) -> str:
+    half = (high - low) / 2
+    spread = "" if math.isnan(half) else f" ± {_number(half * scale, digits)}"
+    return _number(middle * scale, digits) + spread
+
+
+def summary_table(summary: pd.DataFrame) -> Table:
+    """Return ``analysis.summary`` as it is printed: percent, intervals of 95 %."""
+    header = ["optimizer", "lr", "wd", "val %", "test %", "S", "width", "diverged", "failed", "trials"]
+    if summary["task"].nunique() > 1:
+        header.insert(0, "task")
+    rows = []
+    for row in summary.to_dict("records"):
+        cells = {
+            "task": row["task"],
+            "optimizer": row["label"],
+            "lr": f"{row['best_lr']:.3g}",
+            "wd": f"{row['best_weight_decay']:.3g}",
+            "val %": _number(100 * row["val_accuracy"], 2),
+            "test %": _interval(
+                row["test_accuracy"], row["test_accuracy_low"], row["test_accuracy_high"], 2, 100
+            ),
+            "S": _interval(row["sensitivity"], row["sensitivity_low"], row["sensitivity_high"], 3),
+            "width": _number(row["width_own"], 2),
+            "diverged": f"{100 * row['diverged']:.1f} %",
+            "failed": f"{row['failed']}",
+            "trials": f"{row['trials']}",
+        }
+        rows.append([cells[name] for name in header])
+    return table(header, rows)
+
+
+LEGEND = (
+    "lr, wd: the validation-best cell at gradient scale 1; test %: there, over seeds; S: sensitivity, the mean normalized "
+    "loss of accuracy within 1.5 decades of the best lr (0 flat, 1 all lost); width: decades of lr within 1 point of the "
+    "best; ±: 95 % intervals. Ada2MS is our reimplementation from the abstract (arXiv 2605.20533)."
+)
+
+
+def print_report(console: Console, summary: pd.DataFrame, location: str, files: Sequence[str]) -> None:
+    """Print the summary table and where the files are."""
+    console.print(summary_table(summary))
+    console.print(LEGEND, highlight=False)
+    console.print(f"\nin {location}: {', '.join(files)}", highlight=False, soft_wrap=True, markup=False)
+
+
+def print_failures(console: Console, failed: Sequence[str], missing: int) -> None:
+    """Print a line for each failed trial."""
+    console.print(f"\n{len(failed)} failed, {missing} not run", highlight=False)
+    for line in failed:
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_plan(console: Console, plan: Plan, cost: Estimate) -> None:
+    """Print what is planned and what it will take."""
+    labels = Counter(trial.label for trial in plan.trials)
+    console.print(table((f"optimizers of {plan.spec.name}", "trials"), labels.items()))
+    workers = f"{cost.workers} worker{'s' * (cost.workers != 1)}" if cost.workers else "this process"
+    rows = {
+        "task": plan.task.name,
+        "trials": f"{len(plan.trials)}, {len(plan.trials) - plan.pending} of them stored",
+        "packs": f"{len(plan.packs)} to run",
+        "time": f"about {duration(cost.seconds)} with {workers}",
+        "memory": f"about {cost.memory / 1e9:.1f} GB",
+        "disk": f"about {cost.disk / 1e6:.1f} MB",
+    }
+    console.print(table(("in all", ""), rows.items()))
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

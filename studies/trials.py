@@ -1,0 +1,121 @@
+"""A study's trials: every cell of its grid at every seed, each with an identity of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from robustness.tasks import Task
+from robustness.training.settings import TrialSettings
+from studies.errors import SpecError
+from studies.parts import TaskSpec
+from studies.spec import StudySpec
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run of a study.
+
+    Attributes:
+        trial_id: Names the training run, wherever it is asked for: it depends on everything that decides the
+            result, and on neither the study's name, nor the label, nor the role.
+        study: The study's name.
+        task: What is trained.
+        label: The optimizer with its fixed variations, as figures show it.
+        role: Why it is trained: ``grid``, ``confirm`` or ``search``.
+        settings: What is trained, with every hyperparameter of the optimizer.
+    """
+
+    trial_id: str
+    study: str
+    task: TaskSpec
+    label: str
+    role: str
+    settings: TrialSettings
+
+
+class _Cell(NamedTuple):
+    label: str
+    optimizer: str
+    hyperparameters: Mapping[str, Any]
+    grad_scale: float
+
+
+def expand(spec: StudySpec, task: Task) -> list[Trial]:
+    """Return the trials of ``spec``.
+
+    Replicates come one after the other: the seed varies slowest, then the optimizer in the order of the file,
+    its variation, the gradient scale, the weight decay, and fastest the learning rate.
+
+    Args:
+        spec: The study.
+        task: Its task, loaded; it knows a trial's number of steps.
+
+    Raises:
+        SpecError: If two of the study's optimizers mean the same training run.
+    """
+    cells = list(_cells(spec, task.steps(spec.budget.epochs, spec.budget.batch_size)))
+    labels: dict[str, str] = {}
+    trials = []
+    for seed in spec.seeds:
+        for cell in cells:
+            settings = TrialSettings(
+                optimizer=cell.optimizer,
+                hyperparameters=cell.hyperparameters,
+                grad_scale=cell.grad_scale,
+                seed=seed,
+                epochs=spec.budget.epochs,
+                batch_size=spec.budget.batch_size,
+                schedule=spec.schedule,
+            )
+            identity = trial_id(task, settings)
+            if identity in labels:
+                raise SpecError(
+                    f"optimizers: {labels[identity]} and {cell.label}: are the same training runs (as at "
+                    f"lr {cell.hyperparameters['lr']:g}); each may be in a study once"
+                )
+            labels[identity] = cell.label
+            trials.append(Trial(identity, spec.name, spec.task, cell.label, "grid", settings))
+    return trials
+
+
+def _cells(spec: StudySpec, total_steps: int) -> Iterator[_Cell]:
+    for key, entry in spec.optimizers.items():
+        rates, decays = entry.rates(spec.grid), entry.decays(spec.grid)
+        for variant in entry.variants(key):
+            fixed = variant.hyperparameters(total_steps)
+            for scale in spec.grid.grad_scale:
+                for decay in decays:
+                    for rate in rates:
+                        values = {"lr": rate, "weight_decay": decay, **fixed}
+                        yield _Cell(variant.label, variant.optimizer, values, scale)
+
+
+def trial_id(task: Task, settings: TrialSettings) -> str:
+    """Return the first 16 hexadecimal digits of SHA-256 over the canonical JSON of a training run.
+
+    Canonical: sorted keys, no spaces, hyperparameters as floats. It holds the task's name, options and
+    version, and all of ``settings``.
+    """
+    content = {
+        "task": task.name,
+        "task_options": {key: _canonical(value) for key, value in task.options.items()},
+        "task_version": task.version,
+        "optimizer": settings.optimizer,
+        "hyperparameters": {key: _canonical(value) for key, value in settings.hyperparameters.items()},
+        "grad_scale": float(settings.grad_scale),
+        "seed": settings.seed,
+        "epochs": settings.epochs,
+        "batch_size": settings.batch_size,
+        "schedule": {key: _canonical(value) for key, value in vars(settings.schedule).items()},
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _canonical(value: Any) -> Any:
+    """Write 1 as 1.0, so that equal numbers have one identity."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -1,0 +1,82 @@
+"""What must not move the numbers: the order of rows, other optimizers, units, names."""
+
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+import analysis
+
+LRS = [3e-4 * 10 ** (k / 2) for k in range(5)]
+DECAYS, SEEDS = [0.0, float("nan")], 3
+# selection, test error and width are in the summary
+TABLES = [analysis.summary, analysis.sensitivity, analysis.surface]
+# 0..20 are errors in twentieths, so that ties are common; 21 diverged, 22 failed
+OUTCOMES = st.lists(st.integers(0, 22), min_size=30, max_size=30)
+QUICK = settings(max_examples=8, deadline=None)
+
+
+def study(outcomes: list[int], label: str) -> pd.DataFrame:
+    index = pd.MultiIndex.from_product([LRS, DECAYS, range(SEEDS)], names=["lr", "weight_decay", "seed"])
+    rows = index.to_frame(index=False).assign(
+        task="digits", optimizer=label, label=label, grad_scale=1.0, role="grid", chance_accuracy=0.1
+    )
+    outcome = pd.Series(outcomes)
+    rows["status"] = outcome.map({21: "diverged", 22: "failed"}).fillna("completed").astype("str")
+    rows["val_accuracy"] = (1 - outcome / 20).where(outcome <= 20)
+    return rows.assign(test_accuracy=rows["val_accuracy"])
+
+
+@QUICK
+@given(OUTCOMES, OUTCOMES, st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_nothing(one, other, random):
+    trials = pd.concat([study(one, "adamw"), study(other, "muon")], ignore_index=True)
+    order = list(range(len(trials)))
+    random.shuffle(order)
+    for table in TABLES:
+        assert_frame_equal(table(trials.iloc[order]), table(trials), check_exact=True)
+
+
+@QUICK
+@given(OUTCOMES, OUTCOMES, OUTCOMES)
+def test_a_foreign_optimizer_leaves_the_others_alone(one, other, foreign):
+    trials = pd.concat([study(one, "adamw"), study(other, "muon")])
+    more = pd.concat([trials, study(foreign, "zeno")])
+    for table in (analysis.sensitivity, analysis.selected_cells, analysis.test_error):
+        with_it = table(more)
+        rest = with_it[with_it["label"] != "zeno"].reset_index(drop=True)
+        if "d_w_source" not in rest or (rest["d_w_source"] == "adamw").all():
+            assert_frame_equal(rest, table(trials), check_exact=True)
+
+
+@QUICK
+@given(OUTCOMES, OUTCOMES, st.sampled_from([1e-3, 0.3, 7.0, 1e4]))
+def test_the_unit_of_the_learning_rate_does_not_matter(one, other, factor):
+    trials = pd.concat([study(one, "adamw"), study(other, "muon")])
+    scaled = trials.assign(lr=trials["lr"] * factor)
+    for table in (analysis.sensitivity, analysis.width):
+        first = table(trials).drop(columns="reference_lr", errors="ignore")
+        second = table(scaled).drop(columns="reference_lr", errors="ignore")
+        assert_frame_equal(first, second, rtol=1e-9, atol=1e-12)
+
+
+@QUICK
+@given(OUTCOMES, OUTCOMES)
+def test_names_do_not_matter(one, other):
+    trials = pd.concat([study(one, "adamw"), study(other, "muon")])
+    renamed = pd.concat([study(one, "adamw"), study(other, "aaron")])
+    for table in (analysis.sensitivity, analysis.width):
+        first, second = table(trials), table(renamed)
+        names = ["label", "optimizer"]
+        first = first[first["label"] == "muon"].drop(columns=names).reset_index(drop=True)
+        second = second[second["label"] == "aaron"].drop(columns=names).reset_index(drop=True)
+        assert_frame_equal(first, second, check_exact=True)
+
+
+@QUICK
+@given(OUTCOMES)
+def test_sensitivity_never_exceeds_one_and_a_plug_in_is_never_negative(outcomes):
+    trials = study(outcomes, "adamw")
+    assert analysis.sensitivity(trials)["sensitivity"].dropna().le(1).all()
+    alone = analysis.sensitivity(trials[trials["seed"] == 0])
+    assert alone["sensitivity"].dropna().ge(0).all()

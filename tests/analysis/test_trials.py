@@ -1,0 +1,109 @@
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import analysis
+
+
+def test_errors_are_one_minus_accuracy_and_chance_where_diverged(rows):
+    runs = analysis.errors(rows({(0.1, 0.0): [0.2, "diverged", "failed"]}))
+    np.testing.assert_allclose(runs["val_error"], [0.2, 0.9, np.nan], rtol=1e-12)
+    np.testing.assert_allclose(runs["test_error"], [0.21, 0.9, np.nan], rtol=1e-12)
+    assert runs["diverged"].tolist() == [False, True, False]
+    assert runs["failed"].tolist() == [False, False, True]
+
+
+def test_a_diverged_run_with_an_accuracy_counts_as_chance_all_the_same(rows):
+    trials = rows({(0.1, 0.0): [0.2, 0.3]}).assign(status=["completed", "diverged"])
+    np.testing.assert_allclose(analysis.errors(trials)["val_error"], [0.2, 0.9], rtol=1e-12)
+
+
+def test_rows_come_in_one_order_whatever_the_order_they_came_in(hand):
+    assert_frame_equal(analysis.errors(hand.iloc[::-1]), analysis.errors(hand))
+    assert analysis.errors(hand)["lr"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize("column", analysis.REQUIRED)
+def test_a_missing_column_is_named_with_what_it_should_hold(hand, column):
+    with pytest.raises(ValueError, match=f"'{column}'") as caught:
+        analysis.errors(hand.drop(columns=column))
+    assert analysis.REQUIRED[column] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("status", "done"),
+        ("role", "extra"),
+        ("label", None),
+        ("lr", 0.0),
+        ("lr", np.inf),
+        ("lr", "fast"),
+        ("grad_scale", np.nan),
+        ("seed", 0.5),
+        ("weight_decay", -1.0),
+        ("chance_accuracy", np.nan),
+        ("val_accuracy", np.nan),
+        ("test_accuracy", 97.0),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(hand, column, value):
+    with pytest.raises(ValueError, match=f"^{column} must hold"):
+        analysis.errors(hand.assign(**{column: value}))
+
+
+def test_two_rows_for_one_cell_and_seed_are_refused_unless_one_failed(hand, rows):
+    with pytest.raises(ValueError, match="must have one row, but 12 rows repeat one"):
+        analysis.errors(pd.concat([hand, hand]))
+    again = pd.concat([hand, rows({(0.1, 0.0): ["failed", "failed"]})])
+    assert len(analysis.errors(again)) == 14
+
+
+def test_a_task_has_one_chance_and_a_label_one_optimizer(hand):
+    seeds = hand["seed"] == 0
+    with pytest.raises(ValueError, match="task must determine chance_error"):
+        analysis.errors(hand.assign(chance_accuracy=hand["chance_accuracy"].where(seeds, 0.2)))
+    with pytest.raises(ValueError, match="task and label must determine optimizer"):
+        analysis.errors(hand.assign(optimizer=hand["optimizer"].where(seeds, "sgd")))
+
+
+def test_categories_and_nullable_columns_read_like_plain_ones(hand):
+    dressed = hand.assign(
+        label=hand["label"].astype("category"),
+        status=hand["status"].astype(object),
+        seed=hand["seed"].astype("Int64"),
+        val_accuracy=hand["val_accuracy"].astype("Float64"),
+        weight_decay=hand["weight_decay"].astype(object),
+    )
+    assert_frame_equal(analysis.summary(dressed), analysis.summary(hand))
+
+
+TABLES = ["summary", "selected_cells", "test_error", "sensitivity", "width", "surface"]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_rows_give_an_empty_table_of_the_same_columns(hand, name):
+    table = getattr(analysis, name)
+    empty, full = table(hand.iloc[:0]), table(hand)
+    assert len(empty) == 0
+    assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_rows_given_are_left_as_they_were(hand, name):
+    before = hand.copy()
+    getattr(analysis, name)(hand)
+    assert_frame_equal(hand, before)
+
+
+def test_importing_loads_no_deep_learning_library_and_no_drawing():
+    code = "import analysis, sys; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "pandas" in loaded
+    assert not {"torch", "ray", "optuna", "matplotlib", "seaborn", "robustness", "studies"} & set(loaded)

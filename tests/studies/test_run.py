@@ -1,0 +1,173 @@
+"""Running a study: the same numbers however it is spread, nothing repeated, nothing lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from studies import StoreError, StudySpec, load, load_curves, load_spec, run
+from studies.errors import InputError
+
+TIMES = ["wall_seconds"]
+
+
+def tiny(**changes):
+    settings = {
+        "name": "tiny",
+        "task": "digits-mlp",
+        "budget": {"epochs": 1, "batch_size": 64},
+        "seeds": 2,
+        "grid": {"lr": [1e-3, 1e-2], "weight_decay": [0.0], "grad_scale": [1.0]},
+        "optimizers": {"adamw": {}, "ada2ms": {"mixing": [0, 0.5]}, "sgd": {"lr": [0.1, 1e20]}},
+    }
+    return StudySpec(**{**settings, **changes})
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The study run in this process: what every other way must give too."""
+    out = tmp_path_factory.mktemp("alone") / "tiny"
+    return run(tiny(), out=out, workers=0)
+
+
+def same_rows(one, other):
+    pd.testing.assert_frame_equal(one.drop(columns=TIMES), other.drop(columns=TIMES))
+
+
+def test_every_trial_has_a_row_and_divergence_is_a_result(alone):
+    assert len(alone.rows) == 2 * (2 + 4 + 2)
+    assert (alone.failed, alone.missing) == ([], 0)
+    wild = alone.rows[alone.rows["lr"] == 1e20]
+    assert list(wild["status"]) == ["diverged", "diverged"]
+    assert wild["stopped_step"].notna().all()
+    assert wild["val_accuracy"].isna().all()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_number_of_workers_gives_the_same_rows_and_curves(alone, tmp_path, workers):
+    outcome = run(tiny(), out=tmp_path / "tiny", workers=workers)
+    same_rows(outcome.rows, alone.rows)
+    pd.testing.assert_frame_equal(load_curves(tmp_path / "tiny"), load_curves(alone.location))
+    pd.testing.assert_frame_equal(outcome.summary, alone.summary)
+
+
+def test_the_same_command_again_trains_nothing(alone):
+    before = load(alone.location)
+    outcome = run(tiny(), out=alone.location, workers=0)
+    pd.testing.assert_frame_equal(outcome.rows, before)  # times and all
+
+
+def test_a_study_that_grew_trains_only_what_is_new(tmp_path):
+    first = run(tiny(seeds=1), out=tmp_path / "s", workers=0)
+    grown = run(tiny(seeds=2), out=tmp_path / "s", workers=0)
+    old = grown.rows[grown.rows["seed"] == 0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(old, first.rows)
+    assert len(grown.rows) == 2 * len(first.rows)
+
+
+def test_tables_and_figures_are_written_beside_the_rows(alone):
+    assert "summary.csv" in alone.files
+    assert any(name.endswith(".pdf") for name in alone.files)
+    for name in alone.files:
+        path = os.path.join(alone.location, name)
+        assert os.path.getsize(path) > 100
+    table = pd.read_csv(os.path.join(alone.location, "summary.csv"))
+    assert list(table["label"]) == list(alone.summary["label"])
+
+
+def test_a_folder_that_holds_another_study_is_refused_and_left_alone(alone):
+    before = sorted(os.listdir(alone.location))
+    with pytest.raises(StoreError, match="holds the study 'tiny', not 'other'"):
+        run(tiny(name="other"), out=alone.location, workers=0)
+    assert sorted(os.listdir(alone.location)) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"workers": -1}, "--workers: -1"),
+        ({"workers": 0, "address": "auto"}, "cannot go with --address"),
+        ({"device": "tpu"}, "--device: tpu: must be auto, cpu or cuda"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_written(tmp_path, arguments, message):
+    with pytest.raises(InputError, match=message):
+        run(tiny(), out=tmp_path / "s", **arguments)
+    assert not (tmp_path / "s").exists()
+
+
+USER_TASK = """
+import torch
+from robustness.tasks import Split, Task
+
+def model():
+    return torch.nn.Linear(2, 2)
+
+def explode(outputs, targets):
+    if outputs.abs().max() > 1e3:
+        raise RuntimeError("too large")
+    return torch.nn.functional.cross_entropy(outputs, targets)
+
+def blobs(spread=1.0):
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.arange(120) % 2
+    inputs = torch.randn(120, 2, generator=generator) * spread + 4.0 * targets[:, None]
+    part = lambda start: Split(inputs[start:start + 40], targets[start:start + 40])
+    return Task("blobs", part(0), part(40), part(80), model, loss=explode)
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_users_own_task_beside_the_study_file_runs_and_its_errors_stop_no_other_trial(tmp_path, workers):
+    (tmp_path / f"own_task_{workers}.py").write_text(USER_TASK)
+    (tmp_path / "own.yaml").write_text(
+        f"""
+name: own
+task: {{name: "own_task_{workers}:blobs", spread: 0.5}}
+budget: {{epochs: 3, batch_size: 10}}
+seeds: 1
+grid: {{lr: [0.1, 1.0e+6], weight_decay: [0]}}
+optimizers: {{sgd: {{}}}}
+"""
+    )
+    outcome = run(tmp_path / "own.yaml", out=tmp_path / "out", workers=workers)
+    assert list(outcome.rows["status"]) == ["completed", "failed"]
+    assert outcome.rows.loc[0, "test_accuracy"] > 0.9
+    assert "RuntimeError: too large" in outcome.failed[0]
+
+
+def test_killed_at_any_moment_and_given_again_it_completes_without_repeating(tmp_path):
+    command = [sys.executable, "-m", "studies.cli", "run", "smoke", "--workers", "0", "--out", str(tmp_path / "s")]
+    for stored in (0, 3):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline and count_rows(tmp_path / "s") <= stored:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    survived = load(tmp_path / "s")
+    outcome = run("smoke", out=tmp_path / "s", workers=0)
+    kept = outcome.rows[outcome.rows["trial_id"].isin(survived["trial_id"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, survived)
+    same_rows(outcome.rows, run("smoke", out=tmp_path / "undisturbed", workers=0).rows)
+
+
+def count_rows(folder):
+    try:
+        return len(load(folder))
+    except StoreError:
+        return 0
+
+
+def test_every_preset_is_a_study_that_plans(subtests):
+    from studies.plan import plan
+    from studies.spec import presets
+
+    for name in presets():
+        with subtests.test(name):
+            work = plan(load_spec(name), set())
+            assert work.pending == len(work.trials) > 0

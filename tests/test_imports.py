@@ -1,0 +1,31 @@
+"""Who loads whom, looked at in fresh interpreters: a notebook opens in a second, a GPU machine needs only torch."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def loaded_by(statement):
+    """Return the top-level modules in a fresh interpreter after ``statement``."""
+    code = f"{statement}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    return set(out.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import analysis", {"torch", "ray", "optuna", "robustness", "studies"}),
+        ("import analysis; analysis.summary", {"torch", "ray", "optuna", "robustness", "studies"}),
+        (
+            "import robustness, robustness.optimizers, robustness.tasks, robustness.training",
+            {"ray", "optuna", "pandas", "seaborn", "matplotlib", "analysis", "studies"},
+        ),
+        ("import studies", {"torch", "ray", "optuna", "pandas", "analysis", "robustness"}),
+        ("import studies; studies.load", {"torch", "ray", "optuna", "robustness"}),
+        ("import studies.cli", {"torch", "ray", "optuna", "pandas", "pyarrow", "pydantic"}),
+    ],
+)
+def test_an_import_loads_nothing_it_must_not(statement, unwanted):
+    assert loaded_by(statement).isdisjoint(unwanted)
