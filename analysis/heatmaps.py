@@ -189,7 +189,8 @@ def _columns(panels: int) -> int:
 
 
 def _legend_columns(panels: int) -> int:
-    return max(1, min(panels - 1, 3))
+    # the longest entry takes the room of a panel and a half
+    return max(1, _columns(panels) - 1)
 
 
 def _small_multiples(panels: int, levels: int, entries: int) -> tuple[Figure, list[Axes]]:

@@ -18,8 +18,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Study = Annotated[str, typer.Argument(help="A preset's name (`robustness plan` lists them) or a YAML file's path.")]
-Out = Annotated[str | None, typer.Option(help="The study's folder or pyarrow.fs address. [default: runs/<study>]")]
+Study = Annotated[
+    str, typer.Argument(help="A preset's name (`robustness plan` lists them) or a YAML file's path.")
+]
+Out = Annotated[
+    str | None, typer.Option(help="The study's folder or pyarrow.fs address. [default: runs/<study>]")
+]
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="A study's folder, as `run` names it.")]
 Workers = Annotated[
     int | None,
@@ -42,7 +46,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             typer.echo(f"robustness: {error}", err=True)
             raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
         except KeyboardInterrupt:
-            typer.echo("interrupted; finished trials are stored: the same command goes on from there", err=True)
+            typer.echo(
+                "interrupted; finished trials are stored: the same command goes on from there", err=True
+            )
             raise typer.Exit(130) from None
 
     return app.command()(wrapped)

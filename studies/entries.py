@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, ConfigDict
 
 from robustness.optimizers import OPTIMIZERS, build, hyperparameters
 from studies.grids import Decays, Grid, LogRange, Scalar, Setting, Strict, Text, rate_or_rates
-from studies.problems import Location, Problem, one_of, unknown_key
+from studies.problems import Location, Problem, one_of, unknown_key, without_value
 
 # what says which member of a family of optimizers is meant, and is therefore part of every label
 FAMILY = ("mixing", "exponent", "p", "q")
@@ -225,7 +225,7 @@ def _build_problems(key: str, entry: OptimizerEntry) -> list[Problem]:
 
 def _blame(message: str, variant: Variant) -> Problem:
     """Return the constructor's ``message`` as the problem of the first given hyperparameter that it names."""
-    rule = re.sub(r", but got .*?(?=$| \(did you mean)", "", message)
+    rule = without_value(message)
     named = [word for word in re.findall(r"\w+", message) if word in variant.given]
     if not named:
         return Problem((), dict(variant.given), rule)

@@ -79,7 +79,6 @@ Rates = Annotated[tuple[Positive, ...], BeforeValidator(_only_lists), *_Distinct
 Scales = Annotated[tuple[Positive, ...], BeforeValidator(_listed), *_Distinct]
 Decays = Annotated[tuple[NonNegative, ...], BeforeValidator(_listed), *_Distinct]
 SeedList = Annotated[tuple[_Seed, ...], BeforeValidator(_only_lists), *_Distinct]
-Setting = PlainValidator(lambda value: _setting(value))
 
 _RATES: TypeAdapter[tuple[float, ...]] = TypeAdapter(Rates)
 _RATE: TypeAdapter[float] = TypeAdapter(Positive)
@@ -92,6 +91,14 @@ _SCALARS: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(
 
 def _setting(value: object) -> Scalar | tuple[Scalar, ...]:
     return _SCALARS.validate_python(value) if isinstance(value, list | tuple) else _scalar(value)
+
+
+def _option(value: object) -> Scalar | tuple[Scalar, ...]:
+    return tuple(map(_scalar, value)) if isinstance(value, list | tuple) else _scalar(value)
+
+
+Setting = PlainValidator(_setting)  # a hyperparameter: a value, or a list as an axis
+Option = PlainValidator(_option)  # a task's option: a value, or a list as a whole
 
 
 def rate_or_rates(value: object) -> float | tuple[float, ...] | None:

@@ -9,8 +9,8 @@ from typing import Annotated, Any, get_type_hints
 from pydantic import ConfigDict, Field, create_model
 
 from robustness.training.settings import Schedule
-from studies.grids import Natural, Scalar, Setting, Strict, Text
-from studies.problems import Problem, raise_all
+from studies.grids import Natural, Option, Scalar, Strict, Text
+from studies.problems import Problem, raise_all, without_value
 
 
 class Budget(Strict):
@@ -24,7 +24,7 @@ class TaskSpec(Strict):
     """What is trained: a registered task or ``package.module:function``; further keys are its options."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, Annotated[Any, Setting]]
+    __pydantic_extra__: dict[str, Annotated[Any, Option]]
 
     name: Text
 
@@ -51,7 +51,7 @@ def read_schedule(value: object) -> Schedule:
     try:
         return Schedule(**values)
     except ValueError as error:
-        rule = re.sub(r", but got .*", "", str(error))
+        rule = without_value(str(error))
         key = next((word for word in re.findall(r"\w+", rule)[1:] if word in values), "name")
         raise_all([Problem((key,), values[key], rule.removeprefix(f"schedule {key} "))])
         raise

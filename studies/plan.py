@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robustness.tasks import Task, load
-from studies.spec import StudySpec, importable
+from robustness.tasks import Task
+from studies.spec import StudySpec
 from studies.trials import Trial, expand
 
 PACK_SIZE = 27
@@ -59,7 +59,6 @@ def plan(spec: StudySpec, stored: set[str]) -> Plan:
     Raises:
         SpecError: If the task cannot be made or two of the study's optimizers mean the same trials.
     """
-    with importable(spec):
-        task = load(spec.task.name, **spec.task.options)
+    task = spec.load_task()
     trials = expand(spec, task)
     return Plan(spec, task, tuple(trials), cut([trial for trial in trials if trial.trial_id not in stored]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -40,6 +41,11 @@ class Problem(NamedTuple):
 def one_line(text: str) -> str:
     """Return ``text`` in one line, whatever it quotes."""
     return " ".join(text.split())
+
+
+def without_value(message: str) -> str:
+    """Return the rule in "x must be …, but got 3": the value is shown before the rule."""
+    return re.sub(r", but got .*?(?=$| \(did you mean)", "", message, flags=re.DOTALL)
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
@@ -113,8 +119,9 @@ def describe(error: ValidationError, keys: Mapping[Location, Iterable[str]]) -> 
 
 
 def _problem(details: Any, keys: Mapping[Location, Iterable[str]]) -> Problem:
-    location = tuple(part for part in details["loc"] if part != "[key]")
-    value, kind, message = details["input"], details["type"], details["msg"]
+    location, value, kind, message = (details[part] for part in ("loc", "input", "type", "msg"))
+    if kind == "string_type" and location[-1] == "[key]":  # pydantic's mark for the key itself
+        location = location[:-1]
     if kind == "extra_forbidden":
         allowed = list(keys.get(location[:-1], ()))
         return Problem(location, value, unknown_key(str(location[-1]), allowed))

@@ -8,7 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 import analysis
-from studies.results import Store, StoreError, open_existing
+from studies.errors import StoreError
+from studies.results import Store, open_existing
+from studies.spec import StudySpec
+from studies.trials import in_study
+
 
 def write_report(rows: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list[str]]:
     """Write ``summary.csv`` and the heatmaps; return the summary table and the names of the files."""
@@ -37,9 +41,11 @@ def report(location: str | Path) -> tuple[pd.DataFrame, list[str]]:
 
     Raises:
         StoreError: If the folder holds no study, or no row yet.
+        SpecError: If the study file in it is not valid.
     """
     store = open_existing(location)
-    rows = store.rows()
+    spec = StudySpec.from_text(store.read_study() or "", source=f"{location}/study.yaml")
+    rows = in_study(store.rows(), spec)
     if rows.empty:
         raise StoreError(f"{location}: holds no finished trial yet")
     return write_report(rows, store)

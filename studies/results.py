@@ -166,7 +166,9 @@ class Store:
         )
         if not files:
             return schema.empty_table().select(columns or schema.names)
-        return ds.dataset(files, schema=schema, filesystem=self.fs, format="parquet").to_table(columns=columns)
+        return ds.dataset(files, schema=schema, filesystem=self.fs, format="parquet").to_table(
+            columns=columns
+        )
 
     def trial_ids(self) -> set[str]:
         """Return the ids of all stored trials."""
@@ -181,7 +183,9 @@ class Store:
     def curves(self) -> pd.DataFrame:
         """Return the learning curves of all stored trials, with the columns of ``CURVE_SCHEMA``."""
         frame = self._table("curves", CURVE_SCHEMA).to_pandas()
-        frame = frame[frame["trial_id"].isin(self.trial_ids())].drop_duplicates(["trial_id", "epoch", "split"])
+        frame = frame[frame["trial_id"].isin(self.trial_ids())].drop_duplicates(
+            ["trial_id", "epoch", "split"]
+        )
         return frame.sort_values(["trial_id", "epoch", "split"], ignore_index=True)
 
 

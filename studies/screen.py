@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from rich import filesize
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -76,9 +77,10 @@ def summary_table(summary: pd.DataFrame) -> Table:
 
 
 LEGEND = (
-    "lr, wd: the validation-best cell at gradient scale 1; test %: there, over seeds; S: sensitivity, the mean normalized "
-    "loss of accuracy within 1.5 decades of the best lr (0 flat, 1 all lost); width: decades of lr within 1 point of the "
-    "best; ±: 95 % intervals. Ada2MS is our reimplementation from the abstract (arXiv 2605.20533)."
+    "lr, wd: the validation-best cell at gradient scale 1; test %: there, over seeds; S: sensitivity, the mean "
+    "normalized loss of accuracy within 1.5 decades of the best lr (0 flat, 1 all lost); width: decades of lr "
+    "within 1 point of the best; ±: 95 % intervals. Ada2MS is our reimplementation from the abstract "
+    "(arXiv 2605.20533)."
 )
 
 
@@ -106,8 +108,8 @@ def print_plan(console: Console, plan: Plan, cost: Estimate) -> None:
         "trials": f"{len(plan.trials)}, {len(plan.trials) - plan.pending} of them stored",
         "packs": f"{len(plan.packs)} to run",
         "time": f"about {duration(cost.seconds)} with {workers}",
-        "memory": f"about {cost.memory / 1e9:.1f} GB",
-        "disk": f"about {cost.disk / 1e6:.1f} MB",
+        "memory": f"about {filesize.decimal(cost.memory)}",
+        "disk": f"about {filesize.decimal(cost.disk)}",
     }
     console.print(table(("in all", ""), rows.items()))
 

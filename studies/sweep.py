@@ -102,10 +102,10 @@ def _tune(task: Task, packs: Sequence[Pack], workers: Workers, on_finished: OnFi
         ray.cloudpickle.register_pickle_by_value(sys.modules[task.name.partition(":")[0]])
 
     class Collect(tune.Callback):
-        def on_trial_result(self, iteration, trials, trial, result, **info):  # type: ignore[no-untyped-def]
+        def on_trial_result(self, iteration, trials, trial, result, **info):
             on_finished(Finished(result["rows"], result["curves"]))
 
-        def __reduce__(self):  # type: ignore[no-untyped-def]
+        def __reduce__(self):
             # Tune pickles its set-up for a restore that is not used here; the screen and the store stay behind
             return tune.Callback, ()
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from robustness.tasks import Task
 from robustness.training.settings import TrialSettings
 from studies.errors import SpecError
@@ -42,6 +44,32 @@ class _Cell(NamedTuple):
     optimizer: str
     hyperparameters: Mapping[str, Any]
     grad_scale: float
+
+
+CELL = ["label", "lr", "weight_decay", "grad_scale"]
+
+
+def in_study(rows: pd.DataFrame, spec: StudySpec) -> pd.DataFrame:
+    """Return those of ``rows`` that ``spec`` asks for: what a study no longer names is hidden, never deleted.
+
+    Args:
+        rows: With the columns of ``studies.results.ROW_SCHEMA``.
+        spec: The study.
+    """
+    cells = planned_cells(spec)[CELL].drop_duplicates()
+    here = rows["seed"].isin(spec.seeds) & (rows["task"] == spec.task.name)
+    here &= (rows["epochs"] == spec.budget.epochs) & (rows["batch_size"] == spec.budget.batch_size)
+    return rows[here].merge(cells, on=CELL)
+
+
+def planned_cells(spec: StudySpec) -> pd.DataFrame:
+    """Return the columns ``label``, ``lr``, ``weight_decay`` and ``grad_scale`` of all cells of ``spec``."""
+    any_steps = 1  # a trial's steps change hyperparameters, but never a cell's place in the grid
+    records = [
+        (cell.label, cell.hyperparameters["lr"], cell.hyperparameters["weight_decay"], cell.grad_scale)
+        for cell in _cells(spec, any_steps)
+    ]
+    return pd.DataFrame(records, columns=CELL).astype(dict.fromkeys(CELL[1:], float))
 
 
 def expand(spec: StudySpec, task: Task) -> list[Trial]:
@@ -118,4 +146,6 @@ def trial_id(task: Task, settings: TrialSettings) -> str:
 
 def _canonical(value: Any) -> Any:
     """Write 1 as 1.0, so that equal numbers have one identity."""
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -39,7 +39,9 @@ def resolve_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device: cuda: this machine has no GPU that torch can use; allowed here: auto, cpu")
+        raise InputError(
+            "--device: cuda: this machine has no GPU that torch can use; allowed here: auto, cpu"
+        )
     return device
 
 
@@ -97,7 +99,7 @@ def _train_or_fail(task: Task, trial: Trial, device: str) -> TrialResult:
         return TrialResult("failed", reason=reason, wall_seconds=time.perf_counter() - started)
 
 
-def run_pack(task: Task, pack: Pack, device: str, *, every_seconds: float = 1.0) -> Iterator[Finished]:
+def run_pack(task: Task, pack: Pack, device: str, *, every_seconds: float = 2.0) -> Iterator[Finished]:
     """Train the trials of ``pack`` and yield what is finished, about ``every_seconds``."""
     with one_thread():
         finished, reported = Finished([], []), time.monotonic()
@@ -110,4 +112,3 @@ def run_pack(task: Task, pack: Pack, device: str, *, every_seconds: float = 1.0)
                 finished, reported = Finished([], []), time.monotonic()
         if finished.rows:
             yield finished
-

@@ -91,10 +91,8 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def dump(data: Mapping[str, Any]) -> str:
-    """Return ``data`` as YAML that ``parse`` reads back equal, each innermost mapping or list on a line."""
-    return yaml.dump(
-        data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
-    )
+    """Return ``data`` as YAML that ``parse`` reads back equal, in ASCII, each innermost mapping on a line."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
 
 
 def _load(text: str) -> Any:

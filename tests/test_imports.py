@@ -1,4 +1,4 @@
-"""Who loads whom, looked at in fresh interpreters: a notebook opens in a second, a GPU machine needs only torch."""
+"""Who loads whom, in fresh interpreters: a notebook opens in a second, a GPU machine needs only torch."""
 
 import subprocess
 import sys
@@ -9,7 +9,9 @@ import pytest
 def loaded_by(statement):
     """Return the top-level modules in a fresh interpreter after ``statement``."""
     code = f"{statement}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
     return set(out.stdout.split())
 
 

@@ -94,5 +94,5 @@ class Task:
 
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> Task:
         """Return the task with its data on ``device``, floating-point data as ``dtype``."""
-        moved = {name: split.to(device, dtype) for name, split in self.splits.items()}
-        return replace(self, **moved)
+        train, val, test = (split.to(device, dtype) for split in (self.train, self.val, self.test))
+        return replace(self, train=train, val=val, test=test)

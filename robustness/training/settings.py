@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 SCHEDULES = ("constant", "cosine", "linear")
 
@@ -70,7 +71,7 @@ class TrialSettings:
     """
 
     optimizer: str
-    hyperparameters: Mapping[str, float | int | str | None]
+    hyperparameters: Mapping[str, Any]
     grad_scale: float = 1.0
     seed: int = 0
     epochs: int = 20

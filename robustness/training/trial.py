@@ -75,7 +75,7 @@ class Trainer:
         settings = self.settings
         multiplier = settings.schedule.multiplier(self.step, self.total_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = settings.hyperparameters["lr"] * multiplier  # type: ignore[operator]
+            group["lr"] = settings.hyperparameters["lr"] * multiplier
         self.optimizer.zero_grad()
         loss = self.task.loss(self.model(inputs), targets)
         loss.backward()

@@ -3,8 +3,12 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from studies.cli import main
 
 STUDY = """
 name: s
@@ -16,9 +20,19 @@ optimizers: {adamw: {}}
 """
 
 
-def robustness(*arguments, cwd):
-    command = [sys.executable, "-m", "studies.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
+@pytest.fixture
+def robustness(tmp_path, monkeypatch, capsys):
+    """Give the command in a new folder, in this process."""
+
+    def give(*arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["robustness", *arguments])
+        with pytest.raises(SystemExit) as exit_of:
+            main()
+        printed = capsys.readouterr()
+        return SimpleNamespace(returncode=exit_of.value.code, stdout=printed.out, stderr=printed.err)
+
+    return give
 
 
 @pytest.mark.parametrize(
@@ -34,9 +48,11 @@ def robustness(*arguments, cwd):
         (("name: s", "name: [unclosed"), ["s.yaml"]),
     ],
 )
-def test_a_wrong_study_is_one_line_and_exit_code_2_and_nothing_is_written(tmp_path, change, names):
+def test_a_wrong_study_is_one_line_and_exit_code_2_and_nothing_is_written(
+    robustness, tmp_path, change, names
+):
     (tmp_path / "s.yaml").write_text(STUDY.replace(*change))
-    done = robustness("run", "s.yaml", "--workers", "0", cwd=tmp_path)
+    done = robustness("run", "s.yaml", "--workers", "0")
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1
     assert "s.yaml" in done.stderr
@@ -45,74 +61,84 @@ def test_a_wrong_study_is_one_line_and_exit_code_2_and_nothing_is_written(tmp_pa
     assert os.listdir(tmp_path) == ["s.yaml"]
 
 
-def test_an_unknown_preset_names_the_nearest(tmp_path):
-    done = robustness("run", "quikstart", cwd=tmp_path)
+def test_an_unknown_preset_names_the_nearest(robustness, tmp_path):
+    done = robustness("run", "quikstart")
     assert done.returncode == 2
     assert "quikstart" in done.stderr
     assert "'quickstart'" in done.stderr
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_that_cannot_be_written_is_one_line_and_exit_code_2(tmp_path):
+def test_a_folder_that_cannot_be_written_is_one_line_and_exit_code_2(robustness, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    done = robustness("run", "smoke", "--workers", "0", "--out", "file/s", cwd=tmp_path)
+    done = robustness("run", "smoke", "--workers", "0", "--out", "file/s")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "file/s" in done.stderr
 
 
 @pytest.mark.parametrize("subcommand", ["report", "status"])
-def test_reading_a_folder_without_a_study_is_one_line_and_exit_code_2(tmp_path, subcommand):
-    done = robustness(subcommand, ".", cwd=tmp_path)
+def test_reading_a_folder_without_a_study_is_one_line_and_exit_code_2(robustness, tmp_path, subcommand):
+    done = robustness(subcommand, ".")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "holds no study" in done.stderr
 
 
-def test_run_then_status_then_report(tmp_path):
-    done = robustness("run", "smoke", "--workers", "0", cwd=tmp_path)
+def test_run_then_status_then_report(robustness, tmp_path):
+    done = robustness("run", "smoke", "--workers", "0")
     assert (done.returncode, done.stderr) == (0, "")
     assert "ada2ms(mixing=0.5)" in done.stdout
     assert "reimplementation from the abstract" in " ".join(done.stdout.split())
-    status = robustness("status", "runs/smoke", cwd=tmp_path)
+    status = robustness("status", "runs/smoke")
     assert status.returncode == 0
     last = status.stdout.split("\n")[-3].split()
     assert last[0] == "all"
-    assert last[1] == last[2]
-    assert last[3:] == ["0", "0", "0"]
-    report = robustness("report", "runs/smoke", cwd=tmp_path)
+    planned, completed, diverged, failed, missing = map(int, last[1:])
+    assert (planned, completed + diverged, failed, missing) == (18, 18, 0, 0)
+    report = robustness("report", "runs/smoke")
     assert report.returncode == 0
     table = done.stdout[done.stdout.index("optimizer") :]
     assert report.stdout[report.stdout.index("optimizer") :] == table
 
 
-def test_a_failed_trial_is_exit_code_1_and_listed(tmp_path):
+def test_a_failed_trial_is_exit_code_1_and_listed(robustness, tmp_path):
     (tmp_path / "mine.py").write_text(
         "from dataclasses import replace\nfrom robustness.tasks import load\n"
         "def broken(outputs, targets):\n    raise KeyError('no such thing')\n"
         "def task():\n    return replace(load('digits-mlp'), loss=broken)\n"
     )
     (tmp_path / "s.yaml").write_text(STUDY.replace("digits-mlp", "mine:task"))
-    done = robustness("run", "s.yaml", "--workers", "0", cwd=tmp_path)
+    done = robustness("run", "s.yaml", "--workers", "0")
     assert done.returncode == 1
     assert "1 failed" in done.stdout
     assert "KeyError: 'no such thing'" in done.stdout
 
 
-def test_plan_writes_nothing_and_names_trials_time_memory_and_disk(tmp_path):
-    done = robustness("plan", "smoke", cwd=tmp_path)
+def test_plan_writes_nothing_and_names_trials_time_memory_and_disk(robustness, tmp_path):
+    done = robustness("plan", "smoke")
     assert done.returncode == 0
-    for word in ("digits-mlp", "adamw", "trials", "time", "GB", "MB"):
+    for word in ("digits-mlp", "adamw", "trials", "time", "memory", "disk"):
         assert word in done.stdout
     assert os.listdir(tmp_path) == []
 
 
-def test_plan_without_a_study_lists_the_presets(tmp_path):
-    done = robustness("plan", cwd=tmp_path)
+def test_plan_without_a_study_lists_the_presets(robustness, tmp_path):
+    done = robustness("plan")
     assert done.returncode == 0
     assert {"quickstart", "smoke", "lr-wd", "gradient-scale", "mixing"} <= set(done.stdout.split())
 
 
-@pytest.mark.parametrize(("subcommand", "word"), [("optimizers", "ada2ms"), ("tasks", "digits-cnn"), ("--help", "run")])
-def test_lists_and_help_name_what_there_is(tmp_path, subcommand, word):
-    done = robustness(subcommand, cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("subcommand", "word"), [("optimizers", "ada2ms"), ("tasks", "digits-cnn"), ("--help", "run")]
+)
+def test_lists_and_help_name_what_there_is(robustness, subcommand, word):
+    done = robustness(subcommand)
     assert done.returncode == 0
     assert word in done.stdout
+
+
+def test_the_installed_command_answers_in_a_process_of_its_own():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("robustness"), "--help"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert "robustness run quickstart" in done.stdout

@@ -141,7 +141,17 @@ optimizers: {{sgd: {{}}}}
 
 
 def test_killed_at_any_moment_and_given_again_it_completes_without_repeating(tmp_path):
-    command = [sys.executable, "-m", "studies.cli", "run", "smoke", "--workers", "0", "--out", str(tmp_path / "s")]
+    command = [
+        sys.executable,
+        "-m",
+        "studies.cli",
+        "run",
+        "smoke",
+        "--workers",
+        "0",
+        "--out",
+        str(tmp_path / "s"),
+    ]
     for stored in (0, 3):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robustness.optimizers import (
@@ -238,6 +238,7 @@ def test_elements_with_zero_gradients_only_decay(name: str, eps: float) -> None:
 numbers = st.floats(-2.5, 2.5)
 
 
+@settings(deadline=None)
 @given(p=numbers, q=numbers, eps=st.sampled_from([0.0, 1e-8]), scope=st.sampled_from(["model", "tensor"]))
 def test_zero_gradients_stay_put_anywhere_on_the_plane(p: float, q: float, eps: float, scope: str) -> None:
     theta = torch.nn.Parameter(torch.ones(3))

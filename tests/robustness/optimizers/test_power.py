@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robustness.optimizers.rule import power, smallest
@@ -12,6 +12,7 @@ exponents = st.one_of(st.sampled_from(SPECIAL), st.floats(-3, 3))
 normal = st.floats(1e-100, 1e100)
 
 
+@settings(deadline=None)
 @given(x=normal, p=exponents)
 def test_power_equals_pythons(x: float, p: float) -> None:
     expected = pytest.approx(x**p, rel=1e-12)
@@ -21,6 +22,7 @@ def test_power_equals_pythons(x: float, p: float) -> None:
     )
 
 
+@settings(deadline=None)
 @given(p=exponents, dtype=st.sampled_from([torch.float64, torch.float32, torch.bfloat16]))
 def test_zero_is_never_nan_and_zero_times_its_power_is_zero(p: float, dtype: torch.dtype) -> None:
     for exponent in (p, torch.tensor(p, dtype=torch.float64)):

@@ -73,7 +73,7 @@ def test_an_unknown_option_names_what_is_allowed():
 
 def test_a_function_that_returns_no_task_is_a_clear_error():
     with pytest.raises(ValueError, match="must return a robustness.tasks.Task"):
-        load("math:hypot")
+        load("collections:Counter")
 
 
 def test_splits_of_unequal_length_are_refused():

@@ -1,5 +1,7 @@
 """Schedules, by hand."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,10 @@ from robustness.training import Schedule
         (Schedule("constant", warmup=0.4), [0.5, 1, 1, 1, 1]),
         (Schedule("linear"), [1, 0.8, 0.6, 0.4, 0.2]),
         (Schedule("linear", floor=0.1, until=0.4), [1, 0.55, 0.1, 0.1, 0.1]),
-        (Schedule("cosine"), [1, 0.9045084971874737, 0.6545084971874737, 0.3454915028125263, 0.09549150281252627]),
+        (
+            Schedule("cosine"),
+            [1, 0.9045084971874737, 0.6545084971874737, 0.3454915028125263, 0.09549150281252627],
+        ),
         (Schedule("cosine", warmup=0.2, floor=0.5), [1, 1, 0.9267766952966369, 0.75, 0.5732233047033631]),
     ],
 )
@@ -34,7 +39,7 @@ def test_five_steps_worked_by_hand(schedule, expected):
 )
 def test_after_warm_up_the_rate_never_rises_and_stays_between_floor_and_peak(schedule, total):
     rates = [schedule.multiplier(step, total) for step in range(total) if step >= schedule.warmup * total]
-    assert all(later <= earlier for earlier, later in zip(rates, rates[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(rates))
     assert all(schedule.floor - 1e-12 <= rate <= 1 for rate in rates)
 
 

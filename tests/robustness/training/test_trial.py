@@ -112,7 +112,7 @@ def test_the_gradient_scale_multiplies_the_gradient_and_not_the_decay():
 
 @pytest.mark.parametrize("name", sorted(set(OPTIMIZERS) - {"exponent_plane"}))
 def test_every_optimizer_learns_the_digits(digits, name):
-    lr = {"sgd": 0.1, "sgdw": 0.1, "smes": 0.03, "invadam": 100.0, "dualadam": 3e-3}.get(name, 3e-3)
+    lr = {"sgd": 0.1, "sgdw": 0.1, "smes": 0.03, "invadam": 30.0, "dualadam": 3e-3}.get(name, 3e-3)
     own = {"switch_rate": 0.05} if name == "dualadam" else {}
     result = train(digits, TrialSettings(name, {"lr": lr, "weight_decay": 0.0, **own}, epochs=10))
     assert result.status == "completed"

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from robustness.tasks import load
+from studies.errors import SpecError
+from studies.spec import StudySpec, load_spec, presets
+from studies.trials import expand
+
+NAMES = sorted(presets())
+COUNTS = {"quickstart": 1458, "lr-wd": 1080, "gradient-scale": 1134, "mixing": 567, "smoke": 18}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_says_what_it_is_and_expands(name):
+    spec = load_spec(name)
+    trials = expand(spec, load(spec.task.name, **spec.task.options))
+    assert spec.name == name
+    assert len(presets()[name]) > 20
+    assert len(trials) == spec.count() == COUNTS.get(name, len(trials))
+    assert StudySpec.from_text(spec.to_yaml(), name) == spec
+
+
+def test_every_preset_that_is_promised_is_there():
+    assert set(COUNTS) <= set(NAMES)
+    assert all(not description.startswith("#") for description in presets().values())
+
+
+def test_a_preset_goes_before_a_folder_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("smoke").mkdir()
+    assert load_spec("smoke").count() == 18
+    with pytest.raises(SpecError, match="smoke: must be a YAML file"):
+        load_spec(Path("smoke"))
+
+
+def test_a_study_is_a_presets_name_or_a_file(tmp_path):
+    path = tmp_path / "copy.yml"
+    path.write_text(load_spec("smoke").to_yaml())
+    assert load_spec(str(path)) == load_spec(path) == load_spec("smoke")
+    with pytest.raises(SpecError, match=r"'quickstrat': must be .* \(did you mean 'quickstart'\?\)"):
+        load_spec("quickstrat")
+    with pytest.raises(SpecError, match=r"nowhere.yaml: no such file"):
+        load_spec("nowhere.yaml")
+    with pytest.raises(SpecError, match="must be a YAML file"):
+        load_spec("x" * 5000)

@@ -1,0 +1,168 @@
+import hashlib
+import json
+
+import pytest
+
+from robustness.tasks import load
+from robustness.training.settings import Schedule
+from studies.errors import SpecError
+from studies.spec import StudySpec
+from studies.trials import expand
+
+TASK = load("digits-mlp")
+STEPS = TASK.steps(2, 64)
+
+
+def trials(optimizers, **others):
+    """Return the trials of a small study."""
+    given = {
+        "name": "small",
+        "task": "digits-mlp",
+        "budget": {"epochs": 2, "batch_size": 64},
+        "grid": {"lr": {"decades": 2, "points": 3}, "weight_decay": [0]},
+    }
+    return expand(StudySpec(**{**given, **others}, optimizers=optimizers), TASK)
+
+
+def labels(optimizers):
+    """Return the labels in their order."""
+    return list(dict.fromkeys(trial.label for trial in trials(optimizers)))
+
+
+def test_the_seed_varies_slowest_and_the_learning_rate_fastest():
+    grid = {"lr": [1, 2], "weight_decay": [0, 0.1], "grad_scale": [1, 10]}
+    found = [
+        (t.settings.seed, t.label, t.settings.grad_scale, *list(t.settings.hyperparameters.values())[:2])
+        for t in trials({"sgd": {}, "smes": {"exponent": [0.5, 0]}}, grid=grid, seeds=[4, 2])
+    ]
+    expected = [
+        (seed, label, scale, lr, decay)
+        for seed in (4, 2)
+        for label in ("sgd", "smes(exponent=0.5)", "smes(exponent=0)")
+        for scale in (1, 10)
+        for decay in (0, 0.1)
+        for lr in (1, 2)
+    ]
+    assert found == expected
+
+
+def test_a_trial_has_every_hyperparameter():
+    trial = trials({"ada2ms": {"lr": 1e-3, "beta2": 0.99}}, schedule={"name": "linear", "warmup": 0.1})[0]
+    assert (trial.study, trial.task.name, trial.role) == ("small", "digits-mlp", "grid")
+    assert trial.settings.schedule == Schedule("linear", 0.1)
+    assert trial.settings.hyperparameters == {
+        "lr": 1e-4,
+        "weight_decay": 0.0,
+        "beta1": 0.9,
+        "beta2": 0.99,
+        "eps": 1e-8,
+        "mixing": 0.5,
+        "scope": "model",
+        "mixing_end": None,
+        "mixing_steps": None,
+        "mixing_schedule": "linear",
+    }
+
+
+def test_an_id_is_the_hash_of_the_canonical_configuration():
+    schedule = {"floor": 0.0, "name": "constant", "until": 1.0, "warmup": 0.0}
+    content = {
+        "batch_size": 64,
+        "epochs": 2,
+        "grad_scale": 1.0,
+        "hyperparameters": {"lr": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0},
+        "optimizer": "sgd",
+        "schedule": schedule,
+        "seed": 0,
+        "task": "digits-mlp",
+        "task_options": {},
+        "task_version": TASK.version,
+    }
+    text = json.dumps(content, separators=(",", ":"))
+    trial = trials({"sgd": {"lr": 0.1}})[0]
+    assert trial.trial_id == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def test_the_same_training_run_has_the_same_id_everywhere():
+    usual = [trial.trial_id for trial in trials({"ada2ms": {"lr": 1e-3, "mixing": 1}})]
+    spelled_out = {
+        "optimizer": "ada2ms",
+        "lr": [1e-4, 1e-3, 1e-2],
+        "mixing": [1.0],
+        "eps": 1e-8,
+        "scope": "model",
+    }
+    assert [trial.trial_id for trial in trials({"mine": spelled_out}, name="other")] == usual
+    assert len(set(usual)) == 3
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"seeds": [1]},
+        {"budget": {"epochs": 3, "batch_size": 64}},
+        {"budget": {"epochs": 2, "batch_size": 32}},
+        {"schedule": {"name": "cosine"}},
+        {"grid": {"lr": {"decades": 2, "points": 3}, "weight_decay": [0.1]}},
+        {"grid": {"lr": {"decades": 2, "points": 3}, "weight_decay": [0], "grad_scale": [2]}},
+        {"optimizers": {"adam": {"lr": 0.1}}},
+        {"optimizers": {"sgd": {"lr": 0.1, "momentum": 0.8}}},
+    ],
+)
+def test_whatever_decides_the_result_is_in_the_id(others):
+    usual = trials({"sgd": {"lr": 0.1}})
+    other = trials(**{"optimizers": {"sgd": {"lr": 0.1}}, **others})
+    assert {trial.trial_id for trial in usual}.isdisjoint(trial.trial_id for trial in other)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"sgd": {"lr": 1, "momentum": 0.9}}, ["sgd"]),
+        ({"sgd": {"lr": 1, "momentum": 0, "nesterov": False}}, ["sgd(momentum=0)"]),
+        ({"ada2ms": {"lr": 1}}, ["ada2ms(mixing=0.5)"]),
+        ({"ada2ms": {"lr": 1, "mixing": [0.5]}}, ["ada2ms(mixing=0.5)"]),
+        ({"ada2ms": {"lr": 1, "scope": ["model", "tensor"], "mixing": 1}},
+         ["ada2ms(mixing=1, scope=model)", "ada2ms(mixing=1, scope=tensor)"]),
+        ({"smes": {"lr": 1, "eps": 1e-6}}, ["smes(eps=1e-06, exponent=0.25)"]),
+        ({"exponent_plane": {"lr": 1, "q": [0, 0.5]}},
+         ["exponent_plane(p=0.5, q=0)", "exponent_plane(p=0.5, q=0.5)"]),
+        ({"dualadam": {"lr": 1, "switch_fraction": 0.16}}, ["dualadam"]),
+        ({"dualadam": {"lr": 1, "switch_fraction": [0.16, 1]}},
+         ["dualadam(switch_fraction=0.16)", "dualadam(switch_fraction=1)"]),
+        ({"adamw-b2": {"optimizer": "adamw", "lr": 1, "beta2": 0.99}}, ["adamw-b2(beta2=0.99)"]),
+    ],
+)  # fmt: skip
+def test_labels_tell_variations_apart(entry, expected):
+    assert labels(entry) == expected
+
+
+def test_steps_that_belong_to_a_budget_follow_from_it():
+    optimizers = {
+        "dualadam": {"lr": 1, "switch_fraction": 0.25},
+        "ada2ms": {"lr": 1, "mixing": 1, "mixing_end": [0, None]},
+        "late": {"optimizer": "ada2ms", "lr": 1, "mixing_end": 0, "mixing_steps": 7},
+    }
+    values = {trial.label: trial.settings.hyperparameters for trial in trials(optimizers)}
+    assert values["dualadam"]["switch_rate"] == 1 / (0.25 * STEPS)
+    assert "switch_fraction" not in values["dualadam"]
+    assert values["ada2ms(mixing=1, mixing_end=0)"]["mixing_steps"] == STEPS
+    assert values["ada2ms(mixing=1, mixing_end=None)"]["mixing_steps"] is None
+    assert values["late(mixing=0.5, mixing_end=0, mixing_steps=7)"]["mixing_steps"] == 7
+
+
+def test_an_optimizer_may_be_listed_twice_but_not_the_same_trials():
+    assert labels({"adamw": {"lr": 1e-3}, "wide": {"optimizer": "adamw", "lr": 10}}) == ["adamw", "wide"]
+    with pytest.raises(SpecError, match=r"optimizers: adamw and again: are the same training runs") as caught:
+        trials({"adamw": {"lr": 1e-3}, "again": {"optimizer": "adamw", "lr": 1e-2, "eps": 1e-8}})
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_hundred_thousand_trials_all_differ():
+    grid = {
+        "lr": {"decades": 4, "points": 50},
+        "weight_decay": [0, 1e-3],
+        "grad_scale": [0.1, 1, 10, 100, 1000],
+    }
+    found = trials({"sgd": {"lr": 0.1}, "adamw": {"lr": 1e-3}}, grid=grid, seeds=100)
+    assert len({trial.trial_id for trial in found}) == len(found) == 100_000
