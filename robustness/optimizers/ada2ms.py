@@ -10,7 +10,16 @@ import torch
 from torch import Tensor
 
 from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.rule import Hyper, Rule, Scalar, State, adam_moments, plane_direction
+from robustness.optimizers.rule import (
+    Hyper,
+    Rule,
+    Scalar,
+    Scalars,
+    State,
+    adam_moments,
+    plane_direction,
+    plane_scalars,
+)
 
 
 def mixing_at(step: Scalar, hyper: Hyper) -> Scalar:
@@ -31,12 +40,16 @@ def mixing_at(step: Scalar, hyper: Hyper) -> Scalar:
     return start + (end - start) * done
 
 
-def _direction(grad: Tensor, state: State, step: Scalar, hyper: Hyper, global_sq: Scalar | None) -> Tensor:
+def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
     mixing = mixing_at(step, hyper)
-    return plane_direction(state, step, hyper, mixing / 2, (1 - mixing) / 2, global_sq)
+    return plane_scalars(step, hyper, mixing / 2, (1 - mixing) / 2)
 
 
-ADA2MS = Rule(("exp_avg", "exp_avg_sq"), adam_moments, _direction, uses_global=True)
+def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
+    return plane_direction(state, scalars, global_sq)
+
+
+ADA2MS = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction, uses_global=True)
 
 
 class Ada2MS(RuleOptimizer):

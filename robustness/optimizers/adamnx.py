@@ -8,7 +8,16 @@ from typing import Any
 from torch import Tensor
 
 from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.rule import Hyper, Rule, Scalar, State, ema_, ema_sq_, positive, power
+from robustness.optimizers.rule import (
+    Hyper,
+    Rule,
+    Scalar,
+    Scalars,
+    State,
+    adam_moments,
+    positive,
+    power,
+)
 
 
 def decay_rates(step: Scalar, beta1: Scalar, beta2: Scalar) -> tuple[Scalar, Scalar]:
@@ -19,18 +28,17 @@ def decay_rates(step: Scalar, beta1: Scalar, beta2: Scalar) -> tuple[Scalar, Sca
     return first, second
 
 
-def _accumulate(grad: Tensor, state: State, step: Scalar, hyper: Hyper) -> None:
+def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
     first, second = decay_rates(step, hyper["beta1"], hyper["beta2"])
-    ema_(state["exp_avg"], grad, first)
-    ema_sq_(state["exp_avg_sq"], grad, second)
+    return {"m_rate": 1 - first, "v_rate": 1 - second, "eps": hyper["eps"]}
 
 
-def _direction(grad: Tensor, state: State, step: Scalar, hyper: Hyper, global_sq: Scalar | None) -> Tensor:
+def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
     v = state["exp_avg_sq"]
-    return state["exp_avg"] / power(v, 0.5).add_(positive(hyper["eps"], v))
+    return state["exp_avg"] / power(v, 0.5).add_(positive(scalars["eps"], v))
 
 
-ADAMNX = Rule(("exp_avg", "exp_avg_sq"), _accumulate, _direction)
+ADAMNX = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction)
 
 
 class AdamNX(RuleOptimizer):

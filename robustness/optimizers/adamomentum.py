@@ -8,24 +8,37 @@ from typing import Any
 from torch import Tensor
 
 from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.rule import Hyper, Rule, Scalar, State, cast, ema_, ema_sq_, positive, power
+from robustness.optimizers.rule import (
+    Hyper,
+    Rule,
+    Scalar,
+    Scalars,
+    State,
+    adam_scalars,
+    ema_,
+    ema_sq_,
+    positive,
+    power,
+)
 
 
-def _accumulate(grad: Tensor, state: State, step: Scalar, hyper: Hyper) -> None:
+def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
+    adam = adam_scalars(step, hyper)
+    return {**adam, "scale": adam["c1"] * adam["c2"] ** -0.5}
+
+
+def _accumulate(grad: Tensor, state: State, scalars: Scalars) -> None:
     m, s = state["exp_avg"], state["exp_avg_sq"]
-    ema_(m, grad, hyper["beta1"])
-    ema_sq_(s, m, hyper["beta2"])
-    s.add_(positive(hyper["eps"], s))
+    ema_(m, grad, scalars["m_rate"])
+    ema_sq_(s, m, scalars["v_rate"])
+    s.add_(positive(scalars["eps"], s))
 
 
-def _direction(grad: Tensor, state: State, step: Scalar, hyper: Hyper, global_sq: Scalar | None) -> Tensor:
-    m, s = state["exp_avg"], state["exp_avg_sq"]
-    c1 = 1 - hyper["beta1"] ** step
-    c2 = 1 - hyper["beta2"] ** step
-    return m / power(s, 0.5).mul_(cast(c1 * c2**-0.5, s))
+def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
+    return state["exp_avg"] / power(state["exp_avg_sq"], 0.5).mul_(scalars["scale"])
 
 
-ADAMOMENTUM = Rule(("exp_avg", "exp_avg_sq"), _accumulate, _direction)
+ADAMOMENTUM = Rule(("exp_avg", "exp_avg_sq"), _scalars, _accumulate, _direction)
 
 
 class AdaMomentum(RuleOptimizer):

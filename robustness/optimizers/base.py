@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, overload
 import torch
 from torch import Tensor
 
-from robustness.optimizers.rule import Rule, Scalar, begin, finish, mean_dtype
+from robustness.optimizers.rule import Rule, Scalar, begin, finish, mean_dtype, step_scalars
 
 SCOPES = ("model", "tensor")
 
@@ -72,7 +72,8 @@ class _Job(NamedTuple):
     param: Tensor
     grad: Tensor
     state: dict[str, Any]
-    hyper: dict[str, Any]
+    scalars: dict[str, Any]
+    scope: str
 
 
 class RuleOptimizer(torch.optim.Optimizer):
@@ -146,13 +147,12 @@ class RuleOptimizer(torch.optim.Optimizer):
         rule = self.rule
         jobs = self._jobs()
         if not rule.uses_global:
-            for param, grad, state, hyper in jobs:
-                seen = begin(rule, param, grad, state, state["step"], hyper)
-                finish(rule, param, seen, state, state["step"], hyper)
+            for param, grad, state, scalars, _ in jobs:
+                finish(rule, param, begin(rule, param, grad, state, scalars), state, scalars)
             return loss
-        grads = [begin(rule, param, grad, state, state["step"], hyper) for param, grad, state, hyper in jobs]
-        for (param, _, state, hyper), seen, global_sq in zip(jobs, grads, _global_moments(jobs), strict=True):
-            finish(rule, param, seen, state, state["step"], hyper, global_sq)
+        grads = [begin(rule, param, grad, state, scalars) for param, grad, state, scalars, _ in jobs]
+        for job, seen, global_sq in zip(jobs, grads, _global_moments(jobs), strict=True):
+            finish(rule, job.param, seen, job.state, job.scalars, global_sq)
         return loss
 
     def _jobs(self) -> list[_Job]:
@@ -164,7 +164,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             if grad.is_sparse or param.is_complex():
                 kind = "sparse gradients" if grad.is_sparse else "complex parameters"
                 raise RuntimeError(f"{type(self).__name__} does not support {kind}")
-        hypers = {id(group): _hyper(group) for group in self.param_groups}
+        known: dict[tuple[int, int, torch.dtype], dict[str, Any]] = {}  # most parameters share their scalars
         jobs = []
         for param, grad, group in found:
             state = self.state[param]
@@ -173,7 +173,11 @@ class RuleOptimizer(torch.optim.Optimizer):
                 for slot in self.rule.slots:
                     state[slot] = torch.zeros_like(param, memory_format=torch.preserve_format)
             state["step"] += 1
-            jobs.append(_Job(param, -grad if group["maximize"] else grad, state, hypers[id(group)]))
+            place = (id(group), state["step"], param.dtype)
+            if place not in known:
+                known[place] = step_scalars(self.rule, state["step"], _hyper(group), param.dtype)
+            grad = -grad if group["maximize"] else grad
+            jobs.append(_Job(param, grad, state, known[place], group.get("scope", "model")))
         return jobs
 
 
@@ -190,16 +194,14 @@ def _global_moments(jobs: list[_Job]) -> list[Scalar]:
     Each tensor's sum is bias-corrected by its own step and ``beta2`` before it enters the mean. Where these
     are the same for all, as they usually are, that is ``G / (1 - beta2**t)``.
     """
-    sums = [
-        _total(state["exp_avg_sq"]) / (1 - hyper["beta2"] ** state["step"]) for _, _, state, hyper in jobs
-    ]
+    sums = [_total(job.state["exp_avg_sq"]) * job.scalars["global_correction"] for job in jobs]
     sizes = [job.param.numel() for job in jobs]
     model: Scalar = 0.0
-    if any(job.hyper["scope"] == "model" for job in jobs):
+    if any(job.scope == "model" for job in jobs):
         home = jobs[0].param.device
         model = sum(s.to(home) if isinstance(s, Tensor) else s for s in sums) / sum(sizes)
     return [
-        model if job.hyper["scope"] == "model" else total / size
+        model if job.scope == "model" else total / size
         for job, total, size in zip(jobs, sums, sizes, strict=True)
     ]
 

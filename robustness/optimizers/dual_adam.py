@@ -8,7 +8,17 @@ from typing import Any
 from torch import Tensor
 
 from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.rule import Hyper, Rule, Scalar, State, adam_moments, cast, positive, power
+from robustness.optimizers.rule import (
+    Hyper,
+    Rule,
+    Scalar,
+    Scalars,
+    State,
+    adam_moments,
+    adam_scalars,
+    positive,
+    power,
+)
 
 
 def inverse_share(step: Scalar, switch_rate: Scalar) -> Scalar:
@@ -17,19 +27,21 @@ def inverse_share(step: Scalar, switch_rate: Scalar) -> Scalar:
     return share.clamp_min(0) if isinstance(share, Tensor) else max(0.0, share)
 
 
-def _direction(grad: Tensor, state: State, step: Scalar, hyper: Hyper, global_sq: Scalar | None) -> Tensor:
-    m, v = state["exp_avg"], state["exp_avg_sq"]
-    c1 = 1 - hyper["beta1"] ** step
-    c2 = 1 - hyper["beta2"] ** step
-    a = inverse_share(step, hyper["switch_rate"])
-    root = power(v, 0.5).mul_(cast(c2**-0.5, v)).add_(positive(hyper["eps"], v))
-    factor = cast((1 - a) / c1, v) / root
-    if isinstance(a, Tensor) or a > 0:
-        factor.add_(root.mul_(cast(a / c1, v)))
-    return factor.mul_(m)
+def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
+    adam, a = adam_scalars(step, hyper), inverse_share(step, hyper["switch_rate"])
+    return {**adam, "scale": adam["c2"] ** -0.5, "adam": (1 - a) / adam["c1"], "inverse": a / adam["c1"]}
 
 
-DUAL_ADAM = Rule(("exp_avg", "exp_avg_sq"), adam_moments, _direction)
+def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
+    v, inverse = state["exp_avg_sq"], scalars["inverse"]
+    root = power(v, 0.5).mul_(scalars["scale"]).add_(positive(scalars["eps"], v))
+    factor = scalars["adam"] / root
+    if isinstance(inverse, Tensor) or inverse > 0:
+        factor.add_(root.mul_(inverse))
+    return factor.mul_(state["exp_avg"])
+
+
+DUAL_ADAM = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction)
 
 
 class DualAdam(RuleOptimizer):

@@ -8,14 +8,27 @@ from typing import Any
 from torch import Tensor
 
 from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.rule import Hyper, Rule, Scalar, State, adam_moments, plane_direction
+from robustness.optimizers.rule import (
+    Hyper,
+    Rule,
+    Scalar,
+    Scalars,
+    State,
+    adam_moments,
+    plane_direction,
+    plane_scalars,
+)
 
 
-def _direction(grad: Tensor, state: State, step: Scalar, hyper: Hyper, global_sq: Scalar | None) -> Tensor:
-    return plane_direction(state, step, hyper, hyper["p"], hyper["q"], global_sq)
+def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
+    return plane_scalars(step, hyper, hyper["p"], hyper["q"])
 
 
-EXPONENT_PLANE = Rule(("exp_avg", "exp_avg_sq"), adam_moments, _direction, uses_global=True)
+def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
+    return plane_direction(state, scalars, global_sq)
+
+
+EXPONENT_PLANE = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction, uses_global=True)
 
 
 class ExponentPlane(RuleOptimizer):

@@ -8,17 +8,29 @@ from typing import Any
 from torch import Tensor
 
 from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.rule import Hyper, Rule, Scalar, State, adam_moments, cast, power
+from robustness.optimizers.rule import (
+    Hyper,
+    Rule,
+    Scalar,
+    Scalars,
+    State,
+    adam_moments,
+    adam_scalars,
+    power,
+)
 
 
-def _direction(grad: Tensor, state: State, step: Scalar, hyper: Hyper, global_sq: Scalar | None) -> Tensor:
-    m, v = state["exp_avg"], state["exp_avg_sq"]
-    c1 = 1 - hyper["beta1"] ** step
-    c2 = 1 - hyper["beta2"] ** step
-    return power(v, 0.5).mul_(cast(c2**-0.5 / c1, v)).add_(cast(hyper["eps"] / c1, v)).mul_(m)
+def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
+    adam = adam_scalars(step, hyper)
+    return {**adam, "scale": adam["c2"] ** -0.5 / adam["c1"], "shift": adam["eps"] / adam["c1"]}
 
 
-INV_ADAM = Rule(("exp_avg", "exp_avg_sq"), adam_moments, _direction)
+def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
+    root = power(state["exp_avg_sq"], 0.5)
+    return root.mul_(scalars["scale"]).add_(scalars["shift"]).mul_(state["exp_avg"])
+
+
+INV_ADAM = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction)
 
 
 class InvAdam(RuleOptimizer):

@@ -2,9 +2,13 @@
 
 Every hyperparameter, and the step, may be a Python number or a tensor that broadcasts against the parameter.
 One parameter tensor with numbers is one model; a flat ``[K, P]`` matrix with hyperparameters of shape
-``[K, 1]`` is K models trained at once by the very same functions. Give tensor hyperparameters and a tensor
-step in float64: the few scalar operations are done in their precision and cast to the parameter's only
-where they meet it. Strings and None (``mixing_schedule``, ``mixing_end=None``) are fixed for a whole matrix.
+``[K, 1]`` is K models trained at once by the very same functions. Strings and None (``mixing_schedule``,
+``mixing_end=None``) are fixed for a whole matrix.
+
+What depends on the step and the hyperparameters alone (bias corrections, schedules) is computed once a step
+by ``step_scalars``, apart from what is computed for every element: in Python's floats, or in the tensors'
+dtype, best float64. Left inside a compiled kernel, a power of ``[K, 1]`` numbers is raised again for every
+vector of elements, which makes a step of a small network twice as slow.
 
 Notation: ``m`` and ``v`` are the exponential moving averages (EMA) of the gradient and its square, a hat
 (``m^``) is bias correction by ``1 - beta**t``, ``G`` is the mean of ``v`` over the elements in scope.
@@ -23,6 +27,7 @@ from torch import Tensor
 Scalar: TypeAlias = float | Tensor
 State: TypeAlias = Mapping[str, Any]
 Hyper: TypeAlias = Mapping[str, Any]
+Scalars: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,11 @@ class Rule:
 
     Attributes:
         slots: Names of the state tensors, each of the parameter's shape and zero before the first step.
-        accumulate: ``accumulate(grad, state, step, hyper)`` updates the state tensors in place. ``step``
-            counts from 1. ``grad`` is only read.
-        direction: ``direction(grad, state, step, hyper, global_sq)`` returns ``u``, with
+        scalars: ``scalars(step, hyper)`` returns by name what the other two functions need and no element
+            changes. ``step`` counts from 1.
+        accumulate: ``accumulate(grad, state, scalars)`` updates the state tensors in place. ``grad`` is only
+            read.
+        direction: ``direction(grad, state, scalars, global_sq)`` returns ``u``, with
             ``theta <- theta - lr u``. It may return a state tensor itself, so ``u`` must only be read.
             ``global_sq`` is the bias-corrected ``G^``, or None for a rule that does not use it.
         coupled_decay: Whether weight decay is L2, added to the gradient before ``accumulate``
@@ -43,13 +50,37 @@ class Rule:
     """
 
     slots: tuple[str, ...]
-    accumulate: Callable[[Tensor, State, Scalar, Hyper], None]
-    direction: Callable[[Tensor, State, Scalar, Hyper, Scalar | None], Tensor]
+    scalars: Callable[[Scalar, Hyper], dict[str, Any]]
+    accumulate: Callable[[Tensor, State, Scalars], None]
+    direction: Callable[[Tensor, State, Scalars, Scalar | None], Tensor]
     coupled_decay: bool = False
     uses_global: bool = False
 
 
-def begin(rule: Rule, param: Tensor, grad: Tensor, state: State, step: Scalar, hyper: Hyper) -> Tensor:
+def step_scalars(rule: Rule, step: Scalar, hyper: Hyper, dtype: torch.dtype) -> dict[str, Any]:
+    """Return all of an update that no element changes, by name.
+
+    Args:
+        rule: The rule.
+        step: The number of the update, from 1; a tensor of many steps gives the scalars of them all.
+        hyper: Hyperparameters by name, ``beta1`` and ``beta2`` among them rather than ``betas``, ``lr`` and
+            ``weight_decay`` too.
+        dtype: What tensors are cast to in the end: the parameters' dtype.
+    """
+    lr, decay = hyper["lr"], hyper["weight_decay"]
+    matters = isinstance(decay, Tensor) or decay != 0
+    values = {
+        **rule.scalars(step, hyper),
+        "lr": lr,
+        "l2": decay if matters and rule.coupled_decay else None,
+        "shrink": 1 - lr * decay if matters and not rule.coupled_decay else None,
+    }
+    if rule.uses_global:
+        values["global_correction"] = 1 / (1 - hyper["beta2"] ** step)
+    return {name: v.to(dtype) if isinstance(v, Tensor) else v for name, v in values.items()}
+
+
+def begin(rule: Rule, param: Tensor, grad: Tensor, state: State, scalars: Scalars) -> Tensor:
     """Take a gradient into the state; the first half of an update.
 
     Args:
@@ -57,29 +88,20 @@ def begin(rule: Rule, param: Tensor, grad: Tensor, state: State, step: Scalar, h
         param: The parameters; only read.
         grad: Their gradient; only read.
         state: The tensors named by ``rule.slots``; updated in place.
-        step: The number of this update, from 1.
-        hyper: Hyperparameters by name, ``beta1`` and ``beta2`` among them rather than ``betas``.
+        scalars: What ``step_scalars`` gave.
 
     Returns:
         The gradient the rule saw, with coupled weight decay where there is any; ``finish`` wants it.
     """
-    decay = hyper["weight_decay"]
-    if rule.coupled_decay and _matters(decay):
-        grad = (
-            grad + cast(decay, param) * param if isinstance(decay, Tensor) else grad.add(param, alpha=decay)
-        )
-    rule.accumulate(grad, state, step, hyper)
+    l2 = scalars["l2"]
+    if l2 is not None:
+        grad = grad + l2 * param if isinstance(l2, Tensor) else grad.add(param, alpha=l2)
+    rule.accumulate(grad, state, scalars)
     return grad
 
 
 def finish(
-    rule: Rule,
-    param: Tensor,
-    grad: Tensor,
-    state: State,
-    step: Scalar,
-    hyper: Hyper,
-    global_sq: Scalar | None = None,
+    rule: Rule, param: Tensor, grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None = None
 ) -> None:
     """Move the parameters in place, given ``G^``; the second half of an update.
 
@@ -88,17 +110,16 @@ def finish(
         param: The parameters; updated in place.
         grad: What ``begin`` returned.
         state: The state that ``begin`` updated; only read.
-        step: The number of this update, from 1.
-        hyper: Hyperparameters by name, ``lr`` and ``weight_decay`` among them.
+        scalars: What ``step_scalars`` gave.
         global_sq: The bias-corrected global second moment ``G^``, a number or a tensor that broadcasts
             against ``param`` (0-d, or ``[K, 1]``); None where ``rule.uses_global`` is false.
     """
-    lr, decay = hyper["lr"], hyper["weight_decay"]
-    update = rule.direction(grad, state, step, hyper, global_sq)
-    if not rule.coupled_decay and _matters(decay):
-        param.mul_(cast(1 - lr * decay, param))
+    lr = scalars["lr"]
+    update = rule.direction(grad, state, scalars, global_sq)
+    if scalars["shrink"] is not None:
+        param.mul_(scalars["shrink"])
     if isinstance(lr, Tensor):
-        param.addcmul_(update, cast(lr, param), value=-1)
+        param.addcmul_(update, lr, value=-1)
     else:
         param.add_(update, alpha=-lr)
 
@@ -108,8 +129,7 @@ def advance(
     param: Tensor,
     grad: Tensor,
     state: State,
-    step: Scalar,
-    hyper: Hyper,
+    scalars: Scalars,
     sizes: Sequence[int] | None = None,
 ) -> None:
     """Do one whole update of a flat ``[K, P]`` matrix, or ``[P]`` vector, each row a model of its own.
@@ -121,50 +141,62 @@ def advance(
         param: The parameters, a row a model.
         grad: Their gradients.
         state: The tensors named by ``rule.slots``.
-        step: The number of this update, from 1.
-        hyper: Hyperparameters by name; ``scope`` is one string for all models.
-        sizes: How many elements each parameter tensor has along a row; needed for ``scope="tensor"`` alone.
+        scalars: What ``step_scalars`` gave.
+        sizes: How many elements each parameter tensor has along a row, for ``scope="tensor"``; None is
+            ``scope="model"``.
     """
-    grad = begin(rule, param, grad, state, step, hyper)
-    global_sq = _row_moments(state["exp_avg_sq"], step, hyper, sizes) if rule.uses_global else None
-    finish(rule, param, grad, state, step, hyper, global_sq)
+    grad = begin(rule, param, grad, state, scalars)
+    global_sq = None
+    if rule.uses_global:
+        global_sq = _row_moments(state["exp_avg_sq"], sizes) * scalars["global_correction"]
+    finish(rule, param, grad, state, scalars, global_sq)
 
 
-def _row_moments(v: Tensor, step: Scalar, hyper: Hyper, sizes: Sequence[int] | None) -> Tensor:
-    """Return ``G^`` of each row, ``[K, 1]``, or of each tensor in it, at its elements, ``[K, P]``."""
-    correction = 1 - hyper["beta2"] ** step
+def _row_moments(v: Tensor, sizes: Sequence[int] | None) -> Tensor:
+    """Return ``G`` of each row, ``[K, 1]``, or of each tensor in it, at its elements, ``[K, P]``."""
     wide = mean_dtype(v.dtype)
-    if hyper["scope"] == "model":
-        return v.mean(-1, keepdim=True, dtype=wide) / correction
     if sizes is None:
-        raise ValueError('scope="tensor" needs the sizes of the parameter tensors, but got sizes=None')
+        return v.mean(-1, keepdim=True, dtype=wide)
     parts = [part.mean(-1, keepdim=True, dtype=wide).expand_as(part) for part in v.split(list(sizes), -1)]
-    return torch.cat(parts, -1) / correction
+    return torch.cat(parts, -1)
 
 
-def adam_moments(grad: Tensor, state: State, step: Scalar, hyper: Hyper) -> None:
+def adam_scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
+    """Return the rates ``1 - b1`` and ``1 - b2`` of the moments, and ``c1 = 1 - b1^t``, ``c2 = 1 - b2^t``."""
+    b1, b2 = hyper["beta1"], hyper["beta2"]
+    return {"m_rate": 1 - b1, "v_rate": 1 - b2, "c1": 1 - b1**step, "c2": 1 - b2**step, "eps": hyper["eps"]}
+
+
+def adam_moments(grad: Tensor, state: State, scalars: Scalars) -> None:
     """Update ``m = b1 m + (1-b1) g`` and ``v = b2 v + (1-b2) g^2`` in place."""
-    ema_(state["exp_avg"], grad, hyper["beta1"])
-    ema_sq_(state["exp_avg_sq"], grad, hyper["beta2"])
+    ema_(state["exp_avg"], grad, scalars["m_rate"])
+    ema_sq_(state["exp_avg_sq"], grad, scalars["v_rate"])
 
 
-def plane_direction(
-    state: State, step: Scalar, hyper: Hyper, p: Scalar, q: Scalar = 0.0, global_sq: Scalar | None = None
-) -> Tensor:
+def plane_scalars(step: Scalar, hyper: Hyper, p: Scalar, q: Scalar = 0.0) -> dict[str, Any]:
+    """Return the scalars of ``plane_direction``: bias corrections folded into a scale and a floor."""
+    adam = adam_scalars(step, hyper)
+    return {
+        **adam,
+        "p": p,
+        "q": q,
+        "scale": adam["c1"] * _raised(adam["c2"], -p),
+        "floor": adam["c1"] * adam["eps"],
+    }
+
+
+def plane_direction(state: State, scalars: Scalars, global_sq: Scalar | None = None) -> Tensor:
     """Return ``m^ / (v^^p * G^^q + eps)``, the rule that most of the optimizers are a case of.
 
-    Bias corrections are folded into the scalars: with ``c1 = 1 - b1^t`` and ``c2 = 1 - b2^t`` it is
-    computed as ``m / (v^p * (c1 c2^-p G^^q) + c1 eps)``, two passes over the tensor fewer. ``c1 eps`` is at
-    least ``smallest``: invisible beside any normal denominator, it makes an element whose gradient was
-    always zero ``0 / smallest = 0`` rather than ``0 / 0``, even with ``eps = 0``.
+    With ``c1 = 1 - b1^t`` and ``c2 = 1 - b2^t`` it is computed as ``m / (v^p * (c1 c2^-p G^^q) + c1 eps)``,
+    two passes over the tensor fewer. ``c1 eps`` is at least ``smallest``: invisible beside any normal
+    denominator, it makes an element whose gradient was always zero ``0 / smallest = 0`` rather than
+    ``0 / 0``, even with ``eps = 0``.
     """
-    v = state["exp_avg_sq"]
-    c1 = 1 - hyper["beta1"] ** step
-    c2 = 1 - hyper["beta2"] ** step
-    scale = c1 * _raised(c2, -p)
+    v, scale, q = state["exp_avg_sq"], scalars["scale"], scalars["q"]
     if global_sq is not None:
         scale = scale * (power(global_sq, q) if isinstance(global_sq, Tensor) else _raised(global_sq, q))
-    denominator = power(v, p).mul_(_finite(scale, v)).add_(positive(c1 * hyper["eps"], v))
+    denominator = power(v, scalars["p"]).mul_(_finite(scale, v)).add_(positive(scalars["floor"], v))
     return state["exp_avg"] / denominator
 
 
@@ -189,8 +221,7 @@ def power(x: Tensor, p: Scalar) -> Tensor:
     tiny = smallest(x.dtype)
     if isinstance(p, Tensor):
         p = p.to(x)
-        floor: Scalar = tiny ** (1 / p.neg().clamp_min(1))
-        return (torch.maximum(x, cast(floor, x)).log_() * p).exp_()
+        return (torch.maximum(x, tiny ** (1 / p.neg().clamp_min(1))).log_() * p).exp_()
     return x.clamp_min(tiny ** (1 / max(1.0, -p))).log_().mul_(p).exp_()
 
 
@@ -206,22 +237,17 @@ def _root(x: Tensor, times: int) -> Tensor:
     return root
 
 
-def ema_(average: Tensor, value: Tensor, beta: Scalar) -> None:
-    """Update ``average = beta * average + (1 - beta) * value`` in place."""
-    average.lerp_(value, cast(1 - beta, average))
+def ema_(average: Tensor, value: Tensor, rate: Scalar) -> None:
+    """Update ``average = (1 - rate) * average + rate * value`` in place."""
+    average.lerp_(value, rate)
 
 
-def ema_sq_(average: Tensor, value: Tensor, beta: Scalar) -> None:
-    """Update ``average = beta * average + (1 - beta) * value ** 2`` in place."""
-    if isinstance(beta, Tensor):
-        average.lerp_(value * value, cast(1 - beta, average))
+def ema_sq_(average: Tensor, value: Tensor, rate: Scalar) -> None:
+    """Update ``average = (1 - rate) * average + rate * value ** 2`` in place."""
+    if isinstance(rate, Tensor):
+        average.lerp_(value * value, rate)
     else:
-        average.mul_(beta).addcmul_(value, value, value=1 - beta)
-
-
-def cast(value: Scalar, like: Tensor) -> Any:
-    """Return a tensor value in the dtype and on the device of ``like``; a number as it is."""
-    return value.to(like) if isinstance(value, Tensor) else value
+        average.mul_(1 - rate).addcmul_(value, value, value=rate)
 
 
 def positive(value: Scalar, like: Tensor) -> Any:
@@ -255,7 +281,3 @@ def _finite(value: Scalar, like: Tensor) -> Any:
     """Return a value >= 0, at most the largest number of ``like``'s dtype; infinity times 0 would be NaN."""
     most = torch.finfo(like.dtype).max
     return value.to(like).clamp_max(most) if isinstance(value, Tensor) else min(value, most)
-
-
-def _matters(decay: Scalar) -> bool:
-    return isinstance(decay, Tensor) or decay != 0

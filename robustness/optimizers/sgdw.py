@@ -10,23 +10,25 @@ import torch
 from torch import Tensor
 
 from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.rule import Hyper, Rule, Scalar, State, cast
+from robustness.optimizers.rule import Hyper, Rule, Scalar, Scalars, State
 
 
-def _accumulate(grad: Tensor, state: State, step: Scalar, hyper: Hyper) -> None:
-    state["momentum_buffer"].mul_(cast(hyper["momentum"], grad)).add_(grad)
+def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
+    return {"momentum": hyper["momentum"], "nesterov": hyper["nesterov"]}
 
 
-def _direction(grad: Tensor, state: State, step: Scalar, hyper: Hyper, global_sq: Scalar | None) -> Tensor:
-    buffer, momentum, nesterov = state["momentum_buffer"], hyper["momentum"], hyper["nesterov"]
+def _accumulate(grad: Tensor, state: State, scalars: Scalars) -> None:
+    state["momentum_buffer"].mul_(scalars["momentum"]).add_(grad)
+
+
+def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
+    buffer, momentum, nesterov = state["momentum_buffer"], scalars["momentum"], scalars["nesterov"]
     if isinstance(nesterov, Tensor):
-        return torch.where(nesterov.bool(), grad + cast(momentum, grad) * buffer, buffer)
-    if nesterov:
-        return grad + cast(momentum, grad) * buffer
-    return buffer
+        return torch.where(nesterov.bool(), grad + momentum * buffer, buffer)
+    return grad + momentum * buffer if nesterov else buffer
 
 
-SGDW_RULE = Rule(("momentum_buffer",), _accumulate, _direction)
+SGDW_RULE = Rule(("momentum_buffer",), _scalars, _accumulate, _direction)
 SGD_RULE = replace(SGDW_RULE, coupled_decay=True)
 """torch.optim.SGD without dampening."""
 
