@@ -14,9 +14,8 @@ from robustness.optimizers.rule import (
     Hyper,
     Rule,
     Scalar,
-    Scalars,
-    State,
     adam_moments,
+    plane_absorb,
     plane_direction,
     plane_scalars,
 )
@@ -45,11 +44,7 @@ def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
     return plane_scalars(step, hyper, mixing / 2, (1 - mixing) / 2)
 
 
-def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
-    return plane_direction(state, scalars, global_sq)
-
-
-ADA2MS = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction, uses_global=True)
+ADA2MS = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, plane_direction, absorb=plane_absorb)
 
 
 class Ada2MS(RuleOptimizer):

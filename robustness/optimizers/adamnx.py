@@ -33,7 +33,7 @@ def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
     return {"m_rate": 1 - first, "v_rate": 1 - second, "eps": hyper["eps"]}
 
 
-def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
+def _direction(grad: Tensor, state: State, scalars: Scalars) -> Tensor:
     v = state["exp_avg_sq"]
     return state["exp_avg"] / power(v, 0.5).add_(positive(scalars["eps"], v))
 

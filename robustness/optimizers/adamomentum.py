@@ -34,7 +34,7 @@ def _accumulate(grad: Tensor, state: State, scalars: Scalars) -> None:
     s.add_(positive(scalars["eps"], s))
 
 
-def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
+def _direction(grad: Tensor, state: State, scalars: Scalars) -> Tensor:
     return state["exp_avg"] / power(state["exp_avg_sq"], 0.5).mul_(scalars["scale"])
 
 

@@ -146,13 +146,13 @@ class RuleOptimizer(torch.optim.Optimizer):
                 loss = closure()
         rule = self.rule
         jobs = self._jobs()
-        if not rule.uses_global:
+        if rule.absorb is None:
             for param, grad, state, scalars, _ in jobs:
                 finish(rule, param, begin(rule, param, grad, state, scalars), state, scalars)
             return loss
         grads = [begin(rule, param, grad, state, scalars) for param, grad, state, scalars, _ in jobs]
         for job, seen, global_sq in zip(jobs, grads, _global_moments(jobs), strict=True):
-            finish(rule, job.param, seen, job.state, job.scalars, global_sq)
+            finish(rule, job.param, seen, job.state, rule.absorb(job.scalars, global_sq))
         return loss
 
     def _jobs(self) -> list[_Job]:

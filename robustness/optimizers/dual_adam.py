@@ -32,7 +32,7 @@ def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
     return {**adam, "scale": adam["c2"] ** -0.5, "adam": (1 - a) / adam["c1"], "inverse": a / adam["c1"]}
 
 
-def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
+def _direction(grad: Tensor, state: State, scalars: Scalars) -> Tensor:
     v, inverse = state["exp_avg_sq"], scalars["inverse"]
     root = power(v, 0.5).mul_(scalars["scale"]).add_(positive(scalars["eps"], v))
     factor = scalars["adam"] / root

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from torch import Tensor
-
 from robustness.optimizers.base import RuleOptimizer
 from robustness.optimizers.rule import (
     Hyper,
     Rule,
     Scalar,
-    Scalars,
-    State,
     adam_moments,
+    plane_absorb,
     plane_direction,
     plane_scalars,
 )
@@ -24,11 +21,7 @@ def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
     return plane_scalars(step, hyper, hyper["p"], hyper["q"])
 
 
-def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
-    return plane_direction(state, scalars, global_sq)
-
-
-EXPONENT_PLANE = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction, uses_global=True)
+EXPONENT_PLANE = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, plane_direction, absorb=plane_absorb)
 
 
 class ExponentPlane(RuleOptimizer):

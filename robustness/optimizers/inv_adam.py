@@ -25,7 +25,7 @@ def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
     return {**adam, "scale": adam["c2"] ** -0.5 / adam["c1"], "shift": adam["eps"] / adam["c1"]}
 
 
-def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
+def _direction(grad: Tensor, state: State, scalars: Scalars) -> Tensor:
     root = power(state["exp_avg_sq"], 0.5)
     return root.mul_(scalars["scale"]).add_(scalars["shift"]).mul_(state["exp_avg"])
 

@@ -40,21 +40,21 @@ class Rule:
             changes. ``step`` counts from 1.
         accumulate: ``accumulate(grad, state, scalars)`` updates the state tensors in place. ``grad`` is only
             read.
-        direction: ``direction(grad, state, scalars, global_sq)`` returns ``u``, with
-            ``theta <- theta - lr u``. It may return a state tensor itself, so ``u`` must only be read.
-            ``global_sq`` is the bias-corrected ``G^``, or None for a rule that does not use it.
+        direction: ``direction(grad, state, scalars)`` returns ``u``, with ``theta <- theta - lr u``. It may
+            return a state tensor itself, so ``u`` must only be read.
         coupled_decay: Whether weight decay is L2, added to the gradient before ``accumulate``
             (torch.optim.SGD and Adam). Otherwise it is decoupled, ``theta <- theta (1 - lr weight_decay)``
             (torch.optim.AdamW).
-        uses_global: Whether ``direction`` needs ``G^``; then there is a slot ``exp_avg_sq``.
+        absorb: ``absorb(scalars, global_sq)`` returns the scalars for ``direction`` once the bias-corrected
+            ``G^`` is known; then there is a slot ``exp_avg_sq``. None for a rule that does not use ``G``.
     """
 
     slots: tuple[str, ...]
     scalars: Callable[[Scalar, Hyper], dict[str, Any]]
     accumulate: Callable[[Tensor, State, Scalars], None]
-    direction: Callable[[Tensor, State, Scalars, Scalar | None], Tensor]
+    direction: Callable[[Tensor, State, Scalars], Tensor]
     coupled_decay: bool = False
-    uses_global: bool = False
+    absorb: Callable[[Scalars, Scalar], dict[str, Any]] | None = None
 
 
 def step_scalars(rule: Rule, step: Scalar, hyper: Hyper, dtype: torch.dtype) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def step_scalars(rule: Rule, step: Scalar, hyper: Hyper, dtype: torch.dtype) -> 
         "l2": decay if matters and rule.coupled_decay else None,
         "shrink": 1 - lr * decay if matters and not rule.coupled_decay else None,
     }
-    if rule.uses_global:
+    if rule.absorb is not None:
         values["global_correction"] = 1 / (1 - hyper["beta2"] ** step)
     return {name: v.to(dtype) if isinstance(v, Tensor) else v for name, v in values.items()}
 
@@ -100,22 +100,18 @@ def begin(rule: Rule, param: Tensor, grad: Tensor, state: State, scalars: Scalar
     return grad
 
 
-def finish(
-    rule: Rule, param: Tensor, grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None = None
-) -> None:
-    """Move the parameters in place, given ``G^``; the second half of an update.
+def finish(rule: Rule, param: Tensor, grad: Tensor, state: State, scalars: Scalars) -> None:
+    """Move the parameters in place; the second half of an update.
 
     Args:
         rule: The rule.
         param: The parameters; updated in place.
         grad: What ``begin`` returned.
         state: The state that ``begin`` updated; only read.
-        scalars: What ``step_scalars`` gave.
-        global_sq: The bias-corrected global second moment ``G^``, a number or a tensor that broadcasts
-            against ``param`` (0-d, or ``[K, 1]``); None where ``rule.uses_global`` is false.
+        scalars: What ``step_scalars`` gave, and ``rule.absorb`` after it where there is one.
     """
     lr = scalars["lr"]
-    update = rule.direction(grad, state, scalars, global_sq)
+    update = rule.direction(grad, state, scalars)
     if scalars["shrink"] is not None:
         param.mul_(scalars["shrink"])
     if isinstance(lr, Tensor):
@@ -146,10 +142,14 @@ def advance(
             ``scope="model"``.
     """
     grad = begin(rule, param, grad, state, scalars)
-    global_sq = None
-    if rule.uses_global:
-        global_sq = _row_moments(state["exp_avg_sq"], sizes) * scalars["global_correction"]
-    finish(rule, param, grad, state, scalars, global_sq)
+    finish(rule, param, grad, state, absorbed(rule, state, scalars, sizes))
+
+
+def absorbed(rule: Rule, state: State, scalars: Scalars, sizes: Sequence[int] | None) -> Scalars:
+    """Return ``scalars`` after ``rule.absorb`` of each row's ``G^``; arguments as for ``advance``."""
+    if rule.absorb is None:
+        return scalars
+    return rule.absorb(scalars, _row_moments(state["exp_avg_sq"], sizes) * scalars["global_correction"])
 
 
 def _row_moments(v: Tensor, sizes: Sequence[int] | None) -> Tensor:
@@ -185,7 +185,14 @@ def plane_scalars(step: Scalar, hyper: Hyper, p: Scalar, q: Scalar = 0.0) -> dic
     }
 
 
-def plane_direction(state: State, scalars: Scalars, global_sq: Scalar | None = None) -> Tensor:
+def plane_absorb(scalars: Scalars, global_sq: Scalar) -> dict[str, Any]:
+    """Take ``G^^q`` into the scale of ``plane_direction``."""
+    q = scalars["q"]
+    factor = power(global_sq, q) if isinstance(global_sq, Tensor) else _raised(global_sq, q)
+    return {**scalars, "scale": scalars["scale"] * factor}
+
+
+def plane_direction(grad: Tensor, state: State, scalars: Scalars) -> Tensor:
     """Return ``m^ / (v^^p * G^^q + eps)``, the rule that most of the optimizers are a case of.
 
     With ``c1 = 1 - b1^t`` and ``c2 = 1 - b2^t`` it is computed as ``m / (v^p * (c1 c2^-p G^^q) + c1 eps)``,
@@ -193,10 +200,10 @@ def plane_direction(state: State, scalars: Scalars, global_sq: Scalar | None = N
     denominator, it makes an element whose gradient was always zero ``0 / smallest = 0`` rather than
     ``0 / 0``, even with ``eps = 0``.
     """
-    v, scale, q = state["exp_avg_sq"], scalars["scale"], scalars["q"]
-    if global_sq is not None:
-        scale = scale * (power(global_sq, q) if isinstance(global_sq, Tensor) else _raised(global_sq, q))
-    denominator = power(v, scalars["p"]).mul_(_finite(scale, v)).add_(positive(scalars["floor"], v))
+    v = state["exp_avg_sq"]
+    denominator = (
+        power(v, scalars["p"]).mul_(_finite(scalars["scale"], v)).add_(positive(scalars["floor"], v))
+    )
     return state["exp_avg"] / denominator
 
 
@@ -221,7 +228,7 @@ def power(x: Tensor, p: Scalar) -> Tensor:
     tiny = smallest(x.dtype)
     if isinstance(p, Tensor):
         p = p.to(x)
-        return (torch.maximum(x, tiny ** (1 / p.neg().clamp_min(1))).log_() * p).exp_()
+        return x.log().clamp_(min=math.log(tiny) / p.neg().clamp_min(1)).mul_(p).exp_()
     return x.clamp_min(tiny ** (1 / max(1.0, -p))).log_().mul_(p).exp_()
 
 

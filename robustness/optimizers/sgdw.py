@@ -21,7 +21,7 @@ def _accumulate(grad: Tensor, state: State, scalars: Scalars) -> None:
     state["momentum_buffer"].mul_(scalars["momentum"]).add_(grad)
 
 
-def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
+def _direction(grad: Tensor, state: State, scalars: Scalars) -> Tensor:
     buffer, momentum, nesterov = state["momentum_buffer"], scalars["momentum"], scalars["nesterov"]
     if isinstance(nesterov, Tensor):
         return torch.where(nesterov.bool(), grad + momentum * buffer, buffer)

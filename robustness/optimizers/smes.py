@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from torch import Tensor
-
 from robustness.optimizers.base import RuleOptimizer
 from robustness.optimizers.rule import (
     Hyper,
     Rule,
     Scalar,
-    Scalars,
-    State,
     adam_moments,
     plane_direction,
     plane_scalars,
@@ -24,11 +20,7 @@ def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
     return plane_scalars(step, hyper, hyper["exponent"])
 
 
-def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
-    return plane_direction(state, scalars)
-
-
-SMES_RULE = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction)
+SMES_RULE = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, plane_direction)
 
 
 class SMES(RuleOptimizer):

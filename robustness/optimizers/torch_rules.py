@@ -8,14 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor
-
 from robustness.optimizers.rule import (
     Hyper,
     Rule,
     Scalar,
-    Scalars,
-    State,
     adam_moments,
     plane_direction,
     plane_scalars,
@@ -29,11 +25,7 @@ def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
     return plane_scalars(step, hyper, 0.5)
 
 
-def _direction(grad: Tensor, state: State, scalars: Scalars, global_sq: Scalar | None) -> Tensor:
-    return plane_direction(state, scalars)
-
-
-ADAMW = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction)
+ADAMW = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, plane_direction)
 """torch.optim.AdamW without amsgrad."""
 
 ADAM = replace(ADAMW, coupled_decay=True)

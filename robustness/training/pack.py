@@ -113,7 +113,9 @@ class Block:
         }
         scales = [settings.grad_scale for settings in living]
         self.scale = self._tensor(scales).to(self.dtype) if set(scales) != {1} else None
-        self.which = torch.tensor([self.seeds.index(settings.seed) for settings in living], device=self.device)
+        self.which = torch.tensor(
+            [self.seeds.index(settings.seed) for settings in living], device=self.device
+        )
 
     def _column(self, name: str, values: list[Any]) -> Any:
         same = all(value == values[0] for value in values)
@@ -147,7 +149,9 @@ class Block:
         losses = []
         for step in range(self.steps):
             chosen = indices[0, step] if shared else indices[self.which, step]
-            now = {name: v[step] if isinstance(v, Tensor) and v.dim() == 3 else v for name, v in scalars.items()}
+            now = {
+                name: v[step] if isinstance(v, Tensor) and v.dim() == 3 else v for name, v in scalars.items()
+            }
             losses.append(self._step(train.inputs[chosen], train.targets[chosen], shared, now))
         return torch.stack(losses)
 
