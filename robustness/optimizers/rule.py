@@ -226,10 +226,8 @@ def power(x: Tensor, p: Scalar) -> Tensor:
         if roots is not None:
             return _root(x, roots) if p > 0 else _root(x.clamp_min(smallest(x.dtype)), roots).reciprocal_()
     tiny = smallest(x.dtype)
-    if isinstance(p, Tensor):
-        p = p.to(x)
-        return x.log().clamp_(min=math.log(tiny) / p.neg().clamp_min(1)).mul_(p).exp_()
-    return x.clamp_min(tiny ** (1 / max(1.0, -p))).log_().mul_(p).exp_()
+    p = p.to(x) if isinstance(p, Tensor) else p
+    return x.clamp_min(tiny).log_().mul_(p).clamp_max_(-math.log(tiny)).exp_()
 
 
 _SQUARE_ROOTS = {1.0: 0, 0.5: 1, 0.25: 2, 0.125: 3}
