@@ -31,6 +31,10 @@ Workers = Annotated[
 ]
 Address = Annotated[str | None, typer.Option(help="A Ray cluster: auto, host:port or ray://host:port.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Engine = Annotated[
+    str,
+    typer.Option(help="fused (many trials as one), sequential, or auto: the faster one, by a measurement."),
+]
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -61,6 +65,7 @@ def run(
     address: Address = None,
     workers: Workers = None,
     device: Device = "auto",
+    engine: Engine = "auto",
 ) -> None:
     """Train every trial of a study that is not stored yet, then print and write tables and heatmaps.
 
@@ -70,7 +75,9 @@ def run(
     from studies.run import run as run_study
 
     console = screen.console()
-    outcome = run_study(study, out=out, workers=workers, address=address, device=device, console=console)
+    outcome = run_study(
+        study, out=out, workers=workers, address=address, device=device, engine=engine, console=console
+    )
     screen.print_report(console, outcome.summary, outcome.location, outcome.files)
     if outcome.failed or outcome.missing:
         screen.print_failures(console, outcome.failed, outcome.missing)
@@ -83,6 +90,7 @@ def plan(
     out: Out = None,
     workers: Workers = None,
     device: Device = "auto",
+    engine: Engine = "auto",
 ) -> None:
     """Say what a study would train and what that would take; run nothing."""
     from studies import screen
@@ -93,10 +101,13 @@ def plan(
         console.print(screen.table(("preset", "what it is for"), presets().items()))
         return
     from studies.estimate import estimate
-    from studies.run import prepare
+    from studies.plan import plan as plan_study
+    from studies.run import open_store, workplace
 
-    work, _, workplace = prepare(load_spec(study), out=out, workers=workers, address=None, device=device)
-    screen.print_plan(console, work, estimate(work, workplace))
+    spec = load_spec(study)
+    places = workplace(workers, None, device)
+    work = plan_study(spec, open_store(spec, out).trial_ids(), device=places.device, engine=engine)
+    screen.print_plan(console, work, estimate(work, places))
 
 
 @command

@@ -1,17 +1,17 @@
-"""What a study will take: time from a short trial of each optimizer, memory and disk from what was measured."""
+"""What a study will take: time from a short pack, memory and disk from what was measured."""
 
 from __future__ import annotations
 
 import os
 import resource
 import sys
-from collections import Counter
+import time
 from dataclasses import dataclass, replace
 
-from robustness.training import train
+from robustness.training import COMPILE_SAVES, COMPILE_SECONDS, one_thread
 from studies.plan import Plan
 from studies.sweep import Workers
-from studies.worker import one_thread
+from studies.worker import Runner
 
 RAY_START_SECONDS = 10.0
 # rows and learning curves of the preset quickstart (1,458 trials of 20 epochs), 7.4 MB in all
@@ -37,23 +37,34 @@ class Estimate:
 
 
 def estimate(plan: Plan, workers: Workers) -> Estimate:
-    """Train one epoch with each optimizer of the study, and extrapolate to the pending trials."""
+    """Extrapolate the measured step of the chosen engine, and one evaluation, to the pending trials."""
     pending = [trial for pack in plan.packs for trial in pack.trials]
-    seconds = 0.0
-    with one_thread():
-        for optimizer, count in Counter(trial.settings.optimizer for trial in pending).items():
-            settings = next(t.settings for t in pending if t.settings.optimizer == optimizer)
-            train(plan.task, replace(settings, epochs=1), device=workers.device)  # warms caches up
-            once = train(plan.task, replace(settings, epochs=1), device=workers.device).wall_seconds
-            seconds += count * once * settings.epochs
     processes = workers.count if workers.count is not None else os.cpu_count() or 1
     unit = 1 if sys.platform == "darwin" else 1024
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     points = sum(3 * (trial.settings.epochs + 1) for trial in pending)
     start = RAY_START_SECONDS if processes and pending else 0.0
+    start += COMPILE_SECONDS if plan.compile and pending else 0.0
     return Estimate(
         workers=processes,
-        seconds=seconds / max(processes, 1) + start,
+        seconds=len(pending) * _trial_seconds(plan, workers.device) / max(processes, 1) + start,
         memory=resident * (processes + 1),
         disk=len(pending) * BYTES_PER_ROW + points * BYTES_PER_CURVE_POINT,
     )
+
+
+def _trial_seconds(plan: Plan, device: str) -> float:
+    """Return the time of one trial, its evaluations with it, as one trial in a pack of the chosen size."""
+    if not plan.packs:
+        return 0.0
+    pack = max((pack.trials for pack in plan.packs), key=len)
+    settings = [replace(trial.settings, epochs=1) for trial in pack]
+    runner = Runner(plan.task, device, plan.engine.name, compile=False)
+    with one_thread():
+        runner.train(settings[:1])  # warms caches up
+        count = len(settings) if plan.engine.name == "fused" else 1
+        started = time.perf_counter()
+        runner.train(settings[:count])
+        seconds = (time.perf_counter() - started) / count
+    saved = COMPILE_SAVES if plan.compile else 0.0
+    return seconds * plan.spec.budget.epochs * (1 - saved)

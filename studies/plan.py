@@ -1,21 +1,30 @@
-"""A study's trials, cut into packs: what is to run, and what is there already."""
+"""A study's trials, cut into packs: what is to run, how, and what is there already."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
 
 from robustness.tasks import Task
+from robustness.training import Engine, choose, signature
+from studies.errors import InputError
 from studies.spec import StudySpec
 from studies.trials import Trial, expand
 
-PACK_SIZE = 27
+# Trials of one worker's turn where they are trained one after the other.
+SEQUENTIAL_PACK = 27
+# A study is cut into at least so many packs for each optimizer and seed, so that workers share it evenly.
+FEWEST_PACKS = 2
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Trials that one worker runs one after the other, reporting each as it ends."""
+    """Trials that one worker trains together, or one after the other."""
 
     pack_id: str
     trials: tuple[Trial, ...]
@@ -30,12 +39,16 @@ class Plan:
         task: Its task, loaded.
         trials: All its trials.
         packs: The trials that are not stored yet, in packs.
+        engine: How packs are trained.
+        compile: Whether the work of the whole study repays compiling.
     """
 
     spec: StudySpec
     task: Task
     trials: tuple[Trial, ...]
     packs: tuple[Pack, ...]
+    engine: Engine
+    compile: bool
 
     @property
     def pending(self) -> int:
@@ -43,22 +56,69 @@ class Plan:
         return sum(len(pack.trials) for pack in self.packs)
 
 
-def cut(trials: Sequence[Trial], size: int = PACK_SIZE) -> tuple[Pack, ...]:
-    """Cut ``trials`` into packs of ``size``, in their order."""
-    chunks = [tuple(trials[start : start + size]) for start in range(0, len(trials), size)]
-    return tuple(Pack(_pack_id(chunk), chunk) for chunk in chunks)
+def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str = "auto") -> Plan:
+    """Load the study's task, expand its trials, choose an engine and cut the trials into packs.
 
+    Packs are cut from all trials of the study, and those that are ``stored`` taken out after: so an interrupted
+    study goes on with the very packs that it began with.
 
-def _pack_id(trials: Sequence[Trial]) -> str:
-    return hashlib.sha256("".join(trial.trial_id for trial in trials).encode()).hexdigest()[:12]
-
-
-def plan(spec: StudySpec, stored: set[str]) -> Plan:
-    """Load the study's task, expand its trials and cut those that are not ``stored`` into packs.
+    Args:
+        spec: The study.
+        stored: The ids of trials that need not run.
+        device: ``cpu`` or ``cuda``.
+        engine: ``auto`` (by a short measurement), ``fused`` or ``sequential``.
 
     Raises:
         SpecError: If the task cannot be made or two of the study's optimizers mean the same trials.
+        InputError: If ``engine`` is not valid, or the task cannot be trained by it.
     """
     task = spec.load_task()
     trials = expand(spec, task)
-    return Plan(spec, task, tuple(trials), cut([trial for trial in trials if trial.trial_id not in stored]))
+    try:
+        chosen = choose(task, [trial.settings for trial in trials], device, engine)
+    except ValueError as error:
+        raise InputError(f"--engine: {engine}: {error}") from error
+    steps = len(trials) * task.steps(spec.budget.epochs, spec.budget.batch_size)
+    packs = _without(cut(trials, chosen), stored)
+    return Plan(spec, task, tuple(trials), packs, chosen, chosen.compile_pays(steps, os.cpu_count() or 1))
+
+
+def cut(trials: Sequence[Trial], engine: Engine) -> tuple[Pack, ...]:
+    """Cut ``trials`` into packs: of one signature and, where that fills them, one seed, if they are fused."""
+    if engine.name == "sequential":
+        return tuple(map(_pack, _even(trials, SEQUENTIAL_PACK)))
+    packs: list[Pack] = []
+    for alike in _grouped(trials, lambda trial: signature(trial.settings)):
+        seeds = _grouped(alike, lambda trial: trial.settings.seed)
+        filled = all(2 * len(group) >= engine.pack_size for group in seeds)
+        for group in seeds if filled else [alike]:
+            size = min(engine.pack_size, math.ceil(len(group) / FEWEST_PACKS))
+            packs += map(_pack, _even(group, size))
+    return tuple(packs)
+
+
+def _grouped(trials: Iterable[Trial], key: Callable[[Trial], Any]) -> list[list[Trial]]:
+    groups: dict[Any, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(key(trial), []).append(trial)
+    return list(groups.values())
+
+
+def _even(trials: Sequence[Trial], most: int) -> list[tuple[Trial, ...]]:
+    """Cut into the fewest parts of at most ``most``, whose sizes differ by one at most."""
+    count = math.ceil(len(trials) / most)
+    bounds = [round(part * len(trials) / count) for part in range(count + 1)]
+    return [tuple(trials[start:end]) for start, end in pairwise(bounds)]
+
+
+def _pack(trials: tuple[Trial, ...]) -> Pack:
+    digest = hashlib.sha256("".join(trial.trial_id for trial in trials).encode()).hexdigest()
+    return Pack(digest[:12], trials)
+
+
+def _without(packs: Iterable[Pack], stored: set[str]) -> tuple[Pack, ...]:
+    left = (
+        replace(pack, trials=tuple(trial for trial in pack.trials if trial.trial_id not in stored))
+        for pack in packs
+    )
+    return tuple(pack for pack in left if pack.trials)

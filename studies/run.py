@@ -18,6 +18,7 @@ from studies.plan import Plan, plan
 from studies.progress import ProgressLine
 from studies.report import write_report
 from studies.results import Store
+from studies.screen import engine_text
 from studies.spec import StudySpec, load_spec, study_name
 from studies.sweep import Workers, sweep
 from studies.worker import Finished, resolve_device
@@ -68,6 +69,7 @@ def run(
     workers: int | None = None,
     address: str | None = None,
     device: str = "auto",
+    engine: str = "auto",
     console: Console | None = None,
 ) -> Outcome:
     """Run what is missing of a study and report on all of it.
@@ -78,33 +80,36 @@ def run(
         workers: Processes; 0 trains in this one without Ray; default one per CPU core, or per GPU.
         address: A Ray cluster's address; default: Ray is started on this machine.
         device: ``auto``, ``cpu`` or ``cuda``.
+        engine: ``auto`` (the faster one, by a short measurement), ``fused`` or ``sequential``.
         console: Where progress is shown; default: nowhere.
 
     Raises:
         SpecError: If the study is not valid.
         StoreError: If the folder holds another study or cannot be written to.
-        InputError: If ``workers``, ``address`` or ``device`` is not valid.
+        InputError: If ``workers``, ``address``, ``device`` or ``engine`` is not valid.
         SweepError: If Ray cannot be started or reached.
     """
     spec = study if isinstance(study, StudySpec) else load_spec(study)
-    work, store, places = prepare(spec, out=out, workers=workers, address=address, device=device)
+    places = workplace(workers, address, device)
+    store = open_store(spec, out)
+    work = plan(spec, store.trial_ids(), device=places.device, engine=engine)
     store.write_study(spec.to_yaml())
     with _log_file(store):
         problems = _run_packs(work, places, store, console or Console(quiet=True))
     return _conclude(work, store, problems)
 
 
-def prepare(
-    spec: StudySpec, *, out: str | Path | None, workers: int | None, address: str | None, device: str
-) -> tuple[Plan, Store, Workers]:
-    """Check all that ``run`` was given, and find out what is left to do; write nothing."""
+def workplace(workers: int | None, address: str | None, device: str) -> Workers:
+    """Check where a study is to run.
+
+    Raises:
+        InputError: If a value is not valid, or they do not go together.
+    """
     if workers is not None and workers < 0:
         raise InputError(f"--workers: {workers}: must be 0 (in this process, without Ray) or more")
     if workers == 0 and address is not None:
         raise InputError("--workers: 0: runs without Ray, so it cannot go with --address")
-    places = Workers(workers, address, resolve_device(device))
-    store = open_store(spec, out)
-    return plan(spec, store.trial_ids()), store, places
+    return Workers(workers, address, resolve_device(device))
 
 
 def _run_packs(work: Plan, workers: Workers, store: Store, console: Console) -> list[str]:
@@ -116,7 +121,9 @@ def _run_packs(work: Plan, workers: Workers, store: Store, console: Console) -> 
         highlight=False,
         soft_wrap=True,
     )
-    logger.info("start: %d trials, %d stored, %s", len(work.trials), stored, workers)
+    if work.pending:
+        console.print(f"engine: {engine_text(work)}", highlight=False, soft_wrap=True)
+    logger.info("start: %d trials, %d stored, %s, %s", len(work.trials), stored, workers, work.engine)
     started = time.monotonic()
     with ProgressLine(console, len(work.trials), stored) as line:
 
@@ -126,7 +133,7 @@ def _run_packs(work: Plan, workers: Workers, store: Store, console: Console) -> 
             for row in finished.rows:
                 logger.info("%s %s lr=%g %s", row["trial_id"], row["label"], row["lr"], row["status"])
 
-        problems = sweep(work.task, work.packs, workers, on_finished)
+        problems = sweep(work, workers, on_finished)
     seconds = time.monotonic() - started
     if work.pending:
         console.print(f"{work.pending} trials in {seconds:.0f} s", highlight=False)

@@ -91,6 +91,18 @@ def print_report(console: Console, summary: pd.DataFrame, location: str, files: 
     console.print(f"\nin {location}: {', '.join(files)}", highlight=False, soft_wrap=True, markup=False)
 
 
+def engine_text(plan: Plan) -> str:
+    """Say which engine was chosen, and by what measurement."""
+    engine = plan.engine
+    what = f"fused, up to {engine.pack_size} trials at once" if engine.name == "fused" else "sequential"
+    compiling = ", compiled" if plan.compile else ""
+    measured = f"{1e3 * engine.step_seconds:.3g} ms a training step"
+    if engine.other_seconds is not None:
+        other = "sequential" if engine.name == "fused" else "fused"
+        measured += f", {other} {1e3 * engine.other_seconds:.3g} ms"
+    return f"{what}{compiling} (measured: {measured})"
+
+
 def print_failures(console: Console, failed: Sequence[str], missing: int) -> None:
     """Print a line for each failed trial."""
     console.print(f"\n{len(failed)} failed, {missing} not run", highlight=False)
@@ -107,6 +119,7 @@ def print_plan(console: Console, plan: Plan, cost: Estimate) -> None:
         "task": plan.task.name,
         "trials": f"{len(plan.trials)}, {len(plan.trials) - plan.pending} of them stored",
         "packs": f"{len(plan.packs)} to run",
+        "engine": engine_text(plan),
         "time": f"about {duration(cost.seconds)} with {workers}",
         "memory": f"about {filesize.decimal(cost.memory)}",
         "disk": f"about {filesize.decimal(cost.disk)}",

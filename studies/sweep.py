@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from robustness.tasks import Task
 from studies.errors import SweepError
-from studies.plan import Pack
-from studies.worker import Finished, run_pack
+from studies.plan import Pack, Plan
+from studies.worker import Finished, Runner
 
 # Read by Ray when it is imported. One file per trial and logger, and a snapshot of the experiment every few
 # seconds, would cost more than the trials: what is stored already is the state to resume from.
@@ -45,8 +46,8 @@ class Workers:
     device: str = "cpu"
 
 
-def sweep(task: Task, packs: Sequence[Pack], workers: Workers, on_finished: OnFinished) -> list[str]:
-    """Run ``packs`` and hand on what is finished, as it is finished.
+def sweep(work: Plan, workers: Workers, on_finished: OnFinished) -> list[str]:
+    """Run the packs of ``work`` and hand on what is finished, as it is finished.
 
     Returns:
         What went wrong with packs as a whole (such as a worker that was killed too often), a line each.
@@ -55,19 +56,20 @@ def sweep(task: Task, packs: Sequence[Pack], workers: Workers, on_finished: OnFi
         SweepError: If Ray cannot be started or reached.
         KeyboardInterrupt: If the user interrupts; everything handed on is stored.
     """
-    if workers.count == 0:
-        for pack in packs:
-            for finished in run_pack(task, pack, workers.device):
-                on_finished(finished)
+    if not work.packs:
         return []
-    if not packs:
+    if workers.count == 0:
+        runner = Runner(work.task, workers.device, work.engine.name, work.compile)
+        for pack in work.packs:
+            for finished in runner.run(pack):
+                on_finished(finished)
         return []
     os.environ.update({name: value for name, value in RAY_ENVIRONMENT.items() if name not in os.environ})
     import ray
 
     _connect(workers)
     try:
-        return _tune(task, packs, workers, on_finished)
+        return _tune(work, workers, on_finished)
     finally:
         ray.shutdown()
 
@@ -89,17 +91,28 @@ def _connect(workers: Workers) -> None:
         raise SweepError(f"Ray cannot be started at {workers.address or 'this machine'}: {error}") from error
 
 
+_runners: dict[str, Runner] = {}
+
+
+def _lasting_runner(sweep_id: str, task: Task, device: str, engine: str, compile: bool) -> Runner:
+    """Return this worker process's runner for a sweep, made at its first pack."""
+    if sweep_id not in _runners:
+        _runners.clear()
+        _runners[sweep_id] = Runner(task, device, engine, compile)
+    return _runners[sweep_id]
+
+
 def _resources(workers: Workers) -> dict[str, float]:
     return {"cpu": 1, "gpu": 1} if workers.device == "cuda" else {"cpu": 1}
 
 
-def _tune(task: Task, packs: Sequence[Pack], workers: Workers, on_finished: OnFinished) -> list[str]:
+def _tune(work: Plan, workers: Workers, on_finished: OnFinished) -> list[str]:
     """Run one Tune trial per pack on actors that live as long as there are packs."""
     import ray.cloudpickle
     from ray import tune
 
-    if ":" in task.name:  # a user's own module travels with the task
-        ray.cloudpickle.register_pickle_by_value(sys.modules[task.name.partition(":")[0]])
+    if ":" in work.task.name:  # a user's own module travels with the task
+        ray.cloudpickle.register_pickle_by_value(sys.modules[work.task.name.partition(":")[0]])
 
     class Collect(tune.Callback):
         def on_trial_result(self, iteration, trials, trial, result, **info):
@@ -109,15 +122,17 @@ def _tune(task: Task, packs: Sequence[Pack], workers: Workers, on_finished: OnFi
             # Tune pickles its set-up for a restore that is not used here; the screen and the store stay behind
             return tune.Callback, ()
 
-    def train_pack(config: dict[str, Any], task: Task, packs: Sequence[Pack], device: str) -> None:
-        for finished in run_pack(task, packs[config["pack"]], device):
+    options = (workers.device, work.engine.name, work.compile)
+
+    def train_pack(config: dict[str, Any], task: Task, packs: Sequence[Pack]) -> None:
+        for finished in _lasting_runner(config["sweep"], task, *options).run(packs[config["pack"]]):
             tune.report({"rows": finished.rows, "curves": finished.curves})
 
-    trainable = tune.with_parameters(train_pack, task=task, packs=tuple(packs), device=workers.device)
+    trainable = tune.with_parameters(train_pack, task=work.task, packs=work.packs)
     with tempfile.TemporaryDirectory(prefix="robustness-") as scratch:
         tuner = tune.Tuner(
             tune.with_resources(trainable, _resources(workers)),
-            param_space={"pack": tune.grid_search(list(range(len(packs))))},
+            param_space={"pack": tune.grid_search(list(range(len(work.packs)))), "sweep": uuid.uuid4().hex},
             tune_config=tune.TuneConfig(
                 reuse_actors=True,
                 max_concurrent_trials=workers.count,

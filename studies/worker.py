@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,11 +13,13 @@ import torch
 
 from robustness import __version__
 from robustness.tasks import Task
-from robustness.training import TrialResult, train
+from robustness.training import PackTrainer, TrialResult, TrialSettings, blocks, one_thread, train
 from studies.errors import InputError
 from studies.plan import Pack
 from studies.results import HYPERPARAMETERS
 from studies.trials import Trial
+
+logger = logging.getLogger("studies")
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,9 @@ def resolve_device(device: str) -> str:
     return device
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch on one thread: workers share a machine's cores, and sums do not depend on their number."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _row(task: Task, trial: Trial, result: TrialResult, pack_id: str, device: str) -> dict[str, Any]:
+def _row(
+    task: Task, trial: Trial, result: TrialResult, pack_id: str, device: str, engine: str
+) -> dict[str, Any]:
     settings = trial.settings
     own = {name: settings.hyperparameters.get(name) for name in HYPERPARAMETERS}
     return {
@@ -83,32 +76,85 @@ def _row(task: Task, trial: Trial, result: TrialResult, pack_id: str, device: st
         "wall_seconds": result.wall_seconds,
         "device": device,
         "pack_id": pack_id,
-        "engine": "sequential",
+        "engine": engine,
         "version": __version__,
     }
 
 
-def _train_or_fail(task: Task, trial: Trial, device: str) -> TrialResult:
-    """Train; an exception of the trial's own code is a result too, and stops no other trial."""
-    started = time.perf_counter()
-    try:
-        return train(task, trial.settings, device=device)
-    except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error} ({where.filename.rsplit('/', 1)[-1]}:{where.lineno})"
-        return TrialResult("failed", reason=reason, wall_seconds=time.perf_counter() - started)
+class Runner:
+    """Trains packs of one study in this process; what is compiled for one pack serves the next.
 
+    Args:
+        task: What is trained.
+        device: ``cpu`` or ``cuda``.
+        engine: ``fused`` or ``sequential``.
+        compile: Whether the fused engine may compile.
+    """
 
-def run_pack(task: Task, pack: Pack, device: str, *, every_seconds: float = 2.0) -> Iterator[Finished]:
-    """Train the trials of ``pack`` and yield what is finished, about ``every_seconds``."""
-    with one_thread():
-        finished, reported = Finished([], []), time.monotonic()
-        for trial in pack.trials:
-            result = _train_or_fail(task, trial, device)
-            finished.rows.append(_row(task, trial, result, pack.pack_id, device))
-            finished.curves.extend({"trial_id": trial.trial_id, **asdict(point)} for point in result.curves)
-            if time.monotonic() - reported >= every_seconds:
+    def __init__(self, task: Task, device: str, engine: str, compile: bool) -> None:
+        self.task, self.device = task, device
+        self.trainer = PackTrainer(task, device=device, compile=compile) if engine == "fused" else None
+
+    def run(self, pack: Pack, *, every_seconds: float = 2.0) -> Iterator[Finished]:
+        """Train the trials of ``pack`` and yield what is finished, about ``every_seconds``."""
+        with one_thread():
+            finished, reported = Finished([], []), time.monotonic()
+            for trial, result, engine in self._results(pack.trials):
+                finished.rows.append(_row(self.task, trial, result, pack.pack_id, self.device, engine))
+                curve = ({"trial_id": trial.trial_id, **asdict(point)} for point in result.curves)
+                finished.curves.extend(curve)
+                if time.monotonic() - reported >= every_seconds:
+                    yield finished
+                    finished, reported = Finished([], []), time.monotonic()
+            if finished.rows:
                 yield finished
-                finished, reported = Finished([], []), time.monotonic()
-        if finished.rows:
-            yield finished
+
+    def train(self, trials: Sequence[TrialSettings]) -> list[TrialResult]:
+        """Train ``trials`` by the runner's engine; exceptions are the caller's."""
+        if self.trainer is not None:
+            return self.trainer.train(trials)
+        return [train(self.task, settings, device=self.device) for settings in trials]
+
+    def _results(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, TrialResult, str]]:
+        if self.trainer is None:
+            yield from self._one_by_one(trials)
+            return
+        for indices in blocks([trial.settings for trial in trials]):
+            yield from self._together(self.trainer, [trials[index] for index in indices])
+
+    def _together(
+        self, trainer: PackTrainer, trials: Sequence[Trial]
+    ) -> Iterator[tuple[Trial, TrialResult, str]]:
+        """Train a block; halve it where memory runs out, and go one by one where it cannot be trained so."""
+        try:
+            results = trainer.train([trial.settings for trial in trials])
+        except Exception as error:  # one trial's own code may raise anything; its mates are to finish
+            if _out_of_memory(error) and len(trials) > 1:
+                half = len(trials) // 2
+                logger.warning("out of memory with %d trials at once: going on with %d", len(trials), half)
+                yield from self._together(trainer, trials[:half])
+                yield from self._together(trainer, trials[half:])
+                return
+            logger.warning("trained one by one: %s: %s", type(error).__name__, error)
+            yield from self._one_by_one(trials)
+            return
+        for trial, result in zip(trials, results, strict=True):
+            yield trial, result, "fused"
+
+    def _one_by_one(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, TrialResult, str]]:
+        for trial in trials:
+            yield trial, self._train_or_fail(trial), "sequential"
+
+    def _train_or_fail(self, trial: Trial) -> TrialResult:
+        """Train; an exception of the trial's own code is a result too, and stops no other trial."""
+        started = time.perf_counter()
+        try:
+            return train(self.task, trial.settings, device=self.device)
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            reason = f"{type(error).__name__}: {error} ({where.filename.rsplit('/', 1)[-1]}:{where.lineno})"
+            return TrialResult("failed", reason=reason, wall_seconds=time.perf_counter() - started)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

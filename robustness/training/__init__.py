@@ -1,7 +1,25 @@
-"""Training: settings of a trial, and the run itself."""
+"""Training: settings of a trial, one trial at a time, many as a pack, and the choice between the two."""
 
+from robustness.training.engine import COMPILE_SAVES, COMPILE_SECONDS, ENGINES, Engine, choose
+from robustness.training.pack import PackTrainer, blocks, signature
 from robustness.training.results import CurvePoint, TrialResult
 from robustness.training.settings import Schedule, TrialSettings
+from robustness.training.threads import one_thread
 from robustness.training.trial import train
 
-__all__ = ["CurvePoint", "Schedule", "TrialResult", "TrialSettings", "train"]
+__all__ = [
+    "COMPILE_SAVES",
+    "COMPILE_SECONDS",
+    "ENGINES",
+    "CurvePoint",
+    "Engine",
+    "PackTrainer",
+    "Schedule",
+    "TrialResult",
+    "TrialSettings",
+    "blocks",
+    "choose",
+    "one_thread",
+    "signature",
+    "train",
+]

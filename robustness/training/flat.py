@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
+from torch.utils._pytree import tree_map
 
 from robustness.tasks import Split, Task
+from robustness.training.compiling import compiled, faster
 
 Buffers = dict[str, Tensor]
+
+# torch.func compiles for one number of models: this many, about what a core's cache holds of a small network.
+SLAB = 16
 
 
 class FlatModels:
     """Computes with ``[K, P]`` parameters and ``[K, ...]`` buffers as K models would, one by one.
 
     Args:
-        task: Gives loss and accuracy.
-        model: Any one of the models; its own parameters are not used.
+        task: Gives the model, its loss and its accuracy.
+        compile: Whether to compile the computations, where that turns out to be faster.
+
+    Attributes:
+        sizes: Elements of each parameter tensor, in a row's order.
     """
 
-    def __init__(self, task: Task, model: nn.Module) -> None:
-        self.task = task
-        self.model = model.to("meta")
-        self.names = [name for name, _ in model.named_parameters()]
-        self.shapes = [parameter.shape for parameter in model.parameters()]
-        self.sizes = [parameter.numel() for parameter in model.parameters()]
+    def __init__(self, task: Task, *, compile: bool = False) -> None:
+        self.task, self.compile = task, compile
+        with torch.random.fork_rng(devices=[]):
+            self.model = task.model().to("meta")
+        self.names = [name for name, _ in self.model.named_parameters()]
+        self.shapes = [parameter.shape for parameter in self.model.parameters()]
+        self.sizes = [parameter.numel() for parameter in self.model.parameters()]
+        step = grad_and_value(self._loss, has_aux=True)
+        self._eager: dict[str, Callable[..., Any]] = {
+            "one batch": vmap(step, in_dims=(0, 0, None, None)),
+            "own batches": vmap(step, in_dims=(0, 0, 0, 0)),
+            "outputs": vmap(self._outputs, in_dims=(0, 0, None)),
+        }
+        self._compiled: dict[str, Callable[..., Any]] = {}
 
     def matrix(self, models: Sequence[nn.Module]) -> tuple[Tensor, Buffers]:
         """Return the parameters ``[K, P]`` and the buffers, each stacked, of ``models``."""
@@ -36,17 +53,6 @@ class FlatModels:
             for name, _ in models[0].named_buffers()
         }
         return torch.stack(rows), buffers
-
-    def _outputs(self, row: Tensor, buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        parts = row.split(self.sizes)
-        parameters = {
-            name: part.view(shape) for name, part, shape in zip(self.names, parts, self.shapes, strict=True)
-        }
-        return functional_call(self.model, {**parameters, **buffers}, (inputs,))
-
-    def _loss(self, row: Tensor, buffers: Buffers, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Buffers]:
-        buffers = {name: buffer.clone() for name, buffer in buffers.items()}  # the model writes into them
-        return self.task.loss(self._outputs(row, buffers, inputs), targets), buffers
 
     def gradients(
         self, flat: Tensor, buffers: Buffers, inputs: Tensor, targets: Tensor, *, shared: bool
@@ -60,28 +66,61 @@ class FlatModels:
             targets: Likewise.
             shared: Whether there is one batch for all.
         """
-        batch = None if shared else 0
-        step = vmap(grad_and_value(self._loss, has_aux=True), in_dims=(0, 0, batch, batch))
-        gradient, (loss, buffers) = step(flat, buffers, inputs, targets)
+        kind = "one batch" if shared else "own batches"
+        gradient, (loss, buffers) = self._compute(kind, flat, buffers, inputs, targets)
         return gradient, loss, buffers
-
-    def _measure(
-        self, row: Tensor, buffers: Buffers, inputs: Tensor, targets: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        outputs = self._outputs(row, buffers, inputs)
-        right = self.task.correct(outputs, targets) if self.task.correct is not None else torch.zeros(())
-        return self.task.loss(outputs, targets), right.double().mean()
 
     @torch.no_grad()
     def evaluate(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> tuple[Tensor, Tensor]:
-        """Return the mean loss and the accuracy of each model, ``[K]`` in float64, in evaluation mode."""
+        """Return the mean loss and the accuracy of each model, ``[K]`` in float64, in evaluation mode.
+
+        Every batch has ``batch`` examples, the last one filled up with its own first: a compiled graph is made
+        for one size.
+        """
         self.model.eval()
-        measure = vmap(self._measure, in_dims=(0, 0, None, None))
         loss = right = torch.zeros((), dtype=torch.float64)
         for start in range(0, len(split), batch):
             inputs, targets = split.inputs[start : start + batch], split.targets[start : start + batch]
-            batch_loss, batch_right = measure(flat, buffers, inputs, targets)
-            loss = loss + batch_loss.double() * len(targets)
-            right = right + batch_right * len(targets)
+            count = len(targets)
+            full = torch.arange(batch, device=inputs.device) % count
+            outputs = self._compute("outputs", flat, buffers, inputs[full])[:, :count]
+            loss = loss + vmap(self.task.loss, in_dims=(0, None))(outputs, targets).double() * count
+            if self.task.correct is not None:
+                right = right + vmap(self.task.correct, in_dims=(0, None))(outputs, targets).double().sum(-1)
         self.model.train()
         return loss / len(split), right / len(split)
+
+    def _compute(self, kind: str, flat: Tensor, buffers: Buffers, *batch: Tensor) -> Any:
+        """Compute eagerly for all models at once, or compiled for ``SLAB`` of them at a time."""
+        if not self.compile:
+            return self._eager[kind](flat, buffers, *batch)
+        slabs = []
+        for start in range(0, len(flat), SLAB):
+            rows = torch.arange(start, start + SLAB, device=flat.device).clamp_max(len(flat) - 1)
+            own = [tensor[rows] for tensor in batch] if kind == "own batches" else batch
+            slab = (flat[rows], {name: buffer[rows] for name, buffer in buffers.items()}, *own)
+            slabs.append(self._fastest(kind, slab)(*slab))
+        return tree_map(lambda *parts: torch.cat(parts)[: len(flat)], *slabs)
+
+    def _fastest(self, kind: str, slab: tuple[Any, ...]) -> Callable[..., Any]:
+        """Return the compiled function, or the eager one where that is faster, found out at the first use."""
+        if kind not in self._compiled:
+            eager = self._eager[kind]
+            self._compiled[kind] = faster(eager, compiled(eager, dynamic=False), slab[0].device.type, *slab)
+        return self._compiled[kind]
+
+    def _outputs(self, row: Tensor, buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        parts = zip(self.names, row.split(self.sizes), self.shapes, strict=True)
+        parameters = {name: part.view(shape) for name, part, shape in parts}
+        return functional_call(self.model, {**parameters, **buffers}, (inputs,))
+
+    def _loss(self, row: Tensor, buffers: Buffers, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Buffers]:
+        buffers = {name: buffer.clone() for name, buffer in buffers.items()}  # the model writes into them
+        return self.task.loss(self._outputs(row, buffers, inputs), targets), buffers
+
+
+def evaluation_batch(task: Task, most: int) -> int:
+    """Return the batch of at most ``most`` examples that cuts all splits of ``task`` with the least filling up."""
+    lengths = [len(split) for split in task.splits.values()]
+    largest = min(most, max(lengths))
+    return min(range(largest, largest // 2, -1), key=lambda size: sum(-length % size for length in lengths))

@@ -10,26 +10,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robustness.optimizers import RULES, advance
-from robustness.optimizers.rule import Rule, step_scalars
+from robustness.optimizers import RULES, advance, begin, finish
+from robustness.optimizers.rule import Rule, Scalars, State, absorbed, step_scalars
 from robustness.tasks import Task
-from robustness.training.flat import Buffers, FlatModels
+from robustness.training.compiling import compiled, compiler_found
+from robustness.training.flat import FlatModels, evaluation_batch
 from robustness.training.randomness import batches, initialized_model
 from robustness.training.results import CurvePoint, TrialResult, concluded
 from robustness.training.settings import TrialSettings
 
-# Exponents that are the same for a whole block stay Python numbers: a square root is cheaper than a power.
+# Exponents for which square roots alone serve stay Python numbers, in blocks of their own: a third of the time.
 EXPONENTS = ("mixing", "exponent", "p", "q")
-EVALUATION_BATCH = 512
+ROOTS = (-0.5, 0.0, 0.25, 0.5, 1.0)
+# torch makes a graph of its own for one row; with at least two, one graph serves any number.
+FEWEST_COMPILED = 2
+EVALUATION_BATCH = 256  # at most; outputs of all models of a pack are to stay in cache
+
+
+def _fixed(name: str, value: Any) -> bool:
+    """Return whether all rows of a matrix must have ``value``; other hyperparameters are columns of numbers."""
+    number = isinstance(value, float | int) and not isinstance(value, bool)
+    return not number or (name in EXPONENTS and value in ROOTS)
 
 
 def signature(settings: TrialSettings) -> tuple[Any, ...]:
     """Return what trials must have in common to be rows of one matrix: rule, budget, and all but numbers."""
-    fixed = {
-        name: value
-        for name, value in settings.hyperparameters.items()
-        if not isinstance(value, float | int) or isinstance(value, bool)
-    }
+    fixed = {name: value for name, value in settings.hyperparameters.items() if _fixed(name, value)}
     return (
         settings.optimizer,
         settings.epochs,
@@ -47,28 +53,60 @@ def blocks(trials: Sequence[TrialSettings]) -> list[list[int]]:
     return list(groups.values())
 
 
-def train_pack(
-    task: Task, trials: Sequence[TrialSettings], *, device: str = "cpu", dtype: torch.dtype = torch.float32
-) -> list[TrialResult]:
-    """Train many trials at once; each gives what ``train`` gives, up to rounding.
-
-    Trials of different optimizers are trained one block after the other.
+class PackTrainer:
+    """Trains packs of one task; graphs that are compiled for one pack serve the next.
 
     Args:
         task: With data that all trials share.
-        trials: Their optimizers must have a rule (``robustness.optimizers.RULES``).
         device: Where the models live.
         dtype: Of the models' parameters.
-
-    Returns:
-        The results in the order of ``trials``; ``wall_seconds`` is a trial's share of its block's time.
+        compile: Whether to compile what every step computes.
     """
-    task = task.to(device, dtype)
-    results: dict[int, TrialResult] = {}
-    for indices in blocks(trials):
-        block = Block(task, [trials[index] for index in indices], device, dtype)
-        results |= dict(zip(indices, block.train(), strict=True))
-    return [results[index] for index in range(len(trials))]
+
+    def __init__(
+        self, task: Task, *, device: str = "cpu", dtype: torch.dtype = torch.float32, compile: bool = False
+    ) -> None:
+        self.task, self.device, self.dtype = task.to(device, dtype), device, dtype
+        self.compile = compile and compiler_found(device)
+        self.models = FlatModels(self.task, compile=self.compile)
+        self.evaluation_batch = evaluation_batch(task, EVALUATION_BATCH)
+        self.begin = compiled(begin, dynamic=True) if self.compile else begin
+        self.finish = compiled(finish, dynamic=True) if self.compile else finish
+        self.advance = compiled(advance, dynamic=True) if self.compile else advance
+
+    def train(self, trials: Sequence[TrialSettings]) -> list[TrialResult]:
+        """Train many trials at once; each gives what ``train`` gives, up to rounding.
+
+        Trials of different optimizers are trained one block after the other.
+
+        Args:
+            trials: Their optimizers must have a rule (``robustness.optimizers.RULES``).
+
+        Returns:
+            The results in the order of ``trials``; ``wall_seconds`` is a trial's share of its block's time.
+        """
+        results: dict[int, TrialResult] = {}
+        for indices in blocks(trials):
+            block = Block(self, [trials[index] for index in indices])
+            results |= dict(zip(indices, block.train(), strict=True))
+        return [results[index] for index in range(len(trials))]
+
+    def update(
+        self,
+        rule: Rule,
+        flat: Tensor,
+        gradient: Tensor,
+        state: State,
+        scalars: Scalars,
+        sizes: list[int] | None,
+    ) -> None:
+        """Do one update of a matrix of models."""
+        if rule.absorb is None:
+            self.advance(rule, flat, gradient, state, scalars, sizes)
+            return
+        # in two graphs, so that the global moment's power is taken once a row and not once an element
+        gradient = self.begin(rule, flat, gradient, state, scalars)
+        self.finish(rule, flat, gradient, state, absorbed(rule, state, scalars, sizes))
 
 
 @dataclass
@@ -87,22 +125,34 @@ class Block:
         alive: Which of the trials these are, ``[K]``.
     """
 
-    def __init__(self, task: Task, trials: Sequence[TrialSettings], device: str, dtype: torch.dtype) -> None:
-        self.task, self.trials, self.device, self.dtype = task, list(trials), device, dtype
-        first = self.trials[0]
+    def __init__(self, trainer: PackTrainer, trials: Sequence[TrialSettings]) -> None:
+        self.trainer, self.task, self.trials = trainer, trainer.task, list(trials)
+        self.device, self.dtype = trainer.device, trainer.dtype
+        task, first = self.task, self.trials[0]
         self.rule: Rule = RULES[first.optimizer]
         self.seeds = sorted({settings.seed for settings in self.trials})
         self.streams = {seed: batches(task, seed, first.batch_size) for seed in self.seeds}
         self.steps = task.steps_per_epoch(first.batch_size)
-        models = {seed: initialized_model(task, seed).to(device, dtype) for seed in self.seeds}
-        self.models = FlatModels(task, initialized_model(task, first.seed))
+        self.models = trainer.models
+        models = {seed: initialized_model(task, seed).to(self.device, self.dtype) for seed in self.seeds}
         self.flat, self.buffers = self.models.matrix([models[settings.seed] for settings in self.trials])
         self.state = {slot: torch.zeros_like(self.flat) for slot in self.rule.slots}
         scoped = first.hyperparameters.get("scope") == "tensor"
         self.sizes = self.models.sizes if scoped else None
         self.records = [_Record([]) for _ in self.trials]
         self.alive = torch.arange(len(self.trials))
-        self._columns()
+        self._keep(self.alive)
+
+    def _keep(self, rows: Tensor) -> None:
+        """Go on with ``rows`` alone; where graphs are compiled for two rows and more, a last one goes twice."""
+        if len(rows) == 1 and self.trainer.compile:
+            rows = rows.repeat(FEWEST_COMPILED)
+        self.alive = self.alive[rows.cpu()]
+        self.flat = self.flat[rows]
+        self.state = {slot: tensor[rows] for slot, tensor in self.state.items()}
+        self.buffers = {name: buffer[rows] for name, buffer in self.buffers.items()}
+        if len(rows):
+            self._columns()
 
     def _columns(self) -> None:
         """Collect the numbers of the living trials as ``[K, 1]`` columns."""
@@ -118,9 +168,7 @@ class Block:
         )
 
     def _column(self, name: str, values: list[Any]) -> Any:
-        same = all(value == values[0] for value in values)
-        number = isinstance(values[0], float | int) and not isinstance(values[0], bool)
-        if not number or (same and (name in EXPONENTS or (name == "weight_decay" and values[0] == 0))):
+        if _fixed(name, values[0]) or (name == "weight_decay" and not any(values)):
             return values[0]
         return self._tensor(values)
 
@@ -143,35 +191,37 @@ class Block:
     def _epoch(self, before: int) -> Tensor:
         """Take the steps of an epoch and return the losses ``[steps, K]``."""
         train = self.task.train
-        scalars = self._scalars(before)
         indices = torch.stack([next(self.streams[seed]) for seed in self.seeds]).to(self.device)
         shared = len(self.seeds) == 1
         losses = []
-        for step in range(self.steps):
+        for step, now in enumerate(self.scalars(before)):
             chosen = indices[0, step] if shared else indices[self.which, step]
-            now = {
-                name: v[step] if isinstance(v, Tensor) and v.dim() == 3 else v for name, v in scalars.items()
-            }
-            losses.append(self._step(train.inputs[chosen], train.targets[chosen], shared, now))
+            losses.append(self.train_step(train.inputs[chosen], train.targets[chosen], shared, now))
         return torch.stack(losses)
 
-    def _step(self, inputs: Tensor, targets: Tensor, shared: bool, scalars: dict[str, Any]) -> Tensor:
+    def train_step(self, inputs: Tensor, targets: Tensor, shared: bool, scalars: Scalars) -> Tensor:
+        """Take one step on one batch for all, or one for each, and return the losses ``[K]`` before it."""
         gradient, loss, self.buffers = self.models.gradients(
             self.flat, self.buffers, inputs, targets, shared=shared
         )
         if self.scale is not None:
             gradient.mul_(self.scale)
-        advance(self.rule, self.flat, gradient, self.state, scalars, self.sizes)
+        self.trainer.update(self.rule, self.flat, gradient, self.state, scalars, self.sizes)
         return loss
 
-    def _scalars(self, before: int) -> dict[str, Any]:
-        """Return the scalars of all steps of an epoch: ``[steps, K, 1]``, or ``[K, 1]``, or numbers."""
+    def scalars(self, before: int) -> list[dict[str, Any]]:
+        """Return the scalars of each step of an epoch: columns ``[K, 1]`` and numbers."""
         first = self.trials[0]
         total = self.task.steps(first.epochs, first.batch_size)
         numbers = torch.arange(before, before + self.steps, dtype=torch.float64, device=self.device)
         rates = [first.schedule.multiplier(before + step, total) for step in range(self.steps)]
         hyper = {**self.hyper, "lr": self.hyper["lr"] * self._tensor(rates)[:, None]}
-        return step_scalars(self.rule, numbers[:, None, None] + 1, hyper, self.dtype)
+        scalars = step_scalars(self.rule, numbers[:, None, None] + 1, hyper, self.dtype)
+        by_step = {
+            name: value.unbind() if isinstance(value, Tensor) and value.dim() == 3 else [value] * self.steps
+            for name, value in scalars.items()
+        }
+        return [dict(zip(by_step, values, strict=True)) for values in zip(*by_step.values(), strict=True)]
 
     def _drop_diverged(self, losses: Tensor, before: int) -> None:
         """Note the trials with a loss or parameters that are not finite, and go on without their rows."""
@@ -183,17 +233,14 @@ class Block:
         for index, step, is_gone in zip(self.alive.tolist(), first.tolist(), gone.tolist(), strict=True):
             if is_gone:
                 self.records[index].stopped = before + step
-        kept = (~gone).nonzero()[:, 0]
-        self.alive = self.alive[kept.cpu()]
-        self.flat = self.flat[kept]
-        self.state = {slot: tensor[kept] for slot, tensor in self.state.items()}
-        self.buffers: Buffers = {name: buffer[kept] for name, buffer in self.buffers.items()}
-        if len(kept):
-            self._columns()
+        self._keep((~gone).nonzero()[:, 0])
 
     def _evaluate(self, epoch: int) -> None:
         for name, split in self.task.splits.items():
-            losses, right = self.models.evaluate(self.flat, self.buffers, split, EVALUATION_BATCH)
+            losses, right = self.models.evaluate(
+                self.flat, self.buffers, split, self.trainer.evaluation_batch
+            )
             rights = right.tolist() if self.task.correct is not None else [None] * len(self.alive)
-            for index, loss, accuracy in zip(self.alive.tolist(), losses.tolist(), rights, strict=True):
+            points = zip(self.alive.tolist(), losses.tolist(), rights, strict=True)
+            for index, loss, accuracy in dict.fromkeys(points):
                 self.records[index].curves.append(CurvePoint(epoch, name, loss, accuracy))

@@ -1,0 +1,109 @@
+"""Time of one training step: by hand, by this project, and against what the machine reaches in a matrix product."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from typing import Any
+
+import torch
+from contenders import BATCH_SIZE, EPOCHS, stepper
+from measure import interleaved
+from torch import nn
+
+from robustness.optimizers import hyperparameters
+from robustness.tasks import load
+from robustness.training import Schedule, TrialSettings, choose
+from robustness.training.pack import Block, PackTrainer
+from robustness.training.trial import Trainer
+
+PACKS = (16, 32, 64)
+RESNET_BATCH = 128
+
+
+def step_flops(model: nn.Module) -> int:
+    """Return the operations in matrix products of one training step of a network of linear layers.
+
+    ``2 B in out`` a layer forward, as many for the weights' gradients, and as many for the inputs' gradients of
+    all layers but the first.
+    """
+    sizes = [m.in_features * m.out_features for m in model.modules() if isinstance(m, nn.Linear)]
+    return 2 * BATCH_SIZE * (3 * sum(sizes) - sizes[0])
+
+
+def settings(trial: dict[str, Any], batch_size: int) -> TrialSettings:
+    """Return a trial as this project has it."""
+    values = {"lr": trial["lr"], "weight_decay": trial["weight_decay"], **hyperparameters("adamw")}
+    common = {"epochs": EPOCHS, "batch_size": batch_size, "schedule": Schedule("cosine")}
+    return TrialSettings("adamw", values, trial["grad_scale"], int(trial["seed"]), **common)
+
+
+def share_of_peak(trials: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:
+    """Compare steps of digits-mlp, by hand and fused, with a product of 1024 cubed; one thread, float32.
+
+    Args:
+        trials: At least as many as the largest pack, of one seed.
+        rounds: How often each is measured: ten times as often.
+    """
+    torch.set_num_threads(1)
+    task = load("digits-mlp")
+    steps = task.steps_per_epoch(BATCH_SIZE)
+    splits = task.train.inputs.split(BATCH_SIZE), task.train.targets.split(BATCH_SIZE)
+    batches = list(zip(*splits, strict=True))[:steps]
+    left, right = torch.randn(2, 1024, 1024)
+    product = torch.empty(1024, 1024)
+    step = stepper(task, trials[0], "cpu")[1]
+    trainer = PackTrainer(task, compile=True)
+    blocks = {size: Block(trainer, [settings(t, BATCH_SIZE) for t in trials[:size]]) for size in PACKS}
+
+    def fused(block: Block) -> None:
+        for batch, now in zip(batches, block.scalars(0), strict=True):
+            block.train_step(*batch, True, now)
+
+    cases = {"torch.mm 1024^3": lambda: torch.mm(left, right, out=product)}
+    cases["one model by hand"] = lambda: [step(*batch, 1.0) for batch in batches]
+    cases |= {f"fused, {size} models": lambda b=block: fused(b) for size, block in blocks.items()}
+    counts = [1, *(steps * models for models in (1, *PACKS))]
+    flops = [2 * 1024**3, *[step_flops(task.model())] * (1 + len(PACKS))]
+    seconds = [statistics.median(times) for times in interleaved(cases, 10 * rounds).values()]
+    each = [took / count for took, count in zip(seconds, counts, strict=True)]
+    speeds = [count / took / 1e9 for count, took in zip(flops, each, strict=True)]
+    return [
+        {"case": name, "ms": 1e3 * took, "GFLOP/s": speed, "share of mm": speed / speeds[0]}
+        for name, took, speed in zip(cases, each, speeds, strict=True)
+    ]
+
+
+def resnet8(device: str, rounds: int) -> list[dict[str, Any]]:
+    """Compare a step of ResNet-8 by hand with the same by the engine that was chosen; one thread."""
+    torch.set_num_threads(1)
+    task = load("resnet8:task").to(device)
+    trial = {"lr": 1e-3, "weight_decay": 1e-4, "grad_scale": 1.0, "seed": 0}
+    wanted = settings(trial, RESNET_BATCH)
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["XDG_CACHE_HOME"] = cache
+        started = time.perf_counter()
+        engine = choose(task, [wanted], device)
+        print(f"choosing took {time.perf_counter() - started:.1f} s: {engine}", file=sys.stderr)
+    batch = task.train.inputs[:RESNET_BATCH], task.train.targets[:RESNET_BATCH]
+    by_hand = stepper(task, trial, device)[1]
+    cases: dict[str, Any] = {"by hand": lambda: by_hand(*batch, 1.0)}
+    if engine.name == "sequential":
+        trainer = Trainer(task, wanted, device, torch.float32)
+        cases["chosen: sequential"] = lambda: trainer.train_step(*batch)
+    else:
+        block = Block(PackTrainer(task, device=device), [wanted] * engine.pack_size)
+        now = block.scalars(0)[0]
+        cases[f"chosen: fused, {engine.pack_size} models"] = lambda: block.train_step(*batch, True, now)
+    models = dict(zip(cases, (1, engine.pack_size), strict=True))
+    rows = [
+        {"case": name, "ms": 1e3 * statistics.median(times) / models[name]}
+        for name, times in interleaved(cases, 3 * rounds).items()
+    ]
+    other = "fused" if engine.name == "sequential" else "sequential"
+    if engine.other_seconds is not None:
+        rows.append({"case": f"not chosen: {other}, as tried", "ms": 1e3 * engine.other_seconds})
+    return rows
