@@ -176,17 +176,25 @@ class Store:
 
     def rows(self) -> pd.DataFrame:
         """Return one row per stored trial, in a fixed order, with the columns of ``ROW_SCHEMA``."""
-        frame = self._table("rows", ROW_SCHEMA).to_pandas().drop_duplicates("trial_id")
+        frame = _frame(self._table("rows", ROW_SCHEMA)).drop_duplicates("trial_id")
         order = ["task", "label", "role", "grad_scale", "weight_decay", "lr", "seed", "trial_id"]
         return frame.sort_values(order, ignore_index=True)
 
     def curves(self) -> pd.DataFrame:
         """Return the learning curves of all stored trials, with the columns of ``CURVE_SCHEMA``."""
-        frame = self._table("curves", CURVE_SCHEMA).to_pandas()
+        frame = _frame(self._table("curves", CURVE_SCHEMA))
         frame = frame[frame["trial_id"].isin(self.trial_ids())].drop_duplicates(
             ["trial_id", "epoch", "split"]
         )
         return frame.sort_values(["trial_id", "epoch", "split"], ignore_index=True)
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Return a table whose columns have the same types whatever they hold: nulls do not make floats of integers."""
+    import pandas as pd
+
+    types = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    return table.to_pandas(types_mapper=types.get)
 
 
 def load(location: str | Path) -> pd.DataFrame:

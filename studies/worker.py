@@ -13,7 +13,15 @@ import torch
 
 from robustness import __version__
 from robustness.tasks import Task
-from robustness.training import PackTrainer, TrialResult, TrialSettings, blocks, one_thread, train
+from robustness.training import (
+    PackTrainer,
+    TrialResult,
+    TrialSettings,
+    blocks,
+    keep_freed_memory,
+    one_thread,
+    train,
+)
 from studies.errors import InputError
 from studies.plan import Pack
 from studies.results import HYPERPARAMETERS
@@ -92,6 +100,8 @@ class Runner:
     """
 
     def __init__(self, task: Task, device: str, engine: str, compile: bool) -> None:
+        if device == "cpu":
+            keep_freed_memory()
         self.task, self.device = task, device
         self.trainer = PackTrainer(task, device=device, compile=compile) if engine == "fused" else None
 

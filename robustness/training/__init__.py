@@ -2,9 +2,9 @@
 
 from robustness.training.engine import COMPILE_SAVES, COMPILE_SECONDS, ENGINES, Engine, choose
 from robustness.training.pack import PackTrainer, blocks, signature
+from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.results import CurvePoint, TrialResult
 from robustness.training.settings import Schedule, TrialSettings
-from robustness.training.threads import one_thread
 from robustness.training.trial import train
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "TrialSettings",
     "blocks",
     "choose",
+    "keep_freed_memory",
     "one_thread",
     "signature",
     "train",

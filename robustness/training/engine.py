@@ -25,8 +25,8 @@ from robustness.optimizers import RULES
 from robustness.tasks import Task
 from robustness.training.compiling import synchronize
 from robustness.training.pack import Block, PackTrainer
+from robustness.training.process import one_thread
 from robustness.training.settings import TrialSettings
-from robustness.training.threads import one_thread
 from robustness.training.trial import Trainer
 
 ENGINES = ("auto", "fused", "sequential")
@@ -92,7 +92,10 @@ def choose(task: Task, trials: Sequence[TrialSettings], device: str, wanted: str
 
 
 def _measure(task: Task, settings: TrialSettings, device: str, wanted: str) -> Engine:
-    alone = _sequential_seconds(task, settings, device)
+    try:
+        alone = _sequential_seconds(task, settings, device)
+    except Exception:  # a task's own code may raise anything; then every trial is to say so for itself
+        return Engine("sequential", 1, 0.0)
     if wanted == "sequential":
         return Engine("sequential", 1, alone)
     try:
