@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
-from robustness.training import COMPILE_SAVES, COMPILE_SECONDS, one_thread
+from robustness.training import one_thread
 from studies.plan import Plan
 from studies.sweep import Workers
 from studies.worker import Runner
@@ -44,7 +44,6 @@ def estimate(plan: Plan, workers: Workers) -> Estimate:
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     points = sum(3 * (trial.settings.epochs + 1) for trial in pending)
     start = RAY_START_SECONDS if processes and pending else 0.0
-    start += COMPILE_SECONDS if plan.compile and pending else 0.0
     return Estimate(
         workers=processes,
         seconds=len(pending) * _trial_seconds(plan, workers.device) / max(processes, 1) + start,
@@ -59,12 +58,11 @@ def _trial_seconds(plan: Plan, device: str) -> float:
         return 0.0
     pack = max((pack.trials for pack in plan.packs), key=len)
     settings = [replace(trial.settings, epochs=1) for trial in pack]
-    runner = Runner(plan.task, device, plan.engine.name, compile=False)
+    runner = Runner(plan.task, device, plan.engine)
     with one_thread():
-        runner.train(settings[:1])  # warms caches up
         count = len(settings) if plan.engine.name == "fused" else 1
+        runner.train(settings[:count])  # warms caches up
         started = time.perf_counter()
         runner.train(settings[:count])
         seconds = (time.perf_counter() - started) / count
-    saved = COMPILE_SAVES if plan.compile else 0.0
-    return seconds * plan.spec.budget.epochs * (1 - saved)
+    return seconds * plan.spec.budget.epochs

@@ -16,8 +16,9 @@ from studies.errors import InputError
 from studies.spec import StudySpec
 from studies.trials import Trial, expand
 
-# Trials of one worker's turn where they are trained one after the other.
-SEQUENTIAL_PACK = 27
+# Trials of one worker's turn where they are trained one after the other, and the turns that a study is cut into.
+SEQUENTIAL_PACK = 8
+SEQUENTIAL_PACKS = 32
 # A study is cut into at least so many packs for each optimizer and seed, so that workers share it evenly.
 FEWEST_PACKS = 2
 
@@ -40,7 +41,6 @@ class Plan:
         trials: All its trials.
         packs: The trials that are not stored yet, in packs.
         engine: How packs are trained.
-        compile: Whether the work of the whole study repays compiling.
     """
 
     spec: StudySpec
@@ -48,7 +48,6 @@ class Plan:
     trials: tuple[Trial, ...]
     packs: tuple[Pack, ...]
     engine: Engine
-    compile: bool
 
     @property
     def pending(self) -> int:
@@ -75,18 +74,18 @@ def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str 
     task = spec.load_task()
     trials = expand(spec, task)
     try:
-        chosen = choose(task, [trial.settings for trial in trials], device, engine)
+        # of the machine, not of the command: the same study is to be trained in the same way by any number of workers
+        chosen = choose(task, [trial.settings for trial in trials], device, engine, os.cpu_count() or 1)
     except ValueError as error:
         raise InputError(f"--engine: {engine}: {error}") from error
-    steps = len(trials) * task.steps(spec.budget.epochs, spec.budget.batch_size)
-    packs = _without(cut(trials, chosen), stored)
-    return Plan(spec, task, tuple(trials), packs, chosen, chosen.compile_pays(steps, os.cpu_count() or 1))
+    return Plan(spec, task, tuple(trials), _without(cut(trials, chosen), stored), chosen)
 
 
 def cut(trials: Sequence[Trial], engine: Engine) -> tuple[Pack, ...]:
     """Cut ``trials`` into packs: of one signature and, where that fills them, one seed, if they are fused."""
     if engine.name == "sequential":
-        return tuple(map(_pack, _even(trials, SEQUENTIAL_PACK)))
+        most = math.ceil(len(trials) / SEQUENTIAL_PACKS) if trials else 1
+        return tuple(map(_pack, _even(trials, min(SEQUENTIAL_PACK, most))))
     packs: list[Pack] = []
     for alike in _grouped(trials, lambda trial: signature(trial.settings)):
         seeds = _grouped(alike, lambda trial: trial.settings.seed)
@@ -106,7 +105,7 @@ def _grouped(trials: Iterable[Trial], key: Callable[[Trial], Any]) -> list[list[
 
 def _even(trials: Sequence[Trial], most: int) -> list[tuple[Trial, ...]]:
     """Cut into the fewest parts of at most ``most``, whose sizes differ by one at most."""
-    count = math.ceil(len(trials) / most)
+    count = max(1, math.ceil(len(trials) / most))
     bounds = [round(part * len(trials) / count) for part in range(count + 1)]
     return [tuple(trials[start:end]) for start, end in pairwise(bounds)]
 

@@ -94,13 +94,10 @@ def print_report(console: Console, summary: pd.DataFrame, location: str, files: 
 def engine_text(plan: Plan) -> str:
     """Say which engine was chosen, and by what measurement."""
     engine = plan.engine
-    what = f"fused, up to {engine.pack_size} trials at once" if engine.name == "fused" else "sequential"
-    compiling = ", compiled" if plan.compile else ""
-    measured = f"{1e3 * engine.step_seconds:.3g} ms a training step"
-    if engine.other_seconds is not None:
-        other = "sequential" if engine.name == "fused" else "fused"
-        measured += f", {other} {1e3 * engine.other_seconds:.3g} ms"
-    return f"{what}{compiling} (measured: {measured})"
+    size = f", up to {engine.pack_size} trials at once" if engine.name == "fused" else ""
+    compiling = ", compiled" if engine.compile else ""
+    measured = ", ".join(f"{name} {1e3 * seconds:.3g}" for name, seconds in engine.measured.items())
+    return f"{engine.name}{size}{compiling} (measured, ms a training step of one model: {measured})"
 
 
 def print_failures(console: Console, failed: Sequence[str], missing: int) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robustness.tasks import Task
+from robustness.training import Engine
 from studies.errors import SweepError
 from studies.plan import Pack, Plan
 from studies.worker import Finished, Runner
@@ -59,7 +60,7 @@ def sweep(work: Plan, workers: Workers, on_finished: OnFinished) -> list[str]:
     if not work.packs:
         return []
     if workers.count == 0:
-        runner = Runner(work.task, workers.device, work.engine.name, work.compile)
+        runner = Runner(work.task, workers.device, work.engine)
         for pack in work.packs:
             for finished in runner.run(pack):
                 on_finished(finished)
@@ -81,8 +82,9 @@ def _connect(workers: Workers) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if workers.address is None:
         options |= {"include_dashboard": False, "num_cpus": workers.count, "address": "local"}
-        # workers find a user's own modules where this process does
-        options["runtime_env"] = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}}
+        # workers find a user's own modules where this process does; by the environment that they inherit, since
+        # a runtime environment keeps Ray from using the workers that it has started in advance
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     else:
         options["address"] = workers.address
     try:
@@ -94,11 +96,11 @@ def _connect(workers: Workers) -> None:
 _runners: dict[str, Runner] = {}
 
 
-def _lasting_runner(sweep_id: str, task: Task, device: str, engine: str, compile: bool) -> Runner:
+def _lasting_runner(sweep_id: str, task: Task, device: str, engine: Engine) -> Runner:
     """Return this worker process's runner for a sweep, made at its first pack."""
     if sweep_id not in _runners:
         _runners.clear()
-        _runners[sweep_id] = Runner(task, device, engine, compile)
+        _runners[sweep_id] = Runner(task, device, engine)
     return _runners[sweep_id]
 
 
@@ -122,7 +124,7 @@ def _tune(work: Plan, workers: Workers, on_finished: OnFinished) -> list[str]:
             # Tune pickles its set-up for a restore that is not used here; the screen and the store stay behind
             return tune.Callback, ()
 
-    options = (workers.device, work.engine.name, work.compile)
+    options = (workers.device, work.engine)
 
     def train_pack(config: dict[str, Any], task: Task, packs: Sequence[Pack]) -> None:
         for finished in _lasting_runner(config["sweep"], task, *options).run(packs[config["pack"]]):

@@ -14,6 +14,7 @@ import torch
 from robustness import __version__
 from robustness.tasks import Task
 from robustness.training import (
+    Engine,
     PackTrainer,
     TrialResult,
     TrialSettings,
@@ -89,30 +90,35 @@ def _row(
     }
 
 
+# Trials that finished together, and the engine that trained them.
+Together = tuple[list[tuple[Trial, TrialResult]], str]
+
+
 class Runner:
     """Trains packs of one study in this process; what is compiled for one pack serves the next.
 
     Args:
         task: What is trained.
         device: ``cpu`` or ``cuda``.
-        engine: ``fused`` or ``sequential``.
-        compile: Whether the fused engine may compile.
+        engine: How to train.
     """
 
-    def __init__(self, task: Task, device: str, engine: str, compile: bool) -> None:
+    def __init__(self, task: Task, device: str, engine: Engine) -> None:
         if device == "cpu":
             keep_freed_memory()
         self.task, self.device = task, device
-        self.trainer = PackTrainer(task, device=device, compile=compile) if engine == "fused" else None
+        fused = engine.name == "fused"
+        self.trainer = PackTrainer(task, device=device, compile=engine.compile) if fused else None
 
     def run(self, pack: Pack, *, every_seconds: float = 2.0) -> Iterator[Finished]:
         """Train the trials of ``pack`` and yield what is finished, about ``every_seconds``."""
         with one_thread():
             finished, reported = Finished([], []), time.monotonic()
-            for trial, result, engine in self._results(pack.trials):
-                finished.rows.append(_row(self.task, trial, result, pack.pack_id, self.device, engine))
-                curve = ({"trial_id": trial.trial_id, **asdict(point)} for point in result.curves)
-                finished.curves.extend(curve)
+            for together, engine in self._results(pack.trials):
+                for trial, result in together:
+                    finished.rows.append(_row(self.task, trial, result, pack.pack_id, self.device, engine))
+                    curve = ({"trial_id": trial.trial_id, **asdict(point)} for point in result.curves)
+                    finished.curves.extend(curve)
                 if time.monotonic() - reported >= every_seconds:
                     yield finished
                     finished, reported = Finished([], []), time.monotonic()
@@ -125,16 +131,14 @@ class Runner:
             return self.trainer.train(trials)
         return [train(self.task, settings, device=self.device) for settings in trials]
 
-    def _results(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, TrialResult, str]]:
+    def _results(self, trials: Sequence[Trial]) -> Iterator[Together]:
         if self.trainer is None:
             yield from self._one_by_one(trials)
             return
         for indices in blocks([trial.settings for trial in trials]):
             yield from self._together(self.trainer, [trials[index] for index in indices])
 
-    def _together(
-        self, trainer: PackTrainer, trials: Sequence[Trial]
-    ) -> Iterator[tuple[Trial, TrialResult, str]]:
+    def _together(self, trainer: PackTrainer, trials: Sequence[Trial]) -> Iterator[Together]:
         """Train a block; halve it where memory runs out, and go one by one where it cannot be trained so."""
         try:
             results = trainer.train([trial.settings for trial in trials])
@@ -148,12 +152,11 @@ class Runner:
             logger.warning("trained one by one: %s: %s", type(error).__name__, error)
             yield from self._one_by_one(trials)
             return
-        for trial, result in zip(trials, results, strict=True):
-            yield trial, result, "fused"
+        yield list(zip(trials, results, strict=True)), "fused"
 
-    def _one_by_one(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, TrialResult, str]]:
+    def _one_by_one(self, trials: Sequence[Trial]) -> Iterator[Together]:
         for trial in trials:
-            yield trial, self._train_or_fail(trial), "sequential"
+            yield [(trial, self._train_or_fail(trial))], "sequential"
 
     def _train_or_fail(self, trial: Trial) -> TrialResult:
         """Train; an exception of the trial's own code is a result too, and stops no other trial."""

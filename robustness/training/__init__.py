@@ -1,6 +1,6 @@
 """Training: settings of a trial, one trial at a time, many as a pack, and the choice between the two."""
 
-from robustness.training.engine import COMPILE_SAVES, COMPILE_SECONDS, ENGINES, Engine, choose
+from robustness.training.engine import ENGINES, Engine, choose
 from robustness.training.pack import PackTrainer, blocks, signature
 from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.results import CurvePoint, TrialResult
@@ -8,8 +8,6 @@ from robustness.training.settings import Schedule, TrialSettings
 from robustness.training.trial import train
 
 __all__ = [
-    "COMPILE_SAVES",
-    "COMPILE_SECONDS",
     "ENGINES",
     "CurvePoint",
     "Engine",

@@ -2,7 +2,8 @@
 
 A pack of small networks trains several times faster than its trials one by one. A network whose single step
 already fills the machine does not, and some models cannot be trained as a pack at all (random operations such
-as dropout, control flow that looks at values). So both ways are tried for a few steps on the task at hand.
+as dropout, control flow that looks at values). So each way is tried for a few steps on the task at hand; compiled
+packs only where the work ahead is long enough to repay compiling.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,9 +24,10 @@ from torch import Tensor
 from robustness import __version__
 from robustness.optimizers import RULES
 from robustness.tasks import Task
-from robustness.training.compiling import synchronize
+from robustness.training.compiling import compiler_found, synchronize
+from robustness.training.flat import SLAB
 from robustness.training.pack import Block, PackTrainer
-from robustness.training.process import one_thread
+from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.settings import TrialSettings
 from robustness.training.trial import Trainer
 
@@ -34,10 +36,11 @@ SIZES = {"cpu": (8, 16, 32, 64), "cuda": (16, 64, 256, 1024)}
 MEASURED_STEPS = 6
 # A larger pack must be this much faster to be preferred: smaller ones are shared out more evenly.
 WORTHWHILE = 1.05
-# What compiling costs once in each worker, and the share of an eager step that it saves (digits-mlp, 2 cores).
-COMPILE_SECONDS = 25.0
-COMPILE_SAVES = 0.4
-# Parameters, gradients, states and what a step needs for a moment, in copies of a model.
+# A pack this much slower than single models is not tried at larger sizes.
+HOPELESS = 1.5
+# Seconds of training ahead of each worker from which on compiling is tried: it costs about 20 (2 cores).
+LONG = 90.0
+# Parameters, gradients, states and what a step needs for a moment, in copies of a model; activations come on top.
 COPIES = 16
 MEMORY_SHARE = 0.25
 
@@ -49,31 +52,30 @@ class Engine:
     Attributes:
         name: ``fused`` or ``sequential``.
         pack_size: The most trials to train at once.
-        step_seconds: Measured time of one training step of one model, evaluations left out.
-        other_seconds: The same for the engine that was not chosen; None where it was not tried.
+        compile: Whether to compile what a pack computes.
+        measured: Seconds of one training step of one model, by each way that was tried.
     """
 
     name: str
     pack_size: int
-    step_seconds: float
-    other_seconds: float | None = None
-
-    def compile_pays(self, model_steps: int, workers: int) -> bool:
-        """Return whether a study of so many steps, all models together, repays compiling."""
-        ahead = model_steps / max(workers, 1) * self.step_seconds
-        return self.name == "fused" and ahead * COMPILE_SAVES > COMPILE_SECONDS
+    compile: bool
+    measured: dict[str, float]
 
 
-def choose(task: Task, trials: Sequence[TrialSettings], device: str, wanted: str = "auto") -> Engine:
-    """Return the faster engine for ``task`` on ``device``, measured with the first of ``trials``.
+def choose(
+    task: Task, trials: Sequence[TrialSettings], device: str, wanted: str = "auto", workers: int = 1
+) -> Engine:
+    """Return the fastest engine for ``task`` on ``device``, measured with one of ``trials``.
 
-    The measurement takes a second or two and is kept in the user's cache folder.
+    The measurement takes a second or two (half a minute where compiling is tried) and is kept in the user's
+    cache folder.
 
     Args:
         task: What is trained.
         trials: What the study holds; none gives the sequential engine.
         device: ``cpu`` or ``cuda``.
-        wanted: One of ``ENGINES``; ``fused`` and ``sequential`` leave only the pack's size to be measured.
+        wanted: One of ``ENGINES``; ``fused`` and ``sequential`` leave only the rest to be measured.
+        workers: Among how many the trials are shared.
 
     Raises:
         ValueError: If ``wanted`` is not one of ``ENGINES``, or ``fused`` is wanted and cannot be had.
@@ -81,34 +83,60 @@ def choose(task: Task, trials: Sequence[TrialSettings], device: str, wanted: str
     if wanted not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, but got {wanted!r}")
     if not trials:
-        return Engine("sequential", 1, 0.0)
-    path = _cache_path(task, trials[0], device, wanted)
-    engine = _read(path)
-    if engine is None:
-        with one_thread():
-            engine = _measure(task, trials[0], device, wanted)
-        _write(path, engine)
-    return engine
+        return Engine("sequential", 1, False, {})
+    typical = next((settings for settings in trials if settings.optimizer in RULES), trials[0])
+    steps = len(trials) * task.steps(typical.epochs, typical.batch_size) / max(workers, 1)
+    path = _cache_path(task, typical, device, wanted)
+    measured = _read(path)
+    with one_thread():
+        if not measured:
+            measured = _measure(task, typical, device, wanted)
+        if _compiling_worthwhile(measured, steps, device):
+            size = SLAB * max(1, int(measured["pack_size"]) // SLAB)
+            measured["compiled"] = _pack_seconds(task, typical, device, size, compile=True)
+    _write(path, measured)
+    return _fastest(measured, steps)
 
 
-def _measure(task: Task, settings: TrialSettings, device: str, wanted: str) -> Engine:
-    try:
-        alone = _sequential_seconds(task, settings, device)
-    except Exception:  # a task's own code may raise anything; then every trial is to say so for itself
-        return Engine("sequential", 1, 0.0)
-    if wanted == "sequential":
-        return Engine("sequential", 1, alone)
-    try:
-        size, together = _fused_seconds(task, settings, device)
-    except (
-        Exception
-    ) as error:  # models may refuse to be trained as a pack in as many ways as there are models
-        if wanted == "fused":
-            raise ValueError(f"{task.name} cannot be trained by the fused engine: {error}") from error
-        return Engine("sequential", 1, alone)
-    if wanted == "fused" or together < alone:
-        return Engine("fused", size, together, alone)
-    return Engine("sequential", 1, alone, together)
+def _measure(task: Task, settings: TrialSettings, device: str, wanted: str) -> dict[str, float]:
+    """Return the seconds of a step of one model, by each way, and the best size of a pack."""
+    if device == "cpu":
+        keep_freed_memory()
+    measured: dict[str, float] = {}
+    if wanted != "fused":
+        try:
+            measured["sequential"] = _sequential_seconds(task, settings, device)
+        except Exception:  # a task's own code may raise anything; then every trial is to say so for itself
+            return {"sequential": 0.0}
+    if wanted != "sequential":
+        try:
+            measured |= _fused_seconds(task, settings, device, measured.get("sequential"))
+        except (
+            Exception
+        ) as error:  # models may refuse to be trained as a pack in as many ways as there are models
+            if wanted == "fused":
+                raise ValueError(f"{task.name} cannot be trained by the fused engine: {error}") from error
+    return measured
+
+
+def _compiling_worthwhile(measured: dict[str, float], steps: float, device: str) -> bool:
+    """Return whether a compiled pack is to be measured: the work is long, and packs are not hopeless."""
+    if "fused" not in measured or "compiled" in measured or not compiler_found(device):
+        return False
+    alone = measured.get("sequential", measured["fused"])
+    return measured["fused"] < HOPELESS * alone and steps * min(alone, measured["fused"]) > LONG
+
+
+def _fastest(measured: dict[str, float], steps: float) -> Engine:
+    ways = {
+        name: seconds for name, seconds in measured.items() if name in ("sequential", "fused", "compiled")
+    }
+    if steps * min(ways.values()) <= LONG and len(ways) > 1:
+        ways.pop("compiled", None)  # known from a longer study
+    best = min(ways, key=ways.__getitem__)
+    if best == "sequential":
+        return Engine("sequential", 1, False, ways)
+    return Engine("fused", int(measured["pack_size"]), best == "compiled", ways)
 
 
 def _sequential_seconds(task: Task, settings: TrialSettings, device: str) -> float:
@@ -122,28 +150,33 @@ def _batch(task: Task, settings: TrialSettings) -> tuple[Tensor, Tensor]:
     return task.train.inputs[: settings.batch_size], task.train.targets[: settings.batch_size]
 
 
-def _fused_seconds(task: Task, settings: TrialSettings, device: str) -> tuple[int, float]:
+def _fused_seconds(task: Task, settings: TrialSettings, device: str, alone: float | None) -> dict[str, float]:
     """Return the best pack size and the time of one step of one of its models."""
     if settings.optimizer not in RULES:
         raise ValueError(f"{settings.optimizer} has no rule")
-    trainer = PackTrainer(task, device=device)
     best_size, best = 0, float("inf")
+    weights = sum(PackTrainer(task).models.sizes)
     for size in SIZES[device]:
-        if best_size and size * sum(trainer.models.sizes) * 4 * COPIES > _memory(device) * MEMORY_SHARE:
+        if best_size and size * weights * 4 * COPIES > _memory(device) * MEMORY_SHARE:
             break
-        rates = [settings.hyperparameters["lr"] * (1 + 1e-3 * row) for row in range(size)]
-        rows = [replace(settings, hyperparameters={**settings.hyperparameters, "lr": rate}) for rate in rates]
-        seconds = _block_seconds(Block(trainer, rows), _batch(trainer.task, settings), device) / size
+        seconds = _pack_seconds(task, settings, device, size)
         if seconds * WORTHWHILE < best:
             best_size, best = size, seconds
-        elif seconds > 2 * best:
+        if alone is not None and seconds > HOPELESS * alone:
             break
-    return best_size, best
+    return {"fused": best, "pack_size": float(best_size)}
 
 
-def _block_seconds(block: Block, batch: tuple[Tensor, Tensor], device: str) -> float:
+def _pack_seconds(
+    task: Task, settings: TrialSettings, device: str, size: int, *, compile: bool = False
+) -> float:
+    """Return the time of one step of one of ``size`` models trained together."""
+    trainer = PackTrainer(task, device=device, compile=compile)
+    rates = [settings.hyperparameters["lr"] * (1 + 1e-3 * row) for row in range(size)]
+    rows = [replace(settings, hyperparameters={**settings.hyperparameters, "lr": rate}) for rate in rates]
+    block, batch = Block(trainer, rows), _batch(trainer.task, settings)
     scalars = block.scalars(0)[0]
-    return _best_seconds(lambda: block.train_step(*batch, True, scalars), device)
+    return _best_seconds(lambda: block.train_step(*batch, True, scalars), device) / size
 
 
 def _best_seconds(step: Callable[[], object], device: str) -> float:
@@ -168,12 +201,21 @@ def _memory(device: str) -> int:
 
 
 def _cache_path(task: Task, settings: TrialSettings, device: str, wanted: str) -> Path:
-    machine = torch.cuda.get_device_name() if device == "cuda" else f"{platform.processor()} {os.cpu_count()}"
+    machine = torch.cuda.get_device_name() if device == "cuda" else [_processor(), os.cpu_count()]
     identity = [task.name, task.version, repr(task.options), settings.optimizer, settings.batch_size, wanted]
     identity += [machine, torch.__version__, __version__, _code(task)]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "robustness" / "engines" / f"{digest}.json"
+
+
+def _processor() -> str:
+    """Return the processor's model; on Linux ``platform`` does not know it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _code(task: Task) -> str:
@@ -183,19 +225,21 @@ def _code(task: Task) -> str:
     return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
 
 
-def _read(path: Path) -> Engine | None:
+def _read(path: Path) -> dict[str, float]:
+    """Return a kept measurement, or nothing."""
     try:
-        return Engine(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
+        kept = json.loads(path.read_text())
+        return {str(name): float(value) for name, value in kept.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
 
 
-def _write(path: Path, engine: Engine) -> None:
+def _write(path: Path, measured: dict[str, float]) -> None:
     """Keep a measurement; a folder that cannot be written to only means that it is measured again."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(asdict(engine)))
+        temporary.write_text(json.dumps(measured))
         temporary.replace(path)
     except OSError:
         return

@@ -96,10 +96,14 @@ class FlatModels:
             return self._eager[kind](flat, buffers, *batch)
         slabs = []
         for start in range(0, len(flat), SLAB):
-            rows = torch.arange(start, start + SLAB, device=flat.device).clamp_max(len(flat) - 1)
+            rows: slice | Tensor = slice(start, start + SLAB)
+            if start + SLAB > len(flat):  # filled up with the last row
+                rows = torch.arange(start, start + SLAB, device=flat.device).clamp_max(len(flat) - 1)
             own = [tensor[rows] for tensor in batch] if kind == "own batches" else batch
             slab = (flat[rows], {name: buffer[rows] for name, buffer in buffers.items()}, *own)
             slabs.append(self._fastest(kind, slab)(*slab))
+        if len(flat) == SLAB:
+            return slabs[0]
         return tree_map(lambda *parts: torch.cat(parts)[: len(flat)], *slabs)
 
     def _fastest(self, kind: str, slab: tuple[Any, ...]) -> Callable[..., Any]:

@@ -139,8 +139,7 @@ def ray_reusing(job: Job) -> Answer:
         curve = list(epochs(loaded(job["task"], "cpu"), config["trial"], "cpu"))
         tune.report({**curve[-1], "curve": curve, "finished": time.time()})
 
-    path = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}
-    ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", runtime_env=path)
+    ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     return _tuned(
         tune.Tuner(
             trainable,
@@ -191,7 +190,7 @@ def _to_its_end(case: tuple[str, dict[str, Any], str]) -> tuple[float, list[dict
 
 
 def project(job: Job) -> Answer:
-    """Train as a user of this project does; rows count as finished when they are stored."""
+    """Train as a user of this project does; a trial is finished when all of its pack is stored."""
     import pyarrow.parquet as pq
 
     import studies
@@ -210,12 +209,15 @@ def project(job: Job) -> Answer:
     outcome = studies.run(spec, out=out, engine="auto", workers=job["workers"], device=job["device"])
     if outcome.failed or outcome.missing:
         raise RuntimeError(f"{outcome.missing} trials missing; {outcome.failed[:3]}")
-    parts = [(path.stat().st_mtime, pq.read_metadata(path).num_rows) for path in (out / "rows").iterdir()]
+    stored: dict[str, float] = {}  # when a pack was, as a whole
+    for path in (out / "rows").iterdir():
+        for pack in pq.read_table(path, columns=["pack_id"])["pack_id"].unique().to_pylist():
+            stored[pack] = max(path.stat().st_mtime, stored.get(pack, 0.0))
     rows = outcome.rows
     return {
-        "finished": [stored for stored, count in parts for _ in range(count)],
+        "finished": [stored[pack] for pack in rows["pack_id"]],
         "accuracy": rows["test_accuracy"].mean(),
-        "note": f"{'/'.join(sorted(set(rows['engine'])))}, {rows['pack_id'].nunique()} packs",
+        "note": f"{'/'.join(sorted(set(rows['engine'])))}, {len(stored)} packs",
     }
 
 

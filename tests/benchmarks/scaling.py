@@ -138,10 +138,11 @@ def pack(count: int, folder: Path) -> Callable[[], object]:
 
     from robustness.optimizers import hyperparameters
     from robustness.tasks import load
-    from robustness.training import Schedule, TrialSettings
+    from robustness.training import Schedule, TrialSettings, keep_freed_memory
     from robustness.training.pack import PackTrainer
 
     torch.set_num_threads(1)
+    keep_freed_memory()  # as workers do
     trainer = PackTrainer(load("digits-mlp"), compile=True)
     common = {"weight_decay": 1e-4, **hyperparameters("adamw")}
     trials = [
@@ -228,9 +229,9 @@ def main() -> None:
     groups = arguments.only.split(",")
     if unknown := set(groups) - set(GROUPS):
         parser.error(f"--only: there is no {', '.join(sorted(unknown))}")
-    from measure import report  # not above: a point measures the memory of what it needs itself
-
     table = rows(groups, arguments.most, arguments.rounds)
+    from measure import report  # only now: a process's ru_maxrss begins with that of the one that started it
+
     report(f"Scaling, median of {arguments.rounds} rounds", table, arguments.json)
 
 

@@ -123,7 +123,7 @@ def run(contender: Contender, count: int, arguments: argparse.Namespace) -> dict
 
 
 def rate_once_running(finished: list[float], workers: int) -> float:
-    """Return the trials per second of about the second half of a run; NaN where it is too short to say.
+    """Return the trials per second of about the second half of a run; NaN if it is too short to say.
 
     Workers tend to finish packs at the same moments, so the window spans whole rounds of all of them.
     """
@@ -165,6 +165,9 @@ def sweeps(names: list[str], arguments: argparse.Namespace) -> list[dict[str, An
     def median(name: str, key: str) -> float:
         return statistics.median(result[key] for result in results[name])
 
+    def known(value: float) -> float | None:
+        return value if math.isfinite(value) else None
+
     last, rows = names[-1], []
     for name in names:
         seconds, rate = median(name, "seconds"), median(name, "rate")
@@ -177,9 +180,9 @@ def sweeps(names: list[str], arguments: argparse.Namespace) -> list[dict[str, An
                 "max": max(times),
                 "basis": results[name][-1]["basis"],
                 f"x {last}": seconds / median(last, "seconds"),
-                "start s": seconds - arguments.trials / rate,
-                "trials/s": rate,
-                f"{last} rate x": median(last, "rate") / rate,
+                "start s": known(seconds - arguments.trials / rate),
+                "trials/s": known(rate),
+                f"{last} rate x": known(median(last, "rate") / rate),
                 "test accuracy": results[name][-1]["accuracy"],
                 "note": results[name][-1]["note"],
             }

@@ -16,7 +16,7 @@ from torch import nn
 
 from robustness.optimizers import hyperparameters
 from robustness.tasks import load
-from robustness.training import Schedule, TrialSettings, choose
+from robustness.training import Schedule, TrialSettings, choose, keep_freed_memory
 from robustness.training.pack import Block, PackTrainer
 from robustness.training.trial import Trainer
 
@@ -49,6 +49,7 @@ def share_of_peak(trials: list[dict[str, Any]], rounds: int) -> list[dict[str, A
         rounds: How often each is measured: ten times as often.
     """
     torch.set_num_threads(1)
+    keep_freed_memory()  # as workers do
     task = load("digits-mlp")
     steps = task.steps_per_epoch(BATCH_SIZE)
     splits = task.train.inputs.split(BATCH_SIZE), task.train.targets.split(BATCH_SIZE)

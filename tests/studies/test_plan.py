@@ -7,7 +7,7 @@ from studies.errors import SpecError
 from studies.plan import SEQUENTIAL_PACK, cut, plan
 from studies.spec import StudySpec, load_spec
 
-SEQUENTIAL, FUSED = Engine("sequential", 1, 1e-3), Engine("fused", 4, 1e-3)
+SEQUENTIAL, FUSED = Engine("sequential", 1, False, {}), Engine("fused", 4, False, {})
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_fused_packs_are_of_one_optimizer_and_one_seed_where_that_fills_them(tri
 
 def test_seeds_share_a_pack_where_one_would_not_fill_it(trials):
     few = [trial for trial in trials if trial.settings.hyperparameters["lr"] in (0.1, 0.01)][:30]
-    packs = cut([t for t in few if t.label == few[0].label], Engine("fused", 64, 1e-3))
+    packs = cut([t for t in few if t.label == few[0].label], Engine("fused", 64, False, {}))
     assert len(packs) == 2
 
 

@@ -179,5 +179,5 @@ def test_every_preset_is_a_study_that_plans(subtests):
 
     for name in presets():
         with subtests.test(name):
-            work = plan(load_spec(name), set())
+            work = plan(load_spec(name), set(), engine="sequential")
             assert work.pending == len(work.trials) > 0
