@@ -82,8 +82,9 @@ class FlatModels:
         for start in range(0, len(split), batch):
             inputs, targets = split.inputs[start : start + batch], split.targets[start : start + batch]
             count = len(targets)
-            full = torch.arange(batch, device=inputs.device) % count
-            outputs = self._compute("outputs", flat, buffers, inputs[full])[:, :count]
+            if count < batch:
+                inputs = inputs[torch.arange(batch, device=inputs.device) % count]
+            outputs = self._compute("outputs", flat, buffers, inputs)[:, :count]
             loss = loss + vmap(self.task.loss, in_dims=(0, None))(outputs, targets).double() * count
             if self.task.correct is not None:
                 right = right + vmap(self.task.correct, in_dims=(0, None))(outputs, targets).double().sum(-1)
