@@ -97,7 +97,9 @@ def engine_text(plan: Plan) -> str:
     size = f", up to {engine.pack_size} trials at once" if engine.name == "fused" else ""
     compiling = ", compiled" if engine.compile else ""
     measured = ", ".join(f"{name} {1e3 * seconds:.3g}" for name, seconds in engine.measured.items())
-    return f"{engine.name}{size}{compiling} (measured, ms a training step of one model: {measured})"
+    return (
+        f"{engine.name}{size}{compiling} (measured, ms a step of one model, evaluations with it: {measured})"
+    )
 
 
 def print_failures(console: Console, failed: Sequence[str], missing: int) -> None:

@@ -23,13 +23,13 @@ from torch import Tensor
 
 from robustness import __version__
 from robustness.optimizers import RULES
-from robustness.tasks import Task
+from robustness.tasks import Split, Task
 from robustness.training.compiling import compiler_found, synchronize
-from robustness.training.flat import SLAB
-from robustness.training.pack import Block, PackTrainer
+from robustness.training.flat import SLAB, evaluation_batch
+from robustness.training.pack import EVALUATION_BATCH, Block, PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.settings import TrialSettings
-from robustness.training.trial import Trainer
+from robustness.training.trial import Trainer, evaluate
 
 ENGINES = ("auto", "fused", "sequential")
 SIZES = {"cpu": (8, 16, 32, 64), "cuda": (16, 64, 256, 1024)}
@@ -39,7 +39,7 @@ WORTHWHILE = 1.05
 # A pack this much slower than single models is not tried at larger sizes.
 HOPELESS = 1.5
 # Seconds of training ahead of each worker from which on compiling is tried: it costs about 20 (2 cores).
-LONG = 90.0
+LONG = 120.0
 # Parameters, gradients, states and what a step needs for a moment, in copies of a model; activations come on top.
 COPIES = 16
 MEMORY_SHARE = 0.25
@@ -53,7 +53,8 @@ class Engine:
         name: ``fused`` or ``sequential``.
         pack_size: The most trials to train at once.
         compile: Whether to compile what a pack computes.
-        measured: Seconds of one training step of one model, by each way that was tried.
+        measured: Seconds of one training step of one model and its share of the evaluations, by each way that
+            was tried.
     """
 
     name: str
@@ -143,7 +144,21 @@ def _sequential_seconds(task: Task, settings: TrialSettings, device: str) -> flo
     task = task.to(device)
     trainer = Trainer(task, settings, device, torch.float32)
     inputs, targets = _batch(task, settings)
-    return _best_seconds(lambda: trainer.train_step(inputs, targets), device)
+    step = _best_seconds(lambda: trainer.train_step(inputs, targets), device)
+    some = _some(task)
+    evaluation = _best_seconds(lambda: evaluate(task, trainer.model, some), device)
+    return step + evaluation / len(some) * _evaluated_per_step(task, settings)
+
+
+def _some(task: Task) -> Split:
+    """Return as many examples as are evaluated at once."""
+    count = evaluation_batch(task, EVALUATION_BATCH)
+    return Split(task.train.inputs[:count], task.train.targets[:count])
+
+
+def _evaluated_per_step(task: Task, settings: TrialSettings) -> float:
+    """Return how many examples are evaluated for every training step: all splits at every epoch."""
+    return sum(len(split) for split in task.splits.values()) / task.steps_per_epoch(settings.batch_size)
 
 
 def _batch(task: Task, settings: TrialSettings) -> tuple[Tensor, Tensor]:
@@ -170,13 +185,18 @@ def _fused_seconds(task: Task, settings: TrialSettings, device: str, alone: floa
 def _pack_seconds(
     task: Task, settings: TrialSettings, device: str, size: int, *, compile: bool = False
 ) -> float:
-    """Return the time of one step of one of ``size`` models trained together."""
+    """Return the time of one step of one of ``size`` models trained together, its evaluations with it."""
     trainer = PackTrainer(task, device=device, compile=compile)
     rates = [settings.hyperparameters["lr"] * (1 + 1e-3 * row) for row in range(size)]
     rows = [replace(settings, hyperparameters={**settings.hyperparameters, "lr": rate}) for rate in rates]
     block, batch = Block(trainer, rows), _batch(trainer.task, settings)
     scalars = block.scalars(0)[0]
-    return _best_seconds(lambda: block.train_step(*batch, True, scalars), device) / size
+    step = _best_seconds(lambda: block.train_step(*batch, True, scalars), device)
+    some = _some(trainer.task)
+    evaluation = _best_seconds(
+        lambda: trainer.models.evaluate(block.flat, block.buffers, some, len(some)), device
+    )
+    return (step + evaluation / len(some) * _evaluated_per_step(task, settings)) / size
 
 
 def _best_seconds(step: Callable[[], object], device: str) -> float:
