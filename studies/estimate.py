@@ -14,9 +14,11 @@ from studies.sweep import Workers
 from studies.worker import Runner
 
 RAY_START_SECONDS = 10.0
-# rows and learning curves of the preset quickstart (1,458 trials of 20 epochs), 7.4 MB in all
-BYTES_PER_ROW = 1500
-BYTES_PER_CURVE_POINT = 30
+# Ray's own processes; what quickstart held at its peak (3.5 GB with 2 workers), less its three Python processes
+RAY_BYTES = 800_000_000
+# rows and learning curves of the preset quickstart (1,458 trials of 20 epochs), 2.3 MB in all
+BYTES_PER_ROW = 900
+BYTES_PER_CURVE_POINT = 12
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def estimate(plan: Plan, workers: Workers) -> Estimate:
     return Estimate(
         workers=processes,
         seconds=len(pending) * _trial_seconds(plan, workers.device) / max(processes, 1) + start,
-        memory=resident * (processes + 1),
+        memory=resident * (processes + 1) + (RAY_BYTES if processes else 0),
         disk=len(pending) * BYTES_PER_ROW + points * BYTES_PER_CURVE_POINT,
     )
 
