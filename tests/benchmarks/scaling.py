@@ -1,7 +1,8 @@
 """Time and peak memory of planning, storing and loading studies of 10^2 to 10^5 trials, and time against pack size.
 
-100,000 trials on 2 cores (Intel Xeon), Python 3.11.7, torch 2.15.0, n = 1: planning 1.8 s, storing 5.3 s, loading rows
-1.9 s, curves 5.0 s, all linear; at most .92 GB (planning, nearly all of it torch), 1.46 GB with 6.3 million points.
+100,000 trials on 2 cores (Intel Xeon), Python 3.11.7, torch 2.15.0, n = 1: planning 1.8 s, storing 5.3 s, loading
+rows 1.9 s, curves 5.0 s, all linear; at most .92 GB (planning, nearly all of it torch), 1.46 GB with the 6.3 million
+points of the curves.
 
 Every line is a process of its own. ``seconds`` leaves out its start and imports, ``MB`` is the most memory it ever
 held (``ru_maxrss``), and ``MB more`` what came on top of what it held after its imports. Rows are synthetic, with
