@@ -80,6 +80,8 @@ class Ada2MS(RuleOptimizer):
         mixing_steps: In how many updates it gets there, >= 1; then it stays. Required with ``mixing_end``.
         mixing_schedule: ``linear`` or ``cosine``.
         maximize: Whether to ascend.
+        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
+        compile: Whether to compile the update; see ``RuleOptimizer``.
 
     Raises:
         ValueError: If a value is out of range, or ``mixing_end`` comes without ``mixing_steps``.
@@ -116,8 +118,10 @@ class Ada2MS(RuleOptimizer):
         mixing_schedule: str = "linear",
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        compile: bool = False,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "mixing": mixing}
         defaults |= {"scope": scope, "mixing_end": mixing_end, "mixing_steps": mixing_steps}
-        defaults |= {"mixing_schedule": mixing_schedule, "maximize": maximize}
-        super().__init__(params, defaults)
+        defaults |= {"mixing_schedule": mixing_schedule}
+        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})

@@ -63,6 +63,8 @@ class AdamNX(RuleOptimizer):
         eps: Added to the root of the second moment, >= 0.
         weight_decay: Decoupled weight decay, >= 0.
         maximize: Whether to ascend.
+        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
+        compile: Whether to compile the update; see ``RuleOptimizer``.
 
     Raises:
         ValueError: If a value is out of range.
@@ -91,6 +93,8 @@ class AdamNX(RuleOptimizer):
         weight_decay: float = 1e-2,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        compile: bool = False,
     ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
-        super().__init__(params, defaults)
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})

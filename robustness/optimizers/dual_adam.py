@@ -67,6 +67,8 @@ class DualAdam(RuleOptimizer):
         weight_decay: Decoupled weight decay, >= 0.
         switch_rate: By how much InvAdam's share falls with every update, >= 0; 1 or more is AdamW.
         maximize: Whether to ascend.
+        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
+        compile: Whether to compile the update; see ``RuleOptimizer``.
 
     Raises:
         ValueError: If a value is out of range.
@@ -98,6 +100,9 @@ class DualAdam(RuleOptimizer):
         switch_rate: float = 8e-5,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        compile: bool = False,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, defaults | {"switch_rate": switch_rate, "maximize": maximize})
+        defaults |= {"switch_rate": switch_rate}
+        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})

@@ -61,6 +61,8 @@ class ExponentPlane(RuleOptimizer):
         scope: Over what ``G`` is the mean: ``model`` (all parameters the optimizer holds, by element) or
             ``tensor`` (each parameter tensor its own).
         maximize: Whether to ascend.
+        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
+        compile: Whether to compile the update; see ``RuleOptimizer``.
 
     Raises:
         ValueError: If a value is out of range.
@@ -94,6 +96,9 @@ class ExponentPlane(RuleOptimizer):
         scope: str = "model",
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        compile: bool = False,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "p": p, "q": q}
-        super().__init__(params, defaults | {"scope": scope, "maximize": maximize})
+        defaults |= {"scope": scope}
+        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})

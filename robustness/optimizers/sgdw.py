@@ -52,6 +52,8 @@ class SGDW(RuleOptimizer):
         weight_decay: Decoupled weight decay, >= 0.
         nesterov: Whether to look one step ahead; needs momentum > 0.
         maximize: Whether to ascend.
+        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
+        compile: Whether to compile the update; see ``RuleOptimizer``.
 
     Raises:
         ValueError: If a value is out of range.
@@ -80,6 +82,8 @@ class SGDW(RuleOptimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        compile: bool = False,
     ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov}
-        super().__init__(params, defaults | {"maximize": maximize})
+        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})

@@ -44,6 +44,8 @@ class SMES(RuleOptimizer):
         weight_decay: Decoupled weight decay, >= 0.
         exponent: Exponent of the second moment, finite.
         maximize: Whether to ascend.
+        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
+        compile: Whether to compile the update; see ``RuleOptimizer``.
 
     Raises:
         ValueError: If a value is out of range.
@@ -75,6 +77,9 @@ class SMES(RuleOptimizer):
         exponent: float = 0.25,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        compile: bool = False,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, defaults | {"exponent": exponent, "maximize": maximize})
+        defaults |= {"exponent": exponent}
+        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from robustness import __version__
+from robustness.compiling import compiler_found, synchronize
 from robustness.optimizers import RULES
 from robustness.tasks import Split, Task
-from robustness.training.compiling import compiler_found, synchronize
 from robustness.training.flat import SLAB, evaluation_batch
 from robustness.training.pack import EVALUATION_BATCH, Block, PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread

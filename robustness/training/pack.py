@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from robustness.compiling import compiled, compiler_found
 from robustness.optimizers import RULES, advance, begin, finish
 from robustness.optimizers.rule import Rule, Scalars, State, absorbed, step_scalars
 from robustness.tasks import Task
-from robustness.training.compiling import compiled, compiler_found
 from robustness.training.flat import FlatModels, evaluation_batch
 from robustness.training.randomness import batches, initialized_model
 from robustness.training.results import CurvePoint, TrialResult, concluded

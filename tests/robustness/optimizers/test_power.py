@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from robustness.optimizers.rule import power, smallest
 
-SPECIAL = [0, 0.0, 1, 1.0, 0.5, 0.25, 0.125, -0.125, -0.25, -0.5, -1.0]
+SPECIAL = [0, 0.0, 1, *(sign * eighths / 8 for eighths in range(1, 9) for sign in (1, -1))]
 exponents = st.one_of(st.sampled_from(SPECIAL), st.floats(-3, 3))
 normal = st.floats(1e-100, 1e100)
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from robustness.compiling import compiler_found
 from robustness.optimizers import OPTIMIZERS, hyperparameters
 from robustness.tasks import Split, Task, load
 from robustness.training import PackTrainer, Schedule, TrialSettings, blocks, train
-from robustness.training.compiling import compiler_found
 from robustness.training.flat import evaluation_batch
 
 RATES = {"sgd": 0.05, "sgdw": 0.05, "smes": 0.02, "invadam": 1e-3, "dualadam": 3e-3}

@@ -1,4 +1,4 @@
-"""Compiling what every step of a pack computes, where a compiler is found and the work ahead repays it."""
+"""Compiling functions on tensors where a compiler is found, and going on without where it is not."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Each optimizer's rule, and each exponent that is a number, is a graph of its own of the same few functions.
 GRAPHS_PER_FUNCTION = 256
 
+# Without the first, whether a loop of any length runs on several threads is settled by the first length it is
+# compiled for, and the answer kept on disk. The second: processes share the machine's cores.
+OPTIONS = {"cpp.dynamic_threads": True, "compile_threads": 1}
+
 
 @cache
 def compiler_found(device: str) -> bool:
@@ -30,7 +34,7 @@ def compiler_found(device: str) -> bool:
     else:
         found, missing = importlib.util.find_spec("triton") is not None, "triton is not installed"
     if not found:
-        logger.warning("%s, so packs are trained without compiling: slower, same results", missing)
+        logger.warning("%s, so nothing is compiled: slower, same results", missing)
     return found
 
 
@@ -38,8 +42,7 @@ def compiled(function: F, *, dynamic: bool) -> F:
     """Return ``function`` compiled, for any sizes if ``dynamic``; where that fails, log it and go on without."""
     torch._dynamo.config.recompile_limit = GRAPHS_PER_FUNCTION
     torch._dynamo.config.accumulated_recompile_limit = GRAPHS_PER_FUNCTION
-    torch._inductor.config.compile_threads = 1  # workers share the machine's cores
-    fast = torch.compile(function, dynamic=dynamic)
+    fast = torch.compile(function, dynamic=dynamic, options=dict(OPTIONS))
     broken = False
 
     def call(*args: Any, **kwargs: Any) -> Any:
