@@ -111,16 +111,23 @@ class Store:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise StoreError(f"{self.location}: not a folder that can be opened: {error}") from error
 
+        self._parts: int | None = None
+
     def _path(self, *names: str) -> str:
         return "/".join((self.root, *names))
 
-    def read_study(self) -> str | None:
-        """Return the text of the study file in the folder, or None if there is none."""
-        path = self._path(STUDY_FILE)
+    def read_file(self, name: str) -> bytes | None:
+        """Return what a file beside the tables holds, or None if there is none."""
+        path = self._path(name)
         if self.fs.get_file_info(path).type != pafs.FileType.File:
             return None
         with self.fs.open_input_stream(path) as stream:
-            return stream.read().decode()
+            return stream.read()
+
+    def read_study(self) -> str | None:
+        """Return the text of the study file in the folder, or None if there is none."""
+        content = self.read_file(STUDY_FILE)
+        return None if content is None else content.decode()
 
     def write_study(self, text: str) -> None:
         """Make the folder and write the study file into it.
@@ -154,10 +161,19 @@ class Store:
         """
         if not rows:
             return
-        part = f"{uuid.uuid4().hex}.parquet"
+        part = self._next_part()
         for table, schema, records in (("curves", CURVE_SCHEMA, curves), ("rows", ROW_SCHEMA, rows)):
             content = pa.Table.from_pylist([dict(record) for record in records], schema=schema)
             self._write(f"{table}/{part}", lambda stream, content=content: pq.write_table(content, stream))
+
+    def _next_part(self) -> str:
+        """Return the name of a new part; in the order of their names, a later part's rows replace earlier ones."""
+        if self._parts is None:
+            selector = pafs.FileSelector(self._path("rows"), allow_not_found=True)
+            names = (info.base_name.partition("-")[0] for info in self.fs.get_file_info(selector))
+            self._parts = max((int(name) for name in names if name.isdecimal()), default=0)
+        self._parts += 1
+        return f"{self._parts:010d}-{uuid.uuid4().hex[:12]}.parquet"
 
     def _table(self, name: str, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
         selector = pafs.FileSelector(self._path(name), allow_not_found=True)
@@ -176,7 +192,7 @@ class Store:
 
     def rows(self) -> pd.DataFrame:
         """Return one row per stored trial, in a fixed order, with the columns of ``ROW_SCHEMA``."""
-        frame = _frame(self._table("rows", ROW_SCHEMA)).drop_duplicates("trial_id")
+        frame = _frame(self._table("rows", ROW_SCHEMA)).drop_duplicates("trial_id", keep="last")
         order = ["task", "label", "role", "grad_scale", "weight_decay", "lr", "seed", "trial_id"]
         return frame.sort_values(order, ignore_index=True)
 
@@ -184,7 +200,7 @@ class Store:
         """Return the learning curves of all stored trials, with the columns of ``CURVE_SCHEMA``."""
         frame = _frame(self._table("curves", CURVE_SCHEMA))
         frame = frame[frame["trial_id"].isin(self.trial_ids())].drop_duplicates(
-            ["trial_id", "epoch", "split"]
+            ["trial_id", "epoch", "split"], keep="last"
         )
         return frame.sort_values(["trial_id", "epoch", "split"], ignore_index=True)
 
