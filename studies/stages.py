@@ -79,6 +79,20 @@ def stages(
         yield Stage("confirmation", tuple(trials_at(spec, task, chosen, seeds, "confirm")))
 
 
+def after_the_grid(spec: StudySpec) -> dict[str, str]:
+    """Say what follows the grid, by the name of its key in the study file; which cells, only the rows can say."""
+    said = {}
+    if spec.extend:
+        bound = f"{spec.extend.decades:g} decades"
+        said["extend"] = f"chosen after the grid: learning rates beyond an edge, up to {bound} a side"
+    if spec.confirm:
+        number = spec.count_confirm()
+        said["confirm"] = (
+            f"{number} trials, chosen after the grid: {spec.confirm} fresh seeds at each best cell"
+        )
+    return said
+
+
 def asked_for(rows: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
     """Return the rows of ``trials``: what a study no longer asks for is hidden, never deleted.
 
