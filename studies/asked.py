@@ -1,4 +1,4 @@
-"""What a study's folder has for the study in it: the trials that the study asks for, and the rows of those that are done."""
+"""What the study in a folder asks for, and the rows of what is done of it."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ def read_asked(location: str | Path) -> Asked:
     task = read_task(store, spec)
     if task is None:
         cells = planned_cells(spec)["label"].value_counts(sort=False) * len(spec.seeds)
-        return Asked(spec, in_study(rows, spec), cells.to_dict())
+        return Asked(spec, in_study(rows, spec), {str(label): n for label, n in cells.items()})
     trials = [trial for stage in stages(spec, task, lambda: rows) for trial in stage.trials]
     return Asked(spec, asked_for(rows, trials), Counter(trial.label for trial in trials))

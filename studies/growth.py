@@ -80,9 +80,7 @@ class Reach:
 
     def __init__(self, entry: OptimizerEntry, grid: Grid, decades: float) -> None:
         self.rates = sorted(entry.rates(grid))
-        self._further = {
-            upper: beyond(entry, grid, upper=upper, decades=decades) for upper in (False, True)
-        }
+        self._further = {upper: beyond(entry, grid, upper=upper, decades=decades) for upper in (False, True)}
 
     def extend(self, best: float) -> dict[bool, list[float]]:
         """Add what is missing for ``best`` to lie ``INSIDE`` on both sides.

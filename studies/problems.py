@@ -41,7 +41,7 @@ class Problem(NamedTuple):
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` in one line, whatever it quotes, and cut short in its middle where it is longer than a screen."""
+    """Return ``text`` in one line, whatever it quotes; a line longer than 800 characters is cut in its middle."""
     line = " ".join(text.split())
     half = LONGEST_LINE // 2
     return line if len(line) <= LONGEST_LINE else f"{line[:half]} … {line[-half:]}"

@@ -95,7 +95,7 @@ def replay(location: str | Path, prefix: str) -> Replay:
 def _row(rows: pd.DataFrame, prefix: str, store: Store) -> dict[str, Any]:
     found = rows[rows["trial_id"].str.startswith(prefix)]
     if len(found) == 1 and prefix:
-        return found.iloc[0].to_dict()
+        return {str(name): value for name, value in found.iloc[0].items()}
     if found.empty:
         hint = nearest(prefix, rows["trial_id"])
         raise InputError(f"{prefix!r}: no trial in {store.location} has an id that begins so{hint}")

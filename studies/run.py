@@ -18,7 +18,7 @@ from studies.plan import Plan, of_stage, plan
 from studies.progress import ProgressLine
 from studies.provenance import recorded
 from studies.report import write_report
-from studies.results import Store
+from studies.results import STUDY_FILE, Store
 from studies.retries import Stored
 from studies.screen import engine_text
 from studies.spec import StudySpec, load_spec, study_name
@@ -62,9 +62,10 @@ def open_store(spec: StudySpec, out: str | Path | None) -> Store:
     """
     store = Store(out if out is not None else Path("runs") / spec.name)
     text = store.read_study()
-    if text is not None and (name := study_name(text)) != spec.name:
+    source = f"{store.location}/{STUDY_FILE}"
+    if text is not None and (name := study_name(text, source)) != spec.name:
         raise StoreError(
-            f"{store.location}: name: holds the study {name!r}, not {spec.name!r}: give another folder with --out"
+            f"{source}: name: holds the study {name!r}, not {spec.name!r}: give another folder with --out"
         )
     return store
 

@@ -217,13 +217,16 @@ def _on_path(folder: Path | None) -> Iterator[None]:
                 sys.path.remove(entry)
 
 
-def study_name(text: str) -> str | None:
+def study_name(text: str, source: str = "study") -> str | None:
     """Return the name in a study's YAML without checking the study, or None if it has none.
 
     Raises:
-        SpecError: If ``text`` is no YAML mapping.
+        SpecError: If ``text`` is no YAML mapping; the message begins with ``source``.
     """
-    name = yamlfile.parse(text).get("name")
+    try:
+        name = yamlfile.parse(text).get("name")
+    except SpecError as error:
+        raise SpecError(one_line(f"{source}: {error}")) from None
     return name if isinstance(name, str) else None
 
 

@@ -68,7 +68,8 @@ class KnownTask:
         """
         if (epochs, batch_size) != (self.epochs, self.batch_size):
             raise ValueError(
-                f"epochs and batch_size must be {self.epochs} and {self.batch_size}, but got {epochs} and {batch_size}"
+                f"epochs and batch_size must be {self.epochs} and {self.batch_size}, "
+                f"but got {epochs} and {batch_size}"
             )
         return self.total_steps
 
@@ -95,7 +96,9 @@ def read_task(store: Store, spec: StudySpec) -> KnownTask | None:
     except (ValueError, TypeError, RecursionError):
         fits = False
     if not fits:
-        raise StoreError(f"{store.location}/{TASK_FILE}: is damaged: remove it and give `robustness run` again")
+        raise StoreError(
+            f"{store.location}/{TASK_FILE}: is damaged: remove it and give `robustness run` again"
+        )
     same = (known.name, known.epochs, known.batch_size) == (
         spec.task.name,
         spec.budget.epochs,

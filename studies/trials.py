@@ -120,9 +120,7 @@ def trials_at(
                 batch_size=spec.budget.batch_size,
                 schedule=spec.schedule,
             )
-            trials.append(
-                Trial(trial_id(task, settings), spec.name, spec.task, cell.label, role, settings)
-            )
+            trials.append(Trial(trial_id(task, settings), spec.name, spec.task, cell.label, role, settings))
     return trials
 
 

@@ -2,8 +2,9 @@
 
     python tests/faults/malformed_studies.py --tries 500 --seed 0
 
-Takes presets, changes them (wrong types and keys, huge and non-finite numbers, text of all kinds, nested junk, aliases
-of aliases, keys given twice, bytes that are no text, nothing at all) and gives `robustness plan FILE` in this process.
+Takes presets, changes them (wrong types and keys, huge and non-finite numbers, text of all kinds, nested junk,
+aliases of aliases, keys given twice, bytes that are no text, nothing at all) and gives `robustness plan FILE` in
+this process.
 Prints how many files were refused and how many were valid, and the file of the first one that broke the rule.
 """
 
@@ -34,13 +35,80 @@ LONGEST_LINE = 1000
 MOST_PLANNED = 5000  # larger valid studies are read, but not expanded: that takes its time by right
 
 NUMBERS = [0, -1, 1, 3, -0.0, 0.5, 1e-320, 1e308, float("inf"), float("-inf"), float("nan"), 2**63, 10**400]
-TEXTS = ["", " ", "x" * 20_000, "a\nb", "\t", "é漢🎈", "\u202e", "../../x", "/", "1e-3", "yes", "adamw", "nan", "~"]
+TEXTS = [
+    "",
+    " ",
+    "x" * 20_000,
+    "a\nb",
+    "\t",
+    "é漢🎈",
+    "\u202e",
+    "../../x",
+    "/",
+    "1e-3",
+    "yes",
+    "adamw",
+    "nan",
+    "~",
+]
 TEXTS += ["no_such_module:make", "../../x:y", ":", "<script>alert(1)</script>", "{}", "%s%n", "$HOME", "\x7f"]
 OTHERS = [None, True, False, b"\x00\xff", [], {}, [[]], {"a": {"b": {"c": [1, {"d": 2}]}}}, {1: 2}, {None: 1}]
-OTHERS += [[1, "a", None, {}], [1, 1], [1e-3] * 300, {"decades": 1e9, "points": 3}, {"decades": 4, "points": 10**9}]
-KEYS = ["name", "task", "lr", "seeds", "extend", "confirm", "decades", "points", "nmae", "", " ", "a.b", "é", "<<", "x" * 500]
-SNIPPETS = ["&a ", "*a", "<<: *a\n", "!!python/object/apply:os.system [exit]", "!!binary x", "!!set {a}", "{", "}", "[", "]"]
-SNIPPETS += [": ", "- ", "\t", "\x00", "\ufeff", "---\n", "...\n", "%YAML 9.9\n", "|", ">", "'", '"', "#", "!", "!x ", "? ", ",", "\r"]
+OTHERS += [
+    [1, "a", None, {}],
+    [1, 1],
+    [1e-3] * 300,
+    {"decades": 1e9, "points": 3},
+    {"decades": 4, "points": 10**9},
+]
+KEYS = [
+    "name",
+    "task",
+    "lr",
+    "seeds",
+    "extend",
+    "confirm",
+    "decades",
+    "points",
+    "nmae",
+    "",
+    " ",
+    "a.b",
+    "é",
+    "<<",
+    "x" * 500,
+]
+SNIPPETS = [
+    "&a ",
+    "*a",
+    "<<: *a\n",
+    "!!python/object/apply:os.system [exit]",
+    "!!binary x",
+    "!!set {a}",
+    "{",
+    "}",
+    "[",
+    "]",
+]
+SNIPPETS += [
+    ": ",
+    "- ",
+    "\t",
+    "\x00",
+    "\ufeff",
+    "---\n",
+    "...\n",
+    "%YAML 9.9\n",
+    "|",
+    ">",
+    "'",
+    '"',
+    "#",
+    "!",
+    "!x ",
+    "? ",
+    ",",
+    "\r",
+]
 SNIPPETS += ["2020-13-45", "0x_", "1:99:99", ".inf", "=", "@", "`", "é", "\n", "name: again\n", "9" * 5000]
 
 junk = st.sampled_from(NUMBERS + TEXTS + OTHERS) | st.recursive(
@@ -101,16 +169,41 @@ def bomb(depth: int, shape: str) -> bytes:
     return "\n".join(["x0: &x0 [1, 2]", *lines, "name: *x1"]).encode()
 
 
-NO_STUDIES = [b"", b"\n", b"# nothing\n", b"---\n", b"name: a\n---\nname: b\n", bytes(range(256)), b"\xff\xfe" * 50, b"\x00" * 99]
-NO_STUDIES += [b"[" * 5000, b"a: {" * 3000, b"- " * 3000, b"a:\n" + b" " * 300_000, b"name: a\nname: b\n", b"? [1]\n: 2\n"]
-NO_STUDIES += [bomb(30, "[{}]"), bomb(12, "{{k: [{}]}}"), "name: é".encode("utf-16"), b"x: &x [*x]", b"&a : *a"]
+NO_STUDIES = [
+    b"",
+    b"\n",
+    b"# nothing\n",
+    b"---\n",
+    b"name: a\n---\nname: b\n",
+    bytes(range(256)),
+    b"\xff\xfe" * 50,
+    b"\x00" * 99,
+]
+NO_STUDIES += [
+    b"[" * 5000,
+    b"a: {" * 3000,
+    b"- " * 3000,
+    b"a:\n" + b" " * 300_000,
+    b"name: a\nname: b\n",
+    b"? [1]\n: 2\n",
+]
+NO_STUDIES += [
+    bomb(30, "[{}]"),
+    bomb(12, "{{k: [{}]}}"),
+    "name: é".encode("utf-16"),
+    b"x: &x [*x]",
+    b"&a : *a",
+]
 study_files = changed() | mangled() | st.sampled_from(NO_STUDIES) | st.binary(max_size=200)
 
 
 def give(path: Path) -> tuple[int, str]:
     """Give `robustness plan PATH` in this process; return its exit code and what it wrote to stderr."""
     errors = io.StringIO()
-    arguments, sys.argv = sys.argv, ["robustness", "plan", str(path), "--engine", "sequential", "--workers", "0"]
+    arguments, sys.argv = (
+        sys.argv,
+        ["robustness", "plan", str(path), "--engine", "sequential", "--workers", "0"],
+    )
     try:
         with redirect_stderr(errors), redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("always")
@@ -156,6 +249,7 @@ def fuzz(tries: int, number: int) -> Counter[str]:
         @settings(
             max_examples=tries,
             deadline=None,
+            derandomize=False,
             database=None,
             phases=[Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),

@@ -130,7 +130,9 @@ def test_killed_while_it_grows_it_goes_on_to_the_same_rows(tmp_path):
     path.write_text(StudySpec(**{**tiny(seeds=2).model_dump(), **GROWING}).to_yaml())
     command = [sys.executable, "-m", "studies.cli", "run", str(path), "--out", str(tmp_path / "s")]
     for rows in (4, 15):  # in the grid, after it
-        process = subprocess.Popen([*command, "--workers", "0", "--engine", "sequential"], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [*command, "--workers", "0", "--engine", "sequential"], stdout=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline and count(tmp_path / "s") < rows:
             time.sleep(0.01)

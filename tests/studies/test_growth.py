@@ -29,13 +29,17 @@ def test_a_range_goes_on_as_a_wider_one_with_the_same_centre_would():
     above = list(beyond(entry, narrow.grid, upper=True, decades=3))
     below = list(beyond(entry, narrow.grid, upper=False, decades=3))
     rates = wide.optimizers["sgd"].rates(wide.grid)
-    assert tuple([*reversed(below), *entry.rates(narrow.grid), *above]) == rates  # bit for bit
+    assert (*reversed(below), *entry.rates(narrow.grid), *above) == rates  # bit for bit
 
 
 def test_a_list_goes_on_by_the_ratio_of_its_two_outermost_rates():
     spec = study(optimizers={"sgd": {"lr": [0.4, 0.01, 0.1]}})
     entry = spec.optimizers["sgd"]
-    assert list(beyond(entry, spec.grid, upper=True, decades=2)) == [1.6, 6.4, 25.6]  # 102.4 is 2.4 decades off
+    assert list(beyond(entry, spec.grid, upper=True, decades=2)) == [
+        1.6,
+        6.4,
+        25.6,
+    ]  # 102.4 is 2.4 decades off
     assert list(beyond(entry, spec.grid, upper=False, decades=2)) == [1e-3, 1e-4]
 
 
@@ -43,7 +47,9 @@ def test_the_ends_of_floats_are_a_bound_too():
     spec = study(optimizers={"sgd": {"lr": [1e300, 1e306]}})
     entry = spec.optimizers["sgd"]
     assert list(beyond(entry, spec.grid, upper=True, decades=100)) == []
-    spec = study(grid={"lr": {"decades": 2, "points": 3}, "weight_decay": [0]}, optimizers={"sgd": {"lr": 1e307}})
+    spec = study(
+        grid={"lr": {"decades": 2, "points": 3}, "weight_decay": [0]}, optimizers={"sgd": {"lr": 1e307}}
+    )
     assert list(beyond(spec.optimizers["sgd"], spec.grid, upper=True, decades=100)) == []
 
 
@@ -90,7 +96,11 @@ def test_fresh_seeds_are_none_of_the_grids():
         ({"confirm": -1}, "confirm: -1: must be greater than or equal to 0"),
         ({"confirm": True}, "confirm: True: must be"),
         (
-            {"confirm": 2, "grid": {"lr": [1, 2], "weight_decay": [0], "grad_scale": [10]}, "optimizers": {"sgd": {}}},
+            {
+                "confirm": 2,
+                "grid": {"lr": [1, 2], "weight_decay": [0], "grad_scale": [10]},
+                "optimizers": {"sgd": {}},
+            },
             "confirm: 2: needs 1 among grid.grad_scale",
         ),
         (

@@ -116,7 +116,9 @@ def test_an_unfinished_stage_decides_nothing():
 def test_the_bound_ends_an_extension_and_is_said():
     found, _ = grown(study(extend={"decades": 2}), {"sgd": 1.0, "adamw": 1e5})
     notes = [note for stage in found for note in stage.notes]
-    assert notes[-1].startswith("extend: adamw: best lr 1000 lies within 2 cells of the upper edge, and the bound")
+    assert notes[-1].startswith(
+        "extend: adamw: best lr 1000 lies within 2 cells of the upper edge, and the bound"
+    )
     assert max(rate for stage in found for rate in rates(stage, "adamw")) == 1000.0
     assert found[-1].name == "confirmation"
 
@@ -125,7 +127,10 @@ def test_when_the_best_cell_moves_the_new_one_is_confirmed_and_the_old_one_hidde
     spec = study(extend=False, optimizers={"sgd": {"lr": 1.0}})
     _, rows = grown(spec, {"sgd": 1.0})
     moved = study(extend=False, optimizers={"sgd": {"lr": 1.0}}, seeds=3)
-    old = [{**record, "val_accuracy": 0.99} if record["lr"] == 10.0 else record for record in rows.to_dict("records")]
+    old = [
+        {**record, "val_accuracy": 0.99} if record["lr"] == 10.0 else record
+        for record in rows.to_dict("records")
+    ]
     found, after = grown(moved, {"sgd": 1.0}, old)
     asked = asked_for(after, [trial for stage in found for trial in stage.trials])
     assert set(asked.loc[asked["role"] == "confirm", "lr"]) == {10.0}
