@@ -37,6 +37,12 @@ Engine = Annotated[
 ]
 
 
+Retry = Annotated[
+    list[str] | None,
+    typer.Option(help="failed or diverged (both: give it twice): train stored trials of that status again."),
+]
+
+
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Register a subcommand: a wrong input is one line and exit code 2, an interruption exit code 130."""
 
@@ -66,6 +72,7 @@ def run(
     workers: Workers = None,
     device: Device = "auto",
     engine: Engine = "auto",
+    retry: Retry = None,
 ) -> None:
     """Train every trial of a study that is not stored yet, then print and write tables and heatmaps.
 
@@ -76,7 +83,14 @@ def run(
 
     console = screen.console()
     outcome = run_study(
-        study, out=out, workers=workers, address=address, device=device, engine=engine, console=console
+        study,
+        out=out,
+        workers=workers,
+        address=address,
+        device=device,
+        engine=engine,
+        retry=[word for words in retry or () for word in words.split(",")],
+        console=console,
     )
     screen.print_report(console, outcome.summary, outcome.location, outcome.files)
     if outcome.failed or outcome.missing:
@@ -103,11 +117,12 @@ def plan(
     from studies.estimate import estimate
     from studies.plan import plan as plan_study
     from studies.run import open_store, workplace
+    from studies.stages import after_the_grid
 
     spec = load_spec(study)
     places = workplace(workers, None, device)
     work = plan_study(spec, open_store(spec, out).trial_ids(), device=places.device, engine=engine)
-    screen.print_plan(console, work, estimate(work, places))
+    screen.print_plan(console, work, estimate(work, places), after_the_grid(spec))
 
 
 @command
@@ -128,6 +143,21 @@ def report(directory: Folder) -> None:
 
     summary, files = study_report(directory)
     screen.print_report(screen.console(), summary, directory, files)
+
+
+@command
+def replay(
+    directory: Folder,
+    trial_id: Annotated[str, typer.Argument(help="A trial's id, or enough of its beginning.")],
+) -> None:
+    """Train one stored trial again and say whether its numbers come back: exit code 0 equal, 1 not."""
+    from studies import screen
+    from studies.replay import replay as replay_trial
+
+    again = replay_trial(directory, trial_id)
+    screen.print_replay(screen.console(), again)
+    if not again.equal:
+        raise typer.Exit(1)
 
 
 @command

@@ -67,6 +67,11 @@ def _plain(value: float) -> float:
     return float(value) + 0.0
 
 
+def rounded(rate: float) -> float:
+    """Return a learning rate of 6 significant digits, so that a trial's identity does not hang on the last bit."""
+    return float(f"{rate:.6g}")
+
+
 Text = Annotated[str, Field(strict=True)]
 Natural = Annotated[int, Field(strict=True, ge=1, le=MAX_INTEGER)]
 _Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
@@ -138,17 +143,19 @@ class LogRange(Strict):
     decades: Annotated[_Number, Field(gt=0, le=100)]
     points: Annotated[int, Field(strict=True, ge=1, le=MAX_POINTS)]
 
+    def at(self, centre: float, index: int) -> float:
+        """Return the learning rate at ``index``; below 0 and from ``points`` on it lies beyond the range."""
+        step = self.decades / max(self.points - 1, 1)
+        start = -self.decades / 2 if self.points > 1 else 0.0
+        return rounded(centre * 10 ** (start + index * step))
+
     def values(self, centre: float) -> tuple[float, ...]:
         """Return ``centre * 10**e`` for ``e`` from ``-decades/2`` to ``decades/2``.
-
-        Rounded to 6 significant digits, so that a trial's identity does not hang on the last bit.
 
         Raises:
             ValueError: If a value is too large or too small for a float, or two are the same.
         """
-        step = self.decades / max(self.points - 1, 1)
-        start = -self.decades / 2 if self.points > 1 else 0.0
-        rates = tuple(float(f"{centre * 10 ** (start + index * step):.6g}") for index in range(self.points))
+        rates = tuple(self.at(centre, index) for index in range(self.points))
         if not (rates[0] > 0 and math.isfinite(rates[-1])):
             raise ValueError(f"gives learning rates from {rates[0]:g} to {rates[-1]:g}, beyond floats")
         if len(set(rates)) < len(rates):

@@ -14,6 +14,7 @@ from robustness.tasks import Task
 from robustness.training import Engine, choose, signature
 from studies.errors import InputError
 from studies.spec import StudySpec
+from studies.stages import Stage
 from studies.trials import Trial, expand
 
 # Trials of one worker's turn where they are trained one after the other, and the turns that a study is cut into.
@@ -79,6 +80,15 @@ def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str 
     except ValueError as error:
         raise InputError(f"--engine: {engine}: {error}") from error
     return Plan(spec, task, tuple(trials), _without(cut(trials, chosen), stored), chosen)
+
+
+def of_stage(plan: Plan, stage: Stage, stored: set[str]) -> Plan:
+    """Return what ``stage`` of a planned study means, less what is ``stored``; the engine stays the same.
+
+    Stages are cut into packs one by one, so that growing changes no pack that is there already.
+    """
+    packs = _without(cut(stage.trials, plan.engine), stored)
+    return replace(plan, trials=stage.trials, packs=packs)
 
 
 def cut(trials: Sequence[Trial], engine: Engine) -> tuple[Pack, ...]:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+LONGEST_LINE = 800
+
 Location = tuple[int | str, ...]
 
 RULES = {
@@ -39,8 +41,10 @@ class Problem(NamedTuple):
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` in one line, whatever it quotes."""
-    return " ".join(text.split())
+    """Return ``text`` in one line, whatever it quotes; a line longer than 800 characters is cut in its middle."""
+    line = " ".join(text.split())
+    half = LONGEST_LINE // 2
+    return line if len(line) <= LONGEST_LINE else f"{line[:half]} … {line[-half:]}"
 
 
 def without_value(message: str) -> str:

@@ -20,14 +20,15 @@ class ProgressLine:
         console: Where to show it.
         total: Trials in the study.
         stored: How many of them were stored before.
+        stage: Which of the study's stages they are.
     """
 
-    def __init__(self, console: Console, total: int, stored: int) -> None:
+    def __init__(self, console: Console, total: int, stored: int, stage: str = "training") -> None:
         self.console, self.total, self.stored = console, total, stored
         self.counts: Counter[str] = Counter()
         self.started = self.shown = time.monotonic()
         self.bar = Progress(
-            TextColumn("training"),
+            TextColumn(stage),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[notes]}"),
@@ -36,7 +37,7 @@ class ProgressLine:
             console=console,
             disable=not console.is_terminal,
         )
-        self.job = self.bar.add_task("training", total=total, completed=stored, notes=self._notes())
+        self.job = self.bar.add_task(stage, total=total, completed=stored, notes=self._notes())
 
     def __enter__(self) -> ProgressLine:
         self.bar.start()

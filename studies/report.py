@@ -8,10 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 import analysis
+from studies.asked import read_asked
 from studies.errors import StoreError
-from studies.results import Store, open_existing
-from studies.spec import StudySpec
-from studies.trials import in_study
+from studies.results import Store
 
 
 def write_report(rows: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list[str]]:
@@ -43,9 +42,7 @@ def report(location: str | Path) -> tuple[pd.DataFrame, list[str]]:
         StoreError: If the folder holds no study, or no row yet.
         SpecError: If the study file in it is not valid.
     """
-    store = open_existing(location)
-    spec = StudySpec.from_text(store.read_study() or "", source=f"{location}/study.yaml")
-    rows = in_study(store.rows(), spec)
+    rows = read_asked(location).rows
     if rows.empty:
         raise StoreError(f"{location}: holds no finished trial yet")
-    return write_report(rows, store)
+    return write_report(rows, Store(location))

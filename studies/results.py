@@ -152,9 +152,16 @@ class Store:
             return None
 
     def read_study(self) -> str | None:
-        """Return the text of the study file in the folder, or None if there is none."""
+        """Return the text of the study file in the folder, or None if there is none.
+
+        Raises:
+            StoreError: If it is no text.
+        """
         content = self.read_file(STUDY_FILE)
-        return None if content is None else content.decode()
+        try:
+            return None if content is None else content.decode()
+        except UnicodeDecodeError:
+            raise StoreError(f"{self.location}/{STUDY_FILE}: must be text in UTF-8, but is binary") from None
 
     def write_study(self, text: str) -> None:
         """Make the folder and write the study file into it.

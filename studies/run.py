@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,13 +14,18 @@ import pandas as pd
 from rich.console import Console
 
 from studies.errors import InputError, StoreError
-from studies.plan import Plan, plan
+from studies.plan import Plan, of_stage, plan
 from studies.progress import ProgressLine
+from studies.provenance import recorded
 from studies.report import write_report
-from studies.results import Store
+from studies.results import STUDY_FILE, Store
+from studies.retries import Stored
 from studies.screen import engine_text
 from studies.spec import StudySpec, load_spec, study_name
-from studies.sweep import Workers, sweep
+from studies.stages import asked_for, stages
+from studies.sweep import Workers, connected, sweep
+from studies.taskfile import write_task
+from studies.trials import Trial
 from studies.worker import Finished, resolve_device
 
 logger = logging.getLogger("studies")
@@ -37,6 +42,7 @@ class Outcome:
         missing: Number of planned trials without a row.
         location: The study's folder.
         files: What was written beside the rows.
+        notes: What was said of the study's growth: grids extended, bounds reached.
     """
 
     rows: pd.DataFrame
@@ -45,6 +51,7 @@ class Outcome:
     missing: int
     location: str
     files: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def open_store(spec: StudySpec, out: str | Path | None) -> Store:
@@ -55,9 +62,10 @@ def open_store(spec: StudySpec, out: str | Path | None) -> Store:
     """
     store = Store(out if out is not None else Path("runs") / spec.name)
     text = store.read_study()
-    if text is not None and (name := study_name(text)) != spec.name:
+    source = f"{store.location}/{STUDY_FILE}"
+    if text is not None and (name := study_name(text, source)) != spec.name:
         raise StoreError(
-            f"{store.location}: name: holds the study {name!r}, not {spec.name!r}: give another folder with --out"
+            f"{source}: name: holds the study {name!r}, not {spec.name!r}: give another folder with --out"
         )
     return store
 
@@ -70,6 +78,7 @@ def run(
     address: str | None = None,
     device: str = "auto",
     engine: str = "auto",
+    retry: Sequence[str] = (),
     console: Console | None = None,
 ) -> Outcome:
     """Run what is missing of a study and report on all of it.
@@ -81,23 +90,29 @@ def run(
         address: A Ray cluster's address; default: Ray is started on this machine.
         device: ``auto``, ``cpu`` or ``cuda``.
         engine: ``auto`` (the faster one, by a short measurement), ``fused`` or ``sequential``.
+        retry: Among ``failed`` and ``diverged``: stored trials of these statuses are trained once more.
         console: Where progress is shown; default: nowhere.
 
     Raises:
         SpecError: If the study is not valid.
         StoreError: If the folder holds another study, cannot be written to, or another driver is at work there.
-        InputError: If ``workers``, ``address``, ``device`` or ``engine`` is not valid.
+        InputError: If ``workers``, ``address``, ``device``, ``engine`` or ``retry`` is not valid.
         SweepError: If Ray cannot be started or reached, or the disk is full.
     """
     spec = study if isinstance(study, StudySpec) else load_spec(study)
     places = workplace(workers, address, device)
     store = open_store(spec, out)
     with store.driving():
-        work = plan(spec, store.trial_ids(), device=places.device, engine=engine)
+        stored = Stored(store, retry)
+        work = plan(spec, stored.trial_ids(), device=places.device, engine=engine)
         store.write_study(spec.to_yaml())
-        with _log_file(store):
-            problems = _run_packs(work, places, store, console or Console(quiet=True))
-        return _conclude(work, store, problems)
+        write_task(store, work.task, spec.budget)
+        with _log_file(store), recorded(store, work, places) as ending:
+            outcome = _run_stages(work, places, stored, console or Console(quiet=True))
+            if outcome.failed or outcome.missing:
+                ending.outcome = f"{len(outcome.failed)} failed, {outcome.missing} not run"
+                ending.exit_code = 1
+    return outcome
 
 
 def workplace(workers: int | None, address: str | None, device: str) -> Workers:
@@ -113,23 +128,47 @@ def workplace(workers: int | None, address: str | None, device: str) -> Workers:
     return Workers(workers, address, resolve_device(device))
 
 
-def _run_packs(work: Plan, workers: Workers, store: Store, console: Console) -> list[str]:
-    """Sweep the packs of ``work`` into ``store``."""
-    stored = len(work.trials) - work.pending
-    note = f", {stored} of them stored already" if stored else ""
-    console.print(
-        f"{work.spec.name}: {len(work.trials)} trials of {work.task.name}{note}; rows go to {store.location}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if work.pending:
+def _run_stages(work: Plan, workers: Workers, stored: Stored, console: Console) -> Outcome:
+    """Run the stages of a study one after the other; ``work`` is the plan of the first."""
+    trials: list[Trial] = []
+    problems: list[str] = []
+    notes: list[str] = []
+    with ExitStack() as lasting:
+        for stage in stages(work.spec, work.task, stored.rows, work.trials):
+            part = of_stage(work, stage, stored.trial_ids())
+            if part.pending and (work.spec.extend or work.spec.confirm):
+                lasting.enter_context(connected(workers))  # for the stages after this one too
+            for note in stage.notes:
+                console.print(note, highlight=False, soft_wrap=True, markup=False)
+                logger.info("%s", note)
+            problems += _run_packs(part, stage.name, workers, stored, console)
+            trials += stage.trials
+            notes += stage.notes
+    return _conclude(trials, stored.store, problems, notes)
+
+
+def _run_packs(work: Plan, stage: str, workers: Workers, stored: Stored, console: Console) -> list[str]:
+    """Sweep the packs of one stage's ``work`` into the store."""
+    done = len(work.trials) - work.pending
+    note = f", {done} of them stored already" if done else ""
+    what = work.spec.name if stage == "grid" else stage
+    where = f"; rows go to {stored.store.location}" if stage == "grid" else ""
+    if work.trials:
+        console.print(
+            f"{what}: {len(work.trials)} trials of {work.task.name}{note}{where}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if work.pending and stage == "grid":
         console.print(f"engine: {engine_text(work)}", highlight=False, soft_wrap=True)
-    logger.info("start: %d trials, %d stored, %s, %s", len(work.trials), stored, workers, work.engine)
+    logger.info(
+        "%s: start: %d trials, %d stored, %s, %s", stage, len(work.trials), done, workers, work.engine
+    )
     started = time.monotonic()
-    with ProgressLine(console, len(work.trials), stored) as line:
+    with ProgressLine(console, len(work.trials), done, stage) as line:
 
         def on_finished(finished: Finished) -> None:
-            store.append(finished.rows, finished.curves)
+            stored.append(finished)
             line.update(row["status"] for row in finished.rows)
             for row in finished.rows:
                 logger.info("%s %s lr=%g %s", row["trial_id"], row["label"], row["lr"], row["status"])
@@ -138,21 +177,20 @@ def _run_packs(work: Plan, workers: Workers, store: Store, console: Console) -> 
     seconds = time.monotonic() - started
     if work.pending:
         console.print(f"{work.pending} trials in {seconds:.0f} s", highlight=False)
-    logger.info("end: %d trials in %.1f s", work.pending, seconds)
+    logger.info("%s: end: %d trials in %.1f s", stage, work.pending, seconds)
     return problems
 
 
-def _conclude(work: Plan, store: Store, problems: list[str]) -> Outcome:
-    planned = {trial.trial_id for trial in work.trials}
-    rows = store.rows()
-    rows = rows[rows["trial_id"].isin(planned)].reset_index(drop=True)
+def _conclude(trials: Sequence[Trial], store: Store, problems: list[str], notes: list[str]) -> Outcome:
+    rows = asked_for(store.rows(), trials)
     broken = rows[rows["status"] == "failed"]
     failed = [
         f"{row.trial_id} {row.label} lr={row.lr:g} seed={row.seed}: {row.reason}"
         for row in broken.itertuples(index=False)
     ]
     summary, files = write_report(rows, store)
-    return Outcome(rows, summary, problems + failed, len(planned) - len(rows), store.location, files)
+    missing = len(trials) - len(rows)
+    return Outcome(rows, summary, problems + failed, missing, store.location, files, notes)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,6 +16,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from studies.estimate import Estimate
     from studies.plan import Plan
+    from studies.replay import Replay
 
 WIDTH_OFF_SCREEN = 120
 
@@ -109,8 +110,20 @@ def print_failures(console: Console, failed: Sequence[str], missing: int) -> Non
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def print_plan(console: Console, plan: Plan, cost: Estimate) -> None:
-    """Print what is planned and what it will take."""
+def print_replay(console: Console, replay: Replay) -> None:
+    """Print stored and new numbers beside each other, and whether they are equal."""
+    rows = [
+        [f"{value:.9g}" if isinstance(value, float) else str(value) for value in row[:3]]
+        + ["yes" if row[4] else f"no (tolerance {row[3]:g})"]
+        for row in replay.table.itertuples(index=False)
+    ]
+    console.print(table(("", "stored", "new", "equal"), rows))
+    word = "equal" if replay.equal else "not equal"
+    console.print(f"{replay.trial_id} ({replay.how}): {word}", highlight=False, soft_wrap=True)
+
+
+def print_plan(console: Console, plan: Plan, cost: Estimate, later: Mapping[str, str]) -> None:
+    """Print what is planned, what it will take, and what is chosen ``later``."""
     labels = Counter(trial.label for trial in plan.trials)
     console.print(table((f"optimizers of {plan.spec.name}", "trials"), labels.items()))
     workers = f"{cost.workers} worker{'s' * (cost.workers != 1)}" if cost.workers else "this process"
@@ -122,6 +135,7 @@ def print_plan(console: Console, plan: Plan, cost: Estimate) -> None:
         "time": f"about {duration(cost.seconds)} with {workers}",
         "memory": f"about {filesize.decimal(cost.memory)}",
         "disk": f"about {filesize.decimal(cost.disk)}",
+        **later,
     }
     console.print(table(("in all", ""), rows.items()))
 

@@ -26,7 +26,8 @@ from robustness.training.settings import Schedule
 from studies import yamlfile
 from studies.entries import OptimizerEntry, entry_problems
 from studies.errors import SpecError
-from studies.grids import Grid, LogRange, Strict, Text, seed_list
+from studies.grids import MAX_POINTS, Grid, LogRange, Strict, Text, seed_list
+from studies.growth import Extend, growth_problems, read_extend
 from studies.parts import Budget, ScheduleKeys, TaskSpec, folder_name, read_schedule
 from studies.problems import Location, Problem, describe, nearest, one_line, one_of, raise_all
 
@@ -64,6 +65,10 @@ class StudySpec(Strict):
         seeds: A number of seeds (0 to n - 1), or a list; held as the seeds themselves.
         grid: The axes that all optimizers share.
         optimizers: What is compared, under registered names, or under any other with ``optimizer: name``.
+        extend: ``true``, or ``{decades: …}`` (default 3): after the grid, learning rates are added, one cell at a
+            time and with the same spacing, until every label's best cell has two on either side, or so many
+            decades are added to a side.
+        confirm: Fresh seeds (1000 and on) that are run at every label's validation-best cell after all that.
 
     Example:
         >>> spec = StudySpec(
@@ -84,6 +89,8 @@ class StudySpec(Strict):
     seeds: Annotated[tuple[int, ...], BeforeValidator(seed_list)] = (0,)
     grid: Grid
     optimizers: Annotated[dict[Text, OptimizerEntry], Field(min_length=1), BeforeValidator(_entries)]
+    extend: Annotated[Extend | None, BeforeValidator(read_extend)] = None
+    confirm: Annotated[int, Field(strict=True, ge=0, le=MAX_POINTS)] = 0
 
     _folder: Path | None = PrivateAttr(default=None)
     _source: str = PrivateAttr(default="study")
@@ -110,19 +117,25 @@ class StudySpec(Strict):
                 problem._replace(location=("optimizers", key, *problem.location))
                 for problem in entry_problems(key, entry, self.grid)
             ]
-        if not problems and self.count() > MAX_TRIALS:
+        if not problems:
+            problems += growth_problems(self.extend, self.confirm, self.grid, self.optimizers)
+        if not problems and self.count() + self.count_confirm() > MAX_TRIALS:
             rule = f"trials; a study may have at most {MAX_TRIALS}"
-            problems.append(Problem(("grid",), self.count(), rule))
+            problems.append(Problem(("grid",), self.count() + self.count_confirm(), rule))
         raise_all(problems)
         return self
 
     def count(self) -> int:
-        """Return the number of trials."""
+        """Return the number of trials of the grid."""
         cells = sum(
             entry.count() * len(entry.rates(self.grid)) * len(entry.decays(self.grid))
             for entry in self.optimizers.values()
         )
         return cells * len(self.grid.grad_scale) * len(self.seeds)
+
+    def count_confirm(self) -> int:
+        """Return the number of trials that confirm selected cells."""
+        return self.confirm * sum(entry.count() for entry in self.optimizers.values())
 
     def to_yaml(self) -> str:
         """Return a study file that says the same, with every default written out."""
@@ -159,6 +172,11 @@ class StudySpec(Strict):
         spec._folder, spec._source = folder, source
         return spec
 
+    @property
+    def file(self) -> Path | None:
+        """The file that this study was read from; None for a preset and for a study from Python."""
+        return None if self._folder is None else self._folder / Path(self._source).name
+
     def load_task(self) -> Task:
         """Make the task; a user's own module may lie beside the study's file.
 
@@ -182,6 +200,7 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("schedule",): ScheduleKeys,
         ("grid",): Grid,
         ("grid", "lr"): LogRange,
+        ("extend",): Extend,
     }
     return {location: list(model.model_fields) for location, model in models.items()}
 
@@ -198,13 +217,16 @@ def _on_path(folder: Path | None) -> Iterator[None]:
                 sys.path.remove(entry)
 
 
-def study_name(text: str) -> str | None:
+def study_name(text: str, source: str = "study") -> str | None:
     """Return the name in a study's YAML without checking the study, or None if it has none.
 
     Raises:
-        SpecError: If ``text`` is no YAML mapping.
+        SpecError: If ``text`` is no YAML mapping; the message begins with ``source``.
     """
-    name = yamlfile.parse(text).get("name")
+    try:
+        name = yamlfile.parse(text).get("name")
+    except SpecError as error:
+        raise SpecError(one_line(f"{source}: {error}")) from None
     return name if isinstance(name, str) else None
 
 

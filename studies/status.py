@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from studies.results import open_existing
-from studies.spec import StudySpec
-from studies.trials import in_study, planned_cells
+from studies.asked import read_asked
 
 STATUSES = ["completed", "diverged", "failed"]
 
@@ -24,11 +22,9 @@ def status(location: str | Path) -> pd.DataFrame:
         StoreError: If the folder holds no study.
         SpecError: If the study file in it is not valid.
     """
-    store = open_existing(location)
-    spec = StudySpec.from_text(store.read_study() or "", source=f"{location}/study.yaml")
-    planned = planned_cells(spec)["label"].value_counts(sort=False) * len(spec.seeds)
-    rows = in_study(store.rows(), spec)
-    counts = pd.crosstab(rows["label"], rows["status"])
+    asked = read_asked(location)
+    planned = pd.Series(asked.planned, dtype="int64")
+    counts = pd.crosstab(asked.rows["label"], asked.rows["status"])
     counts = counts.reindex(index=planned.index, columns=STATUSES, fill_value=0)
     counts.insert(0, "planned", planned)
     counts["missing"] = counts["planned"] - counts[STATUSES].sum(axis=1)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from robustness.tasks import Task
 from robustness.training.settings import TrialSettings
 from studies.errors import SpecError
 from studies.parts import TaskSpec
 from studies.spec import StudySpec
+from studies.taskfile import Identified
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class Trial:
     settings: TrialSettings
 
 
-class _Cell(NamedTuple):
+class Cell(NamedTuple):
+    """A trial without its seed and what all trials of a study share."""
+
     label: str
     optimizer: str
     hyperparameters: Mapping[str, Any]
@@ -72,7 +74,7 @@ def planned_cells(spec: StudySpec) -> pd.DataFrame:
     return pd.DataFrame(records, columns=CELL).astype(dict.fromkeys(CELL[1:], float))
 
 
-def expand(spec: StudySpec, task: Task) -> list[Trial]:
+def expand(spec: StudySpec, task: Identified) -> list[Trial]:
     """Return the trials of ``spec``.
 
     Replicates come one after the other: the seed varies slowest, then the optimizer in the order of the file,
@@ -80,15 +82,34 @@ def expand(spec: StudySpec, task: Task) -> list[Trial]:
 
     Args:
         spec: The study.
-        task: Its task, loaded; it knows a trial's number of steps.
+        task: Its task; it knows a trial's number of steps.
 
     Raises:
         SpecError: If two of the study's optimizers mean the same training run.
     """
-    cells = list(_cells(spec, task.steps(spec.budget.epochs, spec.budget.batch_size)))
     labels: dict[str, str] = {}
+    trials = trials_at(spec, task, grid_cells(spec, task), spec.seeds, "grid")
+    for trial in trials:
+        if trial.trial_id in labels:
+            raise SpecError(
+                f"optimizers: {labels[trial.trial_id]} and {trial.label}: are the same training runs (as at "
+                f"lr {trial.settings.hyperparameters['lr']:g}); each may be in a study once"
+            )
+        labels[trial.trial_id] = trial.label
+    return trials
+
+
+def grid_cells(spec: StudySpec, task: Identified) -> list[Cell]:
+    """Return the cells of the grid of ``spec``, in the order of ``expand``."""
+    return list(_cells(spec, task.steps(spec.budget.epochs, spec.budget.batch_size)))
+
+
+def trials_at(
+    spec: StudySpec, task: Identified, cells: Sequence[Cell], seeds: Iterable[int], role: str
+) -> list[Trial]:
+    """Return the trials at ``cells``, one replicate after the other."""
     trials = []
-    for seed in spec.seeds:
+    for seed in seeds:
         for cell in cells:
             settings = TrialSettings(
                 optimizer=cell.optimizer,
@@ -99,18 +120,11 @@ def expand(spec: StudySpec, task: Task) -> list[Trial]:
                 batch_size=spec.budget.batch_size,
                 schedule=spec.schedule,
             )
-            identity = trial_id(task, settings)
-            if identity in labels:
-                raise SpecError(
-                    f"optimizers: {labels[identity]} and {cell.label}: are the same training runs (as at "
-                    f"lr {cell.hyperparameters['lr']:g}); each may be in a study once"
-                )
-            labels[identity] = cell.label
-            trials.append(Trial(identity, spec.name, spec.task, cell.label, "grid", settings))
+            trials.append(Trial(trial_id(task, settings), spec.name, spec.task, cell.label, role, settings))
     return trials
 
 
-def _cells(spec: StudySpec, total_steps: int) -> Iterator[_Cell]:
+def _cells(spec: StudySpec, total_steps: int) -> Iterator[Cell]:
     for key, entry in spec.optimizers.items():
         rates, decays = entry.rates(spec.grid), entry.decays(spec.grid)
         for variant in entry.variants(key):
@@ -119,10 +133,10 @@ def _cells(spec: StudySpec, total_steps: int) -> Iterator[_Cell]:
                 for decay in decays:
                     for rate in rates:
                         values = {"lr": rate, "weight_decay": decay, **fixed}
-                        yield _Cell(variant.label, variant.optimizer, values, scale)
+                        yield Cell(variant.label, variant.optimizer, values, scale)
 
 
-def trial_id(task: Task, settings: TrialSettings) -> str:
+def trial_id(task: Identified, settings: TrialSettings) -> str:
     """Return the first 16 hexadecimal digits of SHA-256 over the canonical JSON of a training run.
 
     Canonical: sorted keys, no spaces, hyperparameters as floats. It holds the task's name, options and

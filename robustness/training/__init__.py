@@ -1,6 +1,6 @@
 """Training: settings of a trial, one trial at a time, many as a pack, and the choice between the two."""
 
-from robustness.training.engine import ENGINES, Engine, choose
+from robustness.training.engine import ENGINES, Engine, choose, processor
 from robustness.training.pack import PackTrainer, blocks, signature
 from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.results import CurvePoint, TrialResult
@@ -19,6 +19,7 @@ __all__ = [
     "choose",
     "keep_freed_memory",
     "one_thread",
+    "processor",
     "signature",
     "train",
 ]

@@ -221,7 +221,7 @@ def _memory(device: str) -> int:
 
 
 def _cache_path(task: Task, settings: TrialSettings, device: str, wanted: str) -> Path:
-    machine = torch.cuda.get_device_name() if device == "cuda" else [_processor(), os.cpu_count()]
+    machine = torch.cuda.get_device_name() if device == "cuda" else [processor(), os.cpu_count()]
     identity = [task.name, task.version, repr(task.options), settings.optimizer, settings.batch_size, wanted]
     identity += [machine, torch.__version__, __version__, _code(task)]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
@@ -229,13 +229,14 @@ def _cache_path(task: Task, settings: TrialSettings, device: str, wanted: str) -
     return home / "robustness" / "engines" / f"{digest}.json"
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return the processor's model; on Linux ``platform`` does not know it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return next((line for line in lines if line.startswith("model name")), platform.machine())
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
 
 
 def _code(task: Task) -> str:

@@ -1,0 +1,133 @@
+"""Training one stored trial again, to see whether its numbers come back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from robustness.training import Engine
+from studies.errors import InputError, StoreError
+from studies.plan import Pack
+from studies.problems import nearest
+from studies.results import Store, open_existing
+from studies.spec import StudySpec
+from studies.stages import Stage, stages
+from studies.trials import Trial
+from studies.worker import Runner
+
+COMPARED = {
+    "status": "words",
+    "stopped_step": "words",
+    "init_loss": "loss",
+    "train_loss": "loss",
+    "train_accuracy": "accuracy",
+    "val_loss": "loss",
+    "val_accuracy": "accuracy",
+    "test_loss": "loss",
+    "test_accuracy": "accuracy",
+}
+LOSS_TOLERANCE = 0.02
+"""Relative. Trained alone, a trial of a fused pack is rounded otherwise, and rounding grows over the steps."""
+ACCURACY_TOLERANCE = 0.01
+SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A stored trial beside its repetition.
+
+    Attributes:
+        trial_id: The trial's whole id.
+        table: Columns ``number``, ``stored``, ``new``, ``tolerance`` and ``equal``, a row for each number.
+        how: With which engine and on which device it was repeated.
+    """
+
+    trial_id: str
+    table: pd.DataFrame
+    how: str
+
+    @property
+    def equal(self) -> bool:
+        """Whether all numbers came back within their tolerance."""
+        return bool(self.table["equal"].all())
+
+
+def replay(location: str | Path, prefix: str) -> Replay:
+    """Train a stored trial of the study in a folder again, alone, and compare; nothing is stored.
+
+    It is trained by the engine and on the device that it had, where this machine has it. What was trained one
+    by one on the same kind of device must come back to the last digit. What was trained in a pack, or on
+    another kind of device, is rounded otherwise: then status and stopped step must be the same, losses agree to
+    2 % and accuracies to 1 percentage point.
+
+    The task is made as ``run`` makes it: a study that names a function of a user's own has it imported, from the
+    current folder or the usual path, and called.
+
+    Args:
+        location: The study's folder.
+        prefix: A trial's id, or enough of its beginning to tell it from others.
+
+    Raises:
+        StoreError: If the folder holds no study.
+        InputError: If no one trial of the study has an id that begins so.
+        SpecError: If the study in the folder is not valid, or its task cannot be made.
+    """
+    store = open_existing(location)
+    rows = store.rows()
+    row = _row(rows, prefix, store)
+    spec = StudySpec.from_text(store.read_study() or "", f"{store.location}/study.yaml", Path.cwd())
+    task = spec.load_task()
+    trial = _trial(stages(spec, task, lambda: rows), row["trial_id"], store)
+    device = row["device"] if row["device"] == "cpu" or torch.cuda.is_available() else "cpu"
+    engine = "fused" if row["engine"] == "fused" else "sequential"
+    runner = Runner(task, device, Engine(engine, 1, False, {}))
+    finished = [new for part in runner.run(Pack("replay", (trial,))) for new in part.rows]
+    exact = engine == finished[0]["engine"] == "sequential" and device == row["device"]
+    return Replay(trial.trial_id, _compared(row, finished[0], exact), f"{finished[0]['engine']}, {device}")
+
+
+def _row(rows: pd.DataFrame, prefix: str, store: Store) -> dict[str, Any]:
+    found = rows[rows["trial_id"].str.startswith(prefix)]
+    if len(found) == 1 and prefix:
+        return {str(name): value for name, value in found.iloc[0].items()}
+    if found.empty:
+        hint = nearest(prefix, rows["trial_id"])
+        raise InputError(f"{prefix!r}: no trial in {store.location} has an id that begins so{hint}")
+    some = ", ".join(found["trial_id"].head(SHOWN))
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    raise InputError(f"{prefix!r}: must begin the id of one trial, but fits {some}{more}")
+
+
+def _trial(planned: Iterable[Stage], trial_id: str, store: Store) -> Trial:
+    """Return the trial of that id among those that the study in the folder asks for."""
+    for stage in planned:
+        for trial in stage.trials:
+            if trial.trial_id == trial_id:
+                return trial
+    raise StoreError(
+        f"{trial_id}: is stored, but {store.location}/study.yaml, or its task as it is now, no longer means it"
+    )
+
+
+def _compared(stored: dict[str, Any], new: dict[str, Any], exact: bool) -> pd.DataFrame:
+    tolerances = {"words": 0.0, "loss": LOSS_TOLERANCE, "accuracy": ACCURACY_TOLERANCE}
+    records = []
+    for name, kind in COMPARED.items():
+        before, after = (None if pd.isna(value) else value for value in (stored[name], new.get(name)))
+        tolerance = 0.0 if exact else tolerances[kind]
+        records.append((name, before, after, tolerance, _equal(before, after, tolerance, kind)))
+    return pd.DataFrame(records, columns=["number", "stored", "new", "tolerance", "equal"], dtype=object)
+
+
+def _equal(before: Any, after: Any, tolerance: float, kind: str) -> bool:
+    if before is None or after is None or kind == "words":
+        return bool(before == after)
+    if kind == "loss":
+        return math.isclose(before, after, rel_tol=tolerance, abs_tol=0.0)
+    return abs(before - after) <= tolerance

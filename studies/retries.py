@@ -1,0 +1,49 @@
+"""Trials that are to be trained once more: they count as not stored until they are stored again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from studies.errors import InputError
+from studies.results import Store
+from studies.worker import Finished
+
+RETRIED = ("failed", "diverged")
+
+
+class Stored:
+    """What a run finds in its store, less the trials that it is to train again.
+
+    Args:
+        store: The study's store.
+        retry: Among ``failed`` and ``diverged``; the stored trials of these statuses are trained again.
+
+    Raises:
+        InputError: If ``retry`` holds another word.
+    """
+
+    def __init__(self, store: Store, retry: Sequence[str] = ()) -> None:
+        for status in retry:
+            if status not in RETRIED:
+                raise InputError(f"--retry: {status}: must be {' or '.join(RETRIED)}")
+        self.store = store
+        self.again: set[str] = set()
+        if retry:
+            rows = store.rows()
+            self.again = set(rows.loc[rows["status"].isin(list(retry)), "trial_id"])
+
+    def trial_ids(self) -> set[str]:
+        """Return the ids of the trials that need not run."""
+        return self.store.trial_ids() - self.again
+
+    def rows(self) -> pd.DataFrame:
+        """Return the rows of the trials that need not run."""
+        rows = self.store.rows()
+        return rows[~rows["trial_id"].isin(self.again)]
+
+    def append(self, finished: Finished) -> None:
+        """Store finished trials; they are done now."""
+        self.store.append(finished.rows, finished.curves)
+        self.again -= {row["trial_id"] for row in finished.rows}

@@ -1,0 +1,157 @@
+"""A study's stages: its grid, extensions of it until the best cells lie inside, fresh seeds at the best cells.
+
+Every stage but the first follows from the study and the rows of the stages before it, and from nothing else: so a
+study that was killed goes on with the very trials that it would have had, and readers know them without a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import pandas as pd
+
+from analysis import selected_cells
+from studies.growth import Reach, extension_notes, fresh_seeds
+from studies.spec import StudySpec
+from studies.taskfile import Identified
+from studies.trials import Cell, Trial, expand, grid_cells, trials_at
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Trials that are known at the same time.
+
+    Attributes:
+        name: ``grid``, ``extension 1``, …, ``confirmation``.
+        trials: What is trained.
+        notes: What is to be said of it, a line each.
+    """
+
+    name: str
+    trials: tuple[Trial, ...]
+    notes: tuple[str, ...] = ()
+
+
+def stages(
+    spec: StudySpec,
+    task: Identified,
+    read: Callable[[], pd.DataFrame],
+    grid: Sequence[Trial] | None = None,
+) -> Iterator[Stage]:
+    """Yield the stages of ``spec``, each when those before it are complete; stop where one is not.
+
+    - The grid.
+    - With ``extend``, as often as needed: for every label whose best cell has fewer than two learning rates
+      beyond it on a side, those that are missing there, at all weight decays, gradient scales and seeds.
+      Labels are extended one by one: S is taken within 1.5 decades of each one's own best, so what one needs
+      more of does not bear on another.
+    - With ``confirm: N``, N fresh seeds at each label's best cell.
+
+    Args:
+        spec: The study.
+        task: Its task.
+        read: Returns the stored rows; called between stages.
+        grid: The trials of the first stage, where they are known already.
+    """
+    planned = list(grid if grid is not None else expand(spec, task))
+    yield Stage("grid", tuple(planned))
+    if not (spec.extend or spec.confirm):
+        return
+    cells = grid_cells(spec, task)
+    reaches = _reaches(spec)
+    for number in count(1):
+        best = _best(read(), planned)
+        if best is None:
+            return
+        new, notes = _extension(cells, reaches, best["lr"], spec)
+        if not notes:
+            break
+        trials = trials_at(spec, task, new, spec.seeds, "grid")
+        cells, planned = cells + new, planned + trials
+        yield Stage(f"extension {number}", tuple(trials), tuple(notes))
+    best = _best(read(), planned)
+    if spec.confirm and best is not None:
+        chosen = [cell for cell in cells if _is_best(cell, best)]
+        seeds = fresh_seeds(spec.seeds, spec.confirm)
+        yield Stage("confirmation", tuple(trials_at(spec, task, chosen, seeds, "confirm")))
+
+
+def after_the_grid(spec: StudySpec) -> dict[str, str]:
+    """Say what follows the grid, by the name of its key in the study file; which cells, only the rows can say."""
+    said = {}
+    if spec.extend:
+        bound = f"{spec.extend.decades:g} decades"
+        said["extend"] = f"chosen after the grid: learning rates beyond an edge, up to {bound} a side"
+    if spec.confirm:
+        number = spec.count_confirm()
+        said["confirm"] = (
+            f"{number} trials, chosen after the grid: {spec.confirm} fresh seeds at each best cell"
+        )
+    return said
+
+
+def asked_for(rows: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
+    """Return the rows of ``trials``: what a study no longer asks for is hidden, never deleted.
+
+    What a row says of study, label and role is what the study says now: the same training run may have been
+    stored under another label, or as the confirmation of a cell whose seed is in the grid by now.
+
+    Args:
+        rows: Stored rows, one per trial, with the columns of ``studies.results.ROW_SCHEMA``.
+        trials: Planned ones.
+    """
+    named = [(trial.trial_id, trial.study, trial.label, trial.role) for trial in trials]
+    planned = pd.DataFrame(named, columns=["trial_id", "study", "label", "role"], dtype="str")
+    kept = rows.drop(columns=["study", "label", "role"]).merge(planned, on="trial_id")
+    order = ["task", "label", "role", "grad_scale", "weight_decay", "lr", "seed", "trial_id"]
+    return kept[list(rows.columns)].sort_values(order, ignore_index=True)
+
+
+def _reaches(spec: StudySpec) -> dict[str, Reach]:
+    if spec.extend is None:
+        return {}
+    return {
+        variant.label: Reach(entry, spec.grid, spec.extend.decades)
+        for key, entry in spec.optimizers.items()
+        for variant in entry.variants(key)
+    }
+
+
+def _best(rows: pd.DataFrame, planned: Sequence[Trial]) -> pd.DataFrame | None:
+    """Return the validation-best cell of each label, or None as long as a planned trial has no row."""
+    found = asked_for(rows, planned)
+    if len(found) < len(planned):
+        return None
+    best = selected_cells(found)
+    return best[best["seeds"] > 0].set_index("label")
+
+
+def _extension(
+    cells: Sequence[Cell], reaches: Mapping[str, Reach], best: pd.Series, spec: StudySpec
+) -> tuple[list[Cell], list[str]]:
+    """Return the cells to add to the ``cells`` there are, and what is to be said."""
+    new: list[Cell] = []
+    notes: list[str] = []
+    for label, reach in reaches.items():
+        if label not in best.index or spec.extend is None:
+            continue
+        sides = reach.extend(best[label])
+        notes += extension_notes(label, best[label], sides, spec.extend.decades)
+        own = [cell for cell in cells if cell.label == label]
+        here = [cell for cell in own if cell.hyperparameters["lr"] == best[label]]
+        for rate in (rate for added in sides.values() for rate in added):
+            new += [cell._replace(hyperparameters={**cell.hyperparameters, "lr": rate}) for cell in here]
+    return new, notes
+
+
+def _is_best(cell: Cell, best: pd.DataFrame) -> bool:
+    values = cell.hyperparameters
+    return (
+        cell.label in best.index
+        and bool(np.isclose(cell.grad_scale, 1.0, rtol=1e-9, atol=0))
+        and values["lr"] == best.loc[cell.label, "lr"]
+        and values["weight_decay"] == best.loc[cell.label, "weight_decay"]
+    )

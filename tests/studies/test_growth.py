@@ -1,0 +1,123 @@
+"""How a grid grows: which learning rates are added, on which side, up to where."""
+
+import pytest
+
+from studies.errors import SpecError
+from studies.growth import Reach, beyond, extension_notes, fresh_seeds
+from studies.spec import StudySpec
+
+
+def study(**changes):
+    given = {
+        "name": "s",
+        "task": "digits-mlp",
+        "budget": {"epochs": 1, "batch_size": 64},
+        "grid": {"lr": {"decades": 4, "points": 9}, "weight_decay": [0]},
+        "optimizers": {"sgd": {"lr": 1e-2}},
+    }
+    return StudySpec(**{**given, **changes})
+
+
+def reach(decades=3.0, **changes):
+    spec = study(**changes)
+    return Reach(spec.optimizers["sgd"], spec.grid, decades)
+
+
+def test_a_range_goes_on_as_a_wider_one_with_the_same_centre_would():
+    narrow, wide = study(), study(grid={"lr": {"decades": 10, "points": 21}, "weight_decay": [0]})
+    entry = narrow.optimizers["sgd"]
+    above = list(beyond(entry, narrow.grid, upper=True, decades=3))
+    below = list(beyond(entry, narrow.grid, upper=False, decades=3))
+    rates = wide.optimizers["sgd"].rates(wide.grid)
+    assert (*reversed(below), *entry.rates(narrow.grid), *above) == rates  # bit for bit
+
+
+def test_a_list_goes_on_by_the_ratio_of_its_two_outermost_rates():
+    spec = study(optimizers={"sgd": {"lr": [0.4, 0.01, 0.1]}})
+    entry = spec.optimizers["sgd"]
+    assert list(beyond(entry, spec.grid, upper=True, decades=2)) == [
+        1.6,
+        6.4,
+        25.6,
+    ]  # 102.4 is 2.4 decades off
+    assert list(beyond(entry, spec.grid, upper=False, decades=2)) == [1e-3, 1e-4]
+
+
+def test_the_ends_of_floats_are_a_bound_too():
+    spec = study(optimizers={"sgd": {"lr": [1e300, 1e306]}})
+    entry = spec.optimizers["sgd"]
+    assert list(beyond(entry, spec.grid, upper=True, decades=100)) == []
+    spec = study(
+        grid={"lr": {"decades": 2, "points": 3}, "weight_decay": [0]}, optimizers={"sgd": {"lr": 1e307}}
+    )
+    assert list(beyond(spec.optimizers["sgd"], spec.grid, upper=True, decades=100)) == []
+
+
+@pytest.mark.parametrize(
+    ("best", "expected"),
+    [
+        (1.0, {True: [3.16228, 10.0]}),
+        (0.316228, {True: [3.16228]}),
+        (0.1, {}),
+        (1e-4, {False: [3.16228e-5, 1e-5]}),
+    ],
+)
+def test_so_much_is_added_that_two_rates_lie_beyond_the_best(best, expected):
+    assert reach().extend(best) == expected
+
+
+def test_both_sides_are_extended_where_both_are_near_and_the_bound_is_said_once():
+    both = reach(decades=1, grid={"lr": {"decades": 2, "points": 3}, "weight_decay": [0]})
+    assert both.extend(1e-2) == {False: [1e-4], True: [1.0]}
+    assert both.rates == [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    assert both.extend(1.0) == {True: []}
+    assert both.extend(1.0) == {}
+
+
+def test_what_is_done_is_said_in_a_line_a_side():
+    lines = extension_notes("sgd", 0.1, {False: [0.01, 0.001], True: []}, 3.0)
+    assert lines == [
+        "extend: sgd: best lr 0.1 lies within 2 cells of the lower edge: adding lr 0.01, 0.001",
+        "extend: sgd: best lr 0.1 lies within 2 cells of the upper edge, and the bound of 3 decades is reached",
+    ]
+
+
+def test_fresh_seeds_are_none_of_the_grids():
+    assert fresh_seeds((0, 1, 2), 3) == (1000, 1001, 1002)
+    assert fresh_seeds((1000, 1002), 3) == (1001, 1003, 1004)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"extend": 3}, "extend: 3: must be a mapping"),
+        ({"extend": {"decade": 3}}, "extend.decade: 3: unknown key; allowed: decades"),
+        ({"extend": {"decades": 0}}, "extend.decades: 0: must be greater than 0"),
+        ({"confirm": -1}, "confirm: -1: must be greater than or equal to 0"),
+        ({"confirm": True}, "confirm: True: must be"),
+        (
+            {
+                "confirm": 2,
+                "grid": {"lr": [1, 2], "weight_decay": [0], "grad_scale": [10]},
+                "optimizers": {"sgd": {}},
+            },
+            "confirm: 2: needs 1 among grid.grad_scale",
+        ),
+        (
+            {"extend": True, "optimizers": {"sgd": {"lr": [0.1]}}},
+            r"optimizers.sgd.lr: \(0.1,\): must be at least two learning rates",
+        ),
+        ({"confirm": 10_000, "optimizers": {"smes": {"lr": 1, "exponent": [i / 1e3 for i in range(200)]}}},
+         "2001800: trials; a study may have at most 1000000"),
+    ],
+)  # fmt: skip
+def test_a_wrong_way_to_grow_is_refused(changes, message):
+    with pytest.raises(SpecError, match=message):
+        study(**changes)
+
+
+def test_the_written_study_says_the_same():
+    spec = study(extend=True, confirm=2)
+    assert spec.extend.decades == 3.0
+    assert StudySpec.from_text(spec.to_yaml(), "s") == spec
+    assert study(extend=False) == study()
