@@ -13,6 +13,8 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from studies.checkpoints import checkpoints
+from studies.cluster import check_address
 from studies.errors import InputError, StoreError
 from studies.plan import Plan, plan
 from studies.progress import ProgressLine
@@ -91,6 +93,8 @@ def run(
     """
     spec = study if isinstance(study, StudySpec) else load_spec(study)
     places = workplace(workers, address, device)
+    if places.count == 0 and spec.budget.time_limit is not None:
+        raise InputError("--workers: 0: only a worker can be stopped at budget.time_limit: give 1 or more")
     store = open_store(spec, out)
     work = plan(spec, store.trial_ids(), device=places.device, engine=engine)
     store.write_study(spec.to_yaml())
@@ -109,6 +113,7 @@ def workplace(workers: int | None, address: str | None, device: str) -> Workers:
         raise InputError(f"--workers: {workers}: must be 0 (in this process, without Ray) or more")
     if workers == 0 and address is not None:
         raise InputError("--workers: 0: runs without Ray, so it cannot go with --address")
+    check_address(address)
     return Workers(workers, address, resolve_device(device))
 
 
@@ -124,16 +129,24 @@ def _run_packs(work: Plan, workers: Workers, store: Store, console: Console) -> 
     if work.pending:
         console.print(f"engine: {engine_text(work)}", highlight=False, soft_wrap=True)
     logger.info("start: %d trials, %d stored, %s, %s", len(work.trials), stored, workers, work.engine)
+
+    def notice(text: str) -> None:
+        logger.warning(text)
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    saved = checkpoints(work.spec, store)
     started = time.monotonic()
     with ProgressLine(console, len(work.trials), stored) as line:
 
         def on_finished(finished: Finished) -> None:
             store.append(finished.rows, finished.curves)
+            if saved is not None:
+                saved.drop(finished.checkpoints)
             line.update(row["status"] for row in finished.rows)
             for row in finished.rows:
                 logger.info("%s %s lr=%g %s", row["trial_id"], row["label"], row["lr"], row["status"])
 
-        problems = sweep(work, workers, on_finished)
+        problems = sweep(work, workers, on_finished, checkpoints=saved, notice=notice)
     seconds = time.monotonic() - started
     if work.pending:
         console.print(f"{work.pending} trials in {seconds:.0f} s", highlight=False)

@@ -27,7 +27,7 @@ from studies import yamlfile
 from studies.entries import OptimizerEntry, entry_problems
 from studies.errors import SpecError
 from studies.grids import Grid, LogRange, Strict, Text, seed_list
-from studies.parts import Budget, ScheduleKeys, TaskSpec, folder_name, read_schedule
+from studies.parts import Budget, Resources, Saving, ScheduleKeys, TaskSpec, folder_name, read_schedule
 from studies.problems import Location, Problem, describe, nearest, one_line, one_of, raise_all
 
 __all__ = ["SpecError", "StudySpec", "TaskSpec", "load_spec", "presets", "study_name"]
@@ -64,6 +64,8 @@ class StudySpec(Strict):
         seeds: A number of seeds (0 to n - 1), or a list; held as the seeds themselves.
         grid: The axes that all optimizers share.
         optimizers: What is compared, under registered names, or under any other with ``optimizer: name``.
+        resources: What a worker takes of a cluster.
+        checkpoint: When long trials are saved; never, unless given.
 
     Example:
         >>> spec = StudySpec(
@@ -84,6 +86,8 @@ class StudySpec(Strict):
     seeds: Annotated[tuple[int, ...], BeforeValidator(seed_list)] = (0,)
     grid: Grid
     optimizers: Annotated[dict[Text, OptimizerEntry], Field(min_length=1), BeforeValidator(_entries)]
+    resources: Resources = Resources.model_validate({})
+    checkpoint: Saving | None = None
 
     _folder: Path | None = PrivateAttr(default=None)
     _source: str = PrivateAttr(default="study")
@@ -159,6 +163,11 @@ class StudySpec(Strict):
         spec._folder, spec._source = folder, source
         return spec
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the study's file lies, with a user's own modules beside it."""
+        return self._folder
+
     def load_task(self) -> Task:
         """Make the task; a user's own module may lie beside the study's file.
 
@@ -182,6 +191,8 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("schedule",): ScheduleKeys,
         ("grid",): Grid,
         ("grid", "lr"): LogRange,
+        ("resources",): Resources,
+        ("checkpoint",): Saving,
     }
     return {location: list(model.model_fields) for location, model in models.items()}
 

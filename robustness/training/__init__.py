@@ -1,5 +1,6 @@
 """Training: settings of a trial, one trial at a time, many as a pack, and the choice between the two."""
 
+from robustness.training.checkpoints import Checkpoint
 from robustness.training.engine import ENGINES, Engine, choose
 from robustness.training.pack import PackTrainer, blocks, signature
 from robustness.training.process import keep_freed_memory, one_thread
@@ -9,6 +10,7 @@ from robustness.training.trial import train
 
 __all__ = [
     "ENGINES",
+    "Checkpoint",
     "CurvePoint",
     "Engine",
     "PackTrainer",
