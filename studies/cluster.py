@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,6 @@ RAY_ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_RESULT_BUFFER_LENGTH": "0",
 }
-LOOPBACK = "127.0.0.1"
 PROBE_SECONDS = 120.0
 
 
@@ -64,14 +63,14 @@ def connected(workers: Workers) -> Iterator[None]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if workers.address is None:
         options |= {"include_dashboard": False, "num_cpus": workers.count, "address": "local"}
-        options["_node_ip_address"] = LOOPBACK
         # workers find a user's own modules where this process does; by the environment that they inherit, since
         # a runtime environment keeps Ray from using the workers that it has started in advance
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     else:
         options["address"] = workers.address
     try:
-        ray.init(**options)
+        with _loopback() if workers.address is None else nullcontext():
+            ray.init(**options)
     except Exception as error:  # Ray raises a different class for every way to fail
         where = workers.address or "this machine"
         raise SweepError(
@@ -83,6 +82,23 @@ def connected(workers: Workers) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """Let Ray listen on the loopback alone, as it does where it does not support clusters.
+
+    Elsewhere it turns 127.0.0.1 into the machine's own address and listens on all of them.
+    """
+    from ray._private import ray_constants
+
+    name, before = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants.ENABLE_RAY_CLUSTER
+    os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        del os.environ[name]
 
 
 def versions() -> dict[str, str]:
