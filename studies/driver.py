@@ -10,6 +10,7 @@ import uuid
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -17,7 +18,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from robustness.tasks import Task
-from robustness.training import Engine
+from robustness.training import Engine, warm_up
 from studies.checkpoints import Checkpoints
 from studies.cluster import carry_modules, differences, versions
 from studies.errors import SweepError
@@ -70,6 +71,7 @@ class _Worker:
             raise VersionsDifferError(different)
         task: Task = ray.get(setup.task)
         self.setup, self.trials, self.used = setup, ray.get(setup.trials), False
+        warm_up()
         self.runner = Runner(task, setup.device, setup.engine, setup.checkpoints)
 
     def run(self, turn: Turn) -> Any:
@@ -155,7 +157,7 @@ class _Collect(tune.Callback):
         self.turns.end(trial.trial_id)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        loss = self.ends.pop(trial.trial_id, None) or _loss(str(trial.get_error()))
+        loss = self.ends.pop(trial.trial_id, None) or _loss(Path(trial.error_file).read_text())
         logger.warning("worker lost (%s): %s", loss.kind, loss.reason)
         if loss.kind == "versions":
             raise VersionsDifferError(loss.reason)

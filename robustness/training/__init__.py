@@ -3,7 +3,7 @@
 from robustness.training.checkpoints import Checkpoint
 from robustness.training.engine import ENGINES, Engine, choose
 from robustness.training.pack import PackTrainer, blocks, signature
-from robustness.training.process import keep_freed_memory, one_thread
+from robustness.training.process import keep_freed_memory, one_thread, warm_up
 from robustness.training.results import CurvePoint, TrialResult
 from robustness.training.settings import Schedule, TrialSettings
 from robustness.training.trial import train
@@ -23,4 +23,5 @@ __all__ = [
     "one_thread",
     "signature",
     "train",
+    "warm_up",
 ]
