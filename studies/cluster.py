@@ -52,7 +52,7 @@ def check_address(address: str | None) -> None:
 
 @contextmanager
 def connected(workers: Workers) -> Iterator[None]:
-    """Start Ray on this machine, or join a cluster, and leave it at the end.
+    """Start Ray on this machine, or join a cluster, and leave it at the end; where it is at hand, use that.
 
     Raises:
         SweepError: If it cannot be started or reached, or a node has other versions than this process.
@@ -60,6 +60,9 @@ def connected(workers: Workers) -> Iterator[None]:
     os.environ.update({name: value for name, value in RAY_ENVIRONMENT.items() if name not in os.environ})
     import ray
 
+    if ray.is_initialized():
+        yield
+        return
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if workers.address is None:
         options |= {"include_dashboard": False, "num_cpus": workers.count, "address": "local"}

@@ -61,7 +61,7 @@ def sweep(
                 on_finished(finished)
         return []
     with connected(workers):
-        from studies.driver import run_turns
+        from studies.actors import run_turns
 
         missing = lacking(work.spec.resources.request(workers.device))
         if missing:

@@ -90,8 +90,10 @@ def measure(trials: int, workers: int) -> list[dict[str, Any]]:
         done, at, held = next(sample for sample in samples if sample[0] >= tenth * trials // 10)
         per_trial = 1e3 * (at - first[1]) / max(done - first[0], 1)
         rows.append({"trials": done, "ms a trial": per_trial, "driver MB": held / 1e6})
-    whole = {"trials": count, "ms a trial": 1e3 * everything / count, "driver MB": samples[-1][2] / 1e6}
-    print(f"with start-up: {whole['ms a trial']:.2f} ms a trial; training: {1e3 * trained / count:.2f} ms of a worker")
+    whole = 1e3 * everything / count
+    rows.append({"trials": f"{count} with start-up", "ms a trial": whole, "driver MB": held / 1e6})
+    alone = 1e3 * trained / count / workers
+    rows.append({"trials": "training itself", "ms a trial": alone, "driver MB": held / 1e6})
     return rows
 
 

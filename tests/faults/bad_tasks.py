@@ -1,4 +1,4 @@
-"""Tasks that raise, hang, return NaN, leak memory or end their process: recorded as that, the other trials complete."""
+"""Tasks that raise, hang, return NaN, leak memory or end their process: recorded as that, all others complete."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import Run, main, workplace
+from harness import Run, main, workplace
 
 import studies
 
@@ -94,7 +94,7 @@ def attempt(folder: Path, kind: str, out: Path) -> tuple[bool, str]:
     study = folder / f"{kind}.yaml"
     study.write_text(STUDY.replace("KIND", kind))
     run = Run(study, out, "--workers", "2", "--engine", "sequential")
-    code, output = run.finish()
+    code, _ = run.finish()
     orphans = run.orphans()
     status, reason = EXPECTED[kind]
     rows = studies.load(out)
@@ -105,7 +105,9 @@ def attempt(folder: Path, kind: str, out: Path) -> tuple[bool, str]:
     found = "; ".join(sorted(set(bad["reason"].dropna())))
     left = f", {len(orphans)} processes left" if orphans else ""
     done = (good["status"] == "completed").sum()
-    return bool(right), f"{kind}: exit code {code}, {done} of 6 good trials completed, bad ones: {found}{left}"
+    return bool(
+        right
+    ), f"{kind}: exit code {code}, {done} of 6 good trials completed, bad ones: {found}{left}"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import Run, difference, main, stored, workplace
+from harness import Run, difference, main, stored, workplace
 
 ARGUMENTS = ("--workers", "2", "--engine", "sequential")
 MOMENTS = (2.0, 20.0)  # seconds after the start: of an undisturbed run's whole length on 2 busy cores

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import Run, difference, kill, main, stored, wait_for, workplace
+from harness import Run, difference, kill, main, stored, wait_for, workplace
 
 ARGUMENTS = ("--workers", "2", "--engine", "sequential")
 TRAINING_SECONDS = 6.0

@@ -1,4 +1,4 @@
-"""Take a node away from a cluster of three in the middle of a sweep, and add one: it completes with the same table."""
+"""Take a node away from a cluster of three in the middle of a sweep, add one: it completes with the same table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import ROOT, Run, difference, main, stored, wait_for, workplace
+from harness import ROOT, Run, difference, main, stored, wait_for, workplace
 
 
 def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
@@ -42,7 +42,10 @@ def attempt(study: Path, out: Path, undisturbed: Path, random: random.Random) ->
     wrong = difference(out, undisturbed) if code == 0 else f"exit code {code}: {output[-300:]}"
     lost = (out / "run.log").read_text().count("worker lost")
     when = "" if running else ", after the end"
-    return wrong is None, f"node lost with {kept} trials stored{when}, {lost} workers lost; {wrong or 'same table'}"
+    return (
+        wrong is None,
+        f"node lost with {kept} trials stored{when}, {lost} workers lost; {wrong or 'same table'}",
+    )
 
 
 if __name__ == "__main__":

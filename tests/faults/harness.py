@@ -141,7 +141,7 @@ def tables(out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def difference(out: Path, undisturbed: Path) -> str | None:
-    """Return how the tables of one study differ from the other's, or that a trial is stored twice; None if all is well."""
+    """Return how two studies' tables differ, or that a trial is stored twice; None if all is well."""
     parts = [pq.read_table(part, columns=["trial_id"]) for part in (out / "rows").glob("*.parquet")]
     ids = [trial for part in parts for trial in part["trial_id"].to_pylist()]
     if len(ids) != len(set(ids)):
@@ -163,7 +163,9 @@ def workplace(study: str = STUDY) -> Iterator[tuple[Path, Path]]:
         yield Path(folder), path
 
 
-def main(description: str, tries: int, attempts: Callable[[int, random.Random], Iterator[tuple[bool, str]]]) -> None:
+def main(
+    description: str, tries: int, attempts: Callable[[int, random.Random], Iterator[tuple[bool, str]]]
+) -> None:
     """Run ``attempts``, a line each, and exit with 1 if one failed."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--tries", type=int, default=tries)

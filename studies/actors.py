@@ -148,7 +148,9 @@ class _Collect(tune.Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         report: Report = result.pop("report")  # Tune would keep it to the end of the sweep
-        result["trials"] = len(report.finished.rows)  # a result without anything is printed, however quiet Tune is
+        result["trials"] = len(
+            report.finished.rows
+        )  # a result without anything is printed, however quiet Tune is
         if report.end is not None:
             self.ends[trial.trial_id] = report.end
         self._hand_on(report.finished)
