@@ -6,18 +6,77 @@ import re
 from dataclasses import asdict, fields
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import ConfigDict, Field, create_model
+from pydantic import ConfigDict, Field, PlainValidator, TypeAdapter, create_model, model_validator
 
 from robustness.training.settings import Schedule
-from studies.grids import Natural, Option, Scalar, Strict, Text
+from studies.grids import Natural, Option, Positive, Scalar, Strict, Text
 from studies.problems import Problem, raise_all, without_value
 
 
+def _amount(value: object) -> float | None:
+    """Return an amount of a resource, or raise for one that Ray does not know."""
+    if value is None:
+        return None
+    number = _POSITIVE.validate_python(value)
+    if number > 1 and not number.is_integer():
+        raise ValueError("must be a whole number where it is above 1")
+    return number
+
+
+_POSITIVE: TypeAdapter[float] = TypeAdapter(Positive)
+Amount = PlainValidator(_amount)
+
+
 class Budget(Strict):
-    """How long every trial trains: passes over the training split, and examples per step."""
+    """How long every trial trains: passes over the training split, and examples per step.
+
+    Attributes:
+        epochs: Passes over the training split.
+        batch_size: Examples per step.
+        time_limit: Seconds after which a trial is given up as failed; it is no part of a trial's identity.
+    """
 
     epochs: Natural
     batch_size: Natural
+    time_limit: Positive | None = None
+
+
+class Saving(Strict):
+    """When long trials are saved: every so many ``epochs``."""
+
+    epochs: Natural
+
+
+class Resources(Strict):
+    """What a worker takes of a cluster; further keys are a cluster's own resources.
+
+    Attributes:
+        cpu: Cores.
+        gpu: GPUs or a fraction of one, which is shared, not divided; used where trials run on ``cuda``.
+        memory: Bytes; a worker that holds more is replaced, and a trial that needs more by itself fails.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Annotated[Any, Amount]]
+
+    cpu: Annotated[float, Amount] = 1.0
+    gpu: Annotated[float | None, Amount] = None
+    memory: Annotated[float | None, Amount] = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Resources:
+        raise_all(
+            Problem((name,), name, f"must be written {name.lower()}")
+            for name in self.model_extra or {}
+            if name.lower() in type(self).model_fields
+        )
+        return self
+
+    def request(self, device: str) -> dict[str, float]:
+        """Return what Ray is asked for: at least a GPU, or a part of one, on ``cuda``, and none on ``cpu``."""
+        gpu = {"gpu": self.gpu or 1.0} if device == "cuda" else {}
+        memory = {"memory": self.memory} if self.memory is not None else {}
+        return {"cpu": self.cpu, **gpu, **memory, **(self.model_extra or {})}
 
 
 class TaskSpec(Strict):

@@ -13,6 +13,8 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from studies.checkpoints import checkpoints
+from studies.cluster import check_address, connected
 from studies.errors import InputError, StoreError
 from studies.plan import Plan, of_stage, plan
 from studies.progress import ProgressLine
@@ -23,7 +25,7 @@ from studies.retries import Stored
 from studies.screen import engine_text
 from studies.spec import StudySpec, load_spec, study_name
 from studies.stages import asked_for, stages
-from studies.sweep import Workers, connected, sweep
+from studies.sweep import Workers, sweep
 from studies.taskfile import write_task
 from studies.trials import Trial
 from studies.worker import Finished, resolve_device
@@ -101,6 +103,8 @@ def run(
     """
     spec = study if isinstance(study, StudySpec) else load_spec(study)
     places = workplace(workers, address, device)
+    if places.count == 0 and spec.budget.time_limit is not None:
+        raise InputError("--workers: 0: only a worker can be stopped at budget.time_limit: give 1 or more")
     store = open_store(spec, out)
     with store.driving():
         stored = Stored(store, retry)
@@ -125,6 +129,7 @@ def workplace(workers: int | None, address: str | None, device: str) -> Workers:
         raise InputError(f"--workers: {workers}: must be 0 (in this process, without Ray) or more")
     if workers == 0 and address is not None:
         raise InputError("--workers: 0: runs without Ray, so it cannot go with --address")
+    check_address(address)
     return Workers(workers, address, resolve_device(device))
 
 
@@ -164,16 +169,24 @@ def _run_packs(work: Plan, stage: str, workers: Workers, stored: Stored, console
     logger.info(
         "%s: start: %d trials, %d stored, %s, %s", stage, len(work.trials), done, workers, work.engine
     )
+
+    def notice(text: str) -> None:
+        logger.warning(text)
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    saved = checkpoints(work.spec, stored.store)
     started = time.monotonic()
     with ProgressLine(console, len(work.trials), done, stage) as line:
 
         def on_finished(finished: Finished) -> None:
             stored.append(finished)
+            if saved is not None:
+                saved.drop(finished.checkpoints)
             line.update(row["status"] for row in finished.rows)
             for row in finished.rows:
                 logger.info("%s %s lr=%g %s", row["trial_id"], row["label"], row["lr"], row["status"])
 
-        problems = sweep(work, workers, on_finished)
+        problems = sweep(work, workers, on_finished, checkpoints=saved, notice=notice)
     seconds = time.monotonic() - started
     if work.pending:
         console.print(f"{work.pending} trials in {seconds:.0f} s", highlight=False)

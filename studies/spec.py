@@ -28,7 +28,7 @@ from studies.entries import OptimizerEntry, entry_problems
 from studies.errors import SpecError
 from studies.grids import MAX_POINTS, Grid, LogRange, Strict, Text, seed_list
 from studies.growth import Extend, growth_problems, read_extend
-from studies.parts import Budget, ScheduleKeys, TaskSpec, folder_name, read_schedule
+from studies.parts import Budget, Resources, Saving, ScheduleKeys, TaskSpec, folder_name, read_schedule
 from studies.problems import Location, Problem, describe, nearest, one_line, one_of, raise_all
 
 __all__ = ["SpecError", "StudySpec", "TaskSpec", "load_spec", "presets", "study_name"]
@@ -69,6 +69,8 @@ class StudySpec(Strict):
             time and with the same spacing, until every label's best cell has two on either side, or so many
             decades are added to a side.
         confirm: Fresh seeds (1000 and on) that are run at every label's validation-best cell after all that.
+        resources: What a worker takes of a cluster.
+        checkpoint: When long trials are saved; never, unless given.
 
     Example:
         >>> spec = StudySpec(
@@ -91,6 +93,8 @@ class StudySpec(Strict):
     optimizers: Annotated[dict[Text, OptimizerEntry], Field(min_length=1), BeforeValidator(_entries)]
     extend: Annotated[Extend | None, BeforeValidator(read_extend)] = None
     confirm: Annotated[int, Field(strict=True, ge=0, le=MAX_POINTS)] = 0
+    resources: Resources = Resources.model_validate({})
+    checkpoint: Saving | None = None
 
     _folder: Path | None = PrivateAttr(default=None)
     _source: str = PrivateAttr(default="study")
@@ -176,6 +180,9 @@ class StudySpec(Strict):
     def file(self) -> Path | None:
         """The file that this study was read from; None for a preset and for a study from Python."""
         return None if self._folder is None else self._folder / Path(self._source).name
+    def folder(self) -> Path | None:
+        """Where the study's file lies, with a user's own modules beside it."""
+        return self._folder
 
     def load_task(self) -> Task:
         """Make the task; a user's own module may lie beside the study's file.
@@ -200,7 +207,14 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("schedule",): ScheduleKeys,
         ("grid",): Grid,
         ("grid", "lr"): LogRange,
-        ("extend",): Extend,
+    def file(self) -> Path | None:
+        """The file that this study was read from; None for a preset and for a study from Python."""
+        return None if self._folder is None else self._folder / Path(self._source).name
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the study's file lies, with a user's own modules beside it."""
+        return self._folder
     }
     return {location: list(model.model_fields) for location, model in models.items()}
 

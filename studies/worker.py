@@ -6,14 +6,15 @@ import logging
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 import torch
 
 from robustness import __version__
 from robustness.tasks import Task
 from robustness.training import (
+    Checkpoint,
     Engine,
     PackTrainer,
     TrialResult,
@@ -23,6 +24,7 @@ from robustness.training import (
     one_thread,
     train,
 )
+from studies.checkpoints import Checkpoints
 from studies.errors import InputError
 from studies.plan import Pack
 from studies.results import HYPERPARAMETERS
@@ -33,10 +35,40 @@ logger = logging.getLogger("studies")
 
 @dataclass(frozen=True)
 class Finished:
-    """Finished trials: a row each, and the points of their curves."""
+    """Finished trials.
 
-    rows: list[dict[str, Any]]
-    curves: list[dict[str, Any]]
+    Attributes:
+        rows: A row each.
+        curves: The points of their curves.
+        checkpoints: Names of checkpoints that are of no use any more once the rows are stored.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    checkpoints: list[str] = field(default_factory=list)
+
+    def __add__(self, other: Finished) -> Finished:
+        return Finished(
+            self.rows + other.rows, self.curves + other.curves, self.checkpoints + other.checkpoints
+        )
+
+
+class Watch(Protocol):
+    """Is told what is being trained."""
+
+    def begin(self, trials: Sequence[Trial]) -> None:
+        """Note that ``trials`` begin, together."""
+
+    def end(self) -> None:
+        """Note that what began has ended."""
+
+
+class _Unwatched:
+    def begin(self, trials: Sequence[Trial]) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
 
 
 def resolve_device(device: str) -> str:
@@ -90,6 +122,12 @@ def _row(
     }
 
 
+def given_up(task: Task, trial: Trial, pack_id: str, device: str, reason: str) -> Finished:
+    """Return the row of a trial whose workers died over it."""
+    result = TrialResult("failed", reason=reason)
+    return Finished([_row(task, trial, result, pack_id, device, "sequential")])
+
+
 # Trials that finished together, and the engine that trained them.
 Together = tuple[list[tuple[Trial, TrialResult]], str]
 
@@ -101,29 +139,57 @@ class Runner:
         task: What is trained.
         device: ``cpu`` or ``cuda``.
         engine: How to train.
+        checkpoints: Where and how often long trials are saved; None: never.
     """
 
-    def __init__(self, task: Task, device: str, engine: Engine) -> None:
+    def __init__(
+        self, task: Task, device: str, engine: Engine, checkpoints: Checkpoints | None = None
+    ) -> None:
         if device == "cpu":
             keep_freed_memory()
-        self.task, self.device = task, device
+        self.task, self.device, self.checkpoints = task, device, checkpoints
+        self.watch: Watch = _Unwatched()
         fused = engine.name == "fused"
         self.trainer = PackTrainer(task, device=device, compile=engine.compile) if fused else None
 
     def run(self, pack: Pack, *, every_seconds: float = 2.0) -> Iterator[Finished]:
         """Train the trials of ``pack`` and yield what is finished, about ``every_seconds``."""
-        with one_thread():
-            finished, reported = Finished([], []), time.monotonic()
-            for together, engine in self._results(pack.trials):
-                for trial, result in together:
-                    finished.rows.append(_row(self.task, trial, result, pack.pack_id, self.device, engine))
-                    curve = ({"trial_id": trial.trial_id, **asdict(point)} for point in result.curves)
-                    finished.curves.extend(curve)
+        finished, reported = Finished(), time.monotonic()
+        try:
+            for more in self.each(pack):
+                finished += more
                 if time.monotonic() - reported >= every_seconds:
                     yield finished
-                    finished, reported = Finished([], []), time.monotonic()
-            if finished.rows:
-                yield finished
+                    finished, reported = Finished(), time.monotonic()
+        except KeyboardInterrupt:
+            yield finished
+            raise
+        if finished.rows:
+            yield finished
+
+    def each(self, pack: Pack, *, alone: bool = False, watch: Watch | None = None) -> Iterator[Finished]:
+        """Train the trials of ``pack`` and yield what is finished, at once.
+
+        Args:
+            pack: What to train.
+            alone: Whether to train them one by one, whatever the engine.
+            watch: Is told what is being trained.
+        """
+        self.watch = watch if watch is not None else _Unwatched()
+        with one_thread():
+            for together, engine in self._one_by_one(pack.trials) if alone else self._results(pack.trials):
+                self.watch.end()
+                yield self.finished(together, pack.pack_id, engine)
+
+    def finished(self, together: Sequence[tuple[Trial, TrialResult]], pack_id: str, engine: str) -> Finished:
+        """Return trials and their results as rows and curves."""
+        done = Finished()
+        for trial, result in together:
+            done.rows.append(_row(self.task, trial, result, pack_id, self.device, engine))
+            done.curves.extend({"trial_id": trial.trial_id, **asdict(point)} for point in result.curves)
+        if self.checkpoints is not None:
+            done.checkpoints.append(self.checkpoints.name([trial for trial, _ in together]))
+        return done
 
     def train(self, trials: Sequence[TrialSettings]) -> list[TrialResult]:
         """Train ``trials`` by the runner's engine; exceptions are the caller's."""
@@ -140,8 +206,9 @@ class Runner:
 
     def _together(self, trainer: PackTrainer, trials: Sequence[Trial]) -> Iterator[Together]:
         """Train a block; halve it where memory runs out, and go one by one where it cannot be trained so."""
+        self.watch.begin(trials)
         try:
-            results = trainer.train([trial.settings for trial in trials])
+            results = trainer.train([trial.settings for trial in trials], self._checkpoint(trials))
         except Exception as error:  # one trial's own code may raise anything; its mates are to finish
             if _out_of_memory(error) and len(trials) > 1:
                 half = len(trials) // 2
@@ -156,17 +223,21 @@ class Runner:
 
     def _one_by_one(self, trials: Sequence[Trial]) -> Iterator[Together]:
         for trial in trials:
+            self.watch.begin([trial])
             yield [(trial, self._train_or_fail(trial))], "sequential"
 
     def _train_or_fail(self, trial: Trial) -> TrialResult:
         """Train; an exception of the trial's own code is a result too, and stops no other trial."""
         started = time.perf_counter()
         try:
-            return train(self.task, trial.settings, device=self.device)
+            return train(self.task, trial.settings, device=self.device, checkpoint=self._checkpoint([trial]))
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             reason = f"{type(error).__name__}: {error} ({where.filename.rsplit('/', 1)[-1]}:{where.lineno})"
             return TrialResult("failed", reason=reason, wall_seconds=time.perf_counter() - started)
+
+    def _checkpoint(self, trials: Sequence[Trial]) -> Checkpoint | None:
+        return self.checkpoints.of(trials) if self.checkpoints is not None else None
 
 
 def _out_of_memory(error: Exception) -> bool:

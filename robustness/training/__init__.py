@@ -1,14 +1,16 @@
 """Training: settings of a trial, one trial at a time, many as a pack, and the choice between the two."""
 
+from robustness.training.checkpoints import Checkpoint
 from robustness.training.engine import ENGINES, Engine, choose, processor
 from robustness.training.pack import PackTrainer, blocks, signature
-from robustness.training.process import keep_freed_memory, one_thread
+from robustness.training.process import keep_freed_memory, one_thread, warm_up
 from robustness.training.results import CurvePoint, TrialResult
 from robustness.training.settings import Schedule, TrialSettings
 from robustness.training.trial import train
 
 __all__ = [
     "ENGINES",
+    "Checkpoint",
     "CurvePoint",
     "Engine",
     "PackTrainer",
@@ -22,4 +24,5 @@ __all__ = [
     "processor",
     "signature",
     "train",
+    "warm_up",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from robustness.compiling import compiled, compiler_found
 from robustness.optimizers import RULES, advance, begin, finish
 from robustness.optimizers.rule import Rule, Scalars, State, absorbed, step_scalars
 from robustness.tasks import Task
+from robustness.training.checkpoints import Checkpoint
 from robustness.training.flat import FlatModels, evaluation_batch
 from robustness.training.randomness import batches, initialized_model
 from robustness.training.results import CurvePoint, TrialResult, concluded
@@ -74,13 +75,17 @@ class PackTrainer:
         self.finish = compiled(finish, dynamic=True) if self.compile else finish
         self.advance = compiled(advance, dynamic=True) if self.compile else advance
 
-    def train(self, trials: Sequence[TrialSettings]) -> list[TrialResult]:
+    def train(
+        self, trials: Sequence[TrialSettings], checkpoint: Checkpoint | None = None
+    ) -> list[TrialResult]:
         """Train many trials at once; each gives what ``train`` gives, up to rounding.
 
         Trials of different optimizers are trained one block after the other.
 
         Args:
             trials: Their optimizers must have a rule (``robustness.optimizers.RULES``).
+            checkpoint: Where they are saved, and gone on from if they were saved before; only for trials that
+                make one block.
 
         Returns:
             The results in the order of ``trials``; ``wall_seconds`` is a trial's share of its block's time.
@@ -88,7 +93,7 @@ class PackTrainer:
         results: dict[int, TrialResult] = {}
         for indices in blocks(trials):
             block = Block(self, [trials[index] for index in indices])
-            results |= dict(zip(indices, block.train(), strict=True))
+            results |= dict(zip(indices, block.train(checkpoint), strict=True))
         return [results[index] for index in range(len(trials))]
 
     def update(
@@ -175,18 +180,48 @@ class Block:
     def _tensor(self, values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float64, device=self.device)[:, None]
 
-    def train(self) -> list[TrialResult]:
-        """Train to the end."""
+    def train(self, checkpoint: Checkpoint | None = None) -> list[TrialResult]:
+        """Train to the end, from ``checkpoint`` if there is one, saving on the way."""
         started = time.perf_counter()
-        self._evaluate(0)
-        for epoch in range(1, self.trials[0].epochs + 1):
+        saved = checkpoint.load() if checkpoint is not None else None
+        if saved is None:
+            done = 0
+            self._evaluate(0)
+        else:
+            done = saved["epoch"]
+            self._restore(saved)
+            started -= saved["seconds"]
+        epochs = self.trials[0].epochs
+        for epoch in range(done + 1, epochs + 1):
             losses = self._epoch((epoch - 1) * self.steps)
             self._drop_diverged(losses, (epoch - 1) * self.steps)
             if not len(self.alive):
                 break
             self._evaluate(epoch)
+            if checkpoint is not None and checkpoint.due(epoch, epochs):
+                seconds = time.perf_counter() - started
+                checkpoint.save({"epoch": epoch, "seconds": seconds, **self._saved()})
         share = (time.perf_counter() - started) / len(self.trials)
         return [concluded(record.curves, record.stopped, share) for record in self.records]
+
+    def _saved(self) -> dict[str, Any]:
+        """Return what the block goes on from, but for its batches, which its seeds give anew."""
+        records = [([astuple(point) for point in record.curves], record.stopped) for record in self.records]
+        matrices = {"alive": self.alive, "flat": self.flat, "state": self.state, "buffers": self.buffers}
+        return {"records": records, **matrices}
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        """Go on from what was saved."""
+        self.records = [
+            _Record([CurvePoint(*point) for point in curves], stopped) for curves, stopped in saved["records"]
+        ]
+        self.alive, self.flat = saved["alive"], saved["flat"].to(self.device)
+        self.state = {slot: tensor.to(self.device) for slot, tensor in saved["state"].items()}
+        self.buffers = {name: buffer.to(self.device) for name, buffer in saved["buffers"].items()}
+        self._columns()
+        for stream in self.streams.values():
+            for _ in range(saved["epoch"]):
+                next(stream)
 
     def _epoch(self, before: int) -> Tensor:
         """Take the steps of an epoch and return the losses ``[steps, K]``."""

@@ -24,6 +24,15 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+def warm_up() -> None:
+    """Import now what torch imports at an optimizer's first step: seconds that are no part of a first trial."""
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter])
+    parameter.sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
 def keep_freed_memory() -> None:
     """Let glibc keep the memory that tensors leave, for the next ones.
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import astuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from robustness.optimizers import build
 from robustness.tasks import Split, Task
+from robustness.training.checkpoints import Checkpoint
 from robustness.training.randomness import batches, initialized_model
 from robustness.training.results import CurvePoint, TrialResult, concluded
 from robustness.training.settings import TrialSettings
@@ -93,14 +96,42 @@ class Trainer:
         self.step += 1
         return loss.detach()
 
+    def state(self) -> dict[str, Any]:
+        """Return what a trial goes on from, but for its batches, which its seed gives anew."""
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any], epochs: int) -> None:
+        """Go on from ``state``, saved after ``epochs``."""
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for _ in range(epochs):
+            next(self.batches)
+
 
 def train(
-    task: Task, settings: TrialSettings, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    task: Task,
+    settings: TrialSettings,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    checkpoint: Checkpoint | None = None,
 ) -> TrialResult:
     """Train one trial to its end, or to the end of the epoch in which it diverges.
 
     Whether a loss is finite is looked at once an epoch, so that a GPU is not waited for at every step; the
     step that is recorded is exact all the same.
+
+    Args:
+        task: What is trained.
+        settings: How.
+        device: ``cpu`` or ``cuda``.
+        dtype: Of the model's parameters.
+        checkpoint: Where the trial is saved, and gone on from if it was saved before.
 
     Raises:
         ValueError: If an optimizer or a hyperparameter is not valid.
@@ -109,13 +140,23 @@ def train(
     started = time.perf_counter()
     task = task.to(device, dtype)
     trainer = Trainer(task, settings, device, dtype)
-    curves = _curve_points(task, trainer.model, 0)
+    saved = checkpoint.load() if checkpoint is not None else None
+    if saved is None:
+        done, curves = 0, _curve_points(task, trainer.model, 0)
+    else:
+        done, curves = saved["epoch"], [CurvePoint(*point) for point in saved["curves"]]
+        trainer.restore(saved, done)
+        started -= saved["seconds"]
     stopped: int | None = None
-    for epoch in range(1, settings.epochs + 1):
+    for epoch in range(done + 1, settings.epochs + 1):
         before = trainer.step
         broken = _first_broken_step(trainer.epoch(), trainer.parameters)
         if broken is not None:
             stopped = before + broken
             break
         curves += _curve_points(task, trainer.model, epoch)
+        if checkpoint is not None and checkpoint.due(epoch, settings.epochs):
+            seconds = time.perf_counter() - started
+            points = [astuple(point) for point in curves]
+            checkpoint.save({"epoch": epoch, "curves": points, "seconds": seconds, **trainer.state()})
     return concluded(curves, stopped, time.perf_counter() - started)

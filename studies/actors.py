@@ -1,0 +1,258 @@
+"""A sweep as Ray Tune sees it: a Tune trial for each turn of a worker, on actors that live on from turn to turn."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import tempfile
+import uuid
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+
+from robustness.tasks import Task
+from robustness.training import Engine, warm_up
+from studies.checkpoints import Checkpoints
+from studies.cluster import carry_modules, differences, versions
+from studies.errors import SweepError
+from studies.interruption import Interruption
+from studies.plan import Pack, Plan
+from studies.problems import one_line
+from studies.supervise import REPORT_SECONDS, Limits, Report, supervised
+from studies.turns import Loss, Turn, Turns
+from studies.worker import Finished, Runner, given_up
+
+logger = logging.getLogger("studies")
+
+# After Ctrl-C: long enough for every worker to send what it has finished.
+DRAIN_SECONDS = REPORT_SECONDS + 1.0
+
+OnFinished = Callable[[Finished], None]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every worker of a sweep needs, sent to it once.
+
+    Attributes:
+        sweep: Tells one sweep from another in a worker that lives on.
+        task: A reference to the task: its data lie on each node once.
+        trials: A reference to the study's trials, each pickled.
+        device: ``cpu`` or ``cuda``.
+        engine: How to train.
+        limits: What a trial may take.
+        checkpoints: Where long trials are saved.
+        versions: The driver's.
+    """
+
+    sweep: str
+    task: Any
+    trials: Any
+    device: str
+    engine: Engine
+    limits: Limits
+    checkpoints: Checkpoints | None
+    versions: dict[str, str]
+
+
+class _Worker:
+    """A worker process: its runner, made at its first turn, and the trials that turns name by number."""
+
+    def __init__(self, setup: Setup) -> None:
+        different = differences(setup.versions, versions(), ray.util.get_node_ip_address())
+        if different:
+            raise VersionsDifferError(different)
+        task: Task = ray.get(setup.task)
+        self.setup, self.trials, self.used = setup, ray.get(setup.trials), False
+        warm_up()
+        self.runner = Runner(task, setup.device, setup.engine, setup.checkpoints)
+
+    def run(self, turn: Turn) -> Any:
+        """Train the trials of ``turn`` and yield reports."""
+        pack = Pack(turn.pack_id, tuple(pickle.loads(self.trials[number]) for number in turn.trials))
+        first, self.used = not self.used, True
+        return supervised(self.runner, pack, self.setup.limits, alone=turn.alone, first=first)
+
+
+class VersionsDifferError(SweepError):
+    """A worker has other versions than the driver."""
+
+
+_workers: dict[str, _Worker] = {}
+
+
+def train_turn(config: dict[str, Any], setup: Setup) -> None:
+    """Train a turn in a worker; called by Tune."""
+    if setup.sweep not in _workers:
+        _workers.clear()
+        _workers[setup.sweep] = _Worker(setup)
+    for report in _workers[setup.sweep].run(config["turn"]):
+        tune.report({"report": report})
+        if report.end is not None:
+            os._exit(1)  # a thread that hangs cannot be ended in any other way
+
+
+class _Source(Searcher):
+    """Gives Tune one turn after the other."""
+
+    def __init__(self, turns: Turns, interruption: Interruption) -> None:
+        super().__init__()
+        self.turns, self.interruption = turns, interruption
+
+    def suggest(self, trial_id: str) -> Any:
+        if self.turns.done or self.interruption.asked_at is not None:
+            return Searcher.FINISHED
+        turn = self.turns.take(trial_id)
+        return None if turn is None else {"turn": turn}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Nothing: ``_Collect`` is told more."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the store is what a study goes on from."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing is ever restored."""
+
+
+class _Collect(tune.Callback):
+    """Hands on what comes from workers, and puts back what they leave."""
+
+    def __init__(
+        self, work: Plan, device: str, turns: Turns, on_finished: OnFinished, stop: Interruption
+    ) -> None:
+        self.work, self.device, self.turns, self.on_finished, self.stop = (
+            work,
+            device,
+            turns,
+            on_finished,
+            stop,
+        )
+        self.numbers = {trial.trial_id: number for number, trial in enumerate(work.trials)}
+        self.ends: dict[str, Loss] = {}
+        self.fatal: str | None = None
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.stop.stop_after(DRAIN_SECONDS)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        report: Report = result.pop("report")  # Tune would keep it to the end of the sweep
+        result["trials"] = len(
+            report.finished.rows
+        )  # a result without anything is printed, however quiet Tune is
+        if report.end is not None:
+            self.ends[trial.trial_id] = report.end
+        self._hand_on(report.finished)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.turns.end(trial.trial_id)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        loss = self.ends.pop(trial.trial_id, None) or _loss(Path(trial.error_file).read_text())
+        logger.warning("worker lost (%s): %s", loss.kind, loss.reason)
+        if loss.kind == "versions":
+            raise VersionsDifferError(loss.reason)
+        pack_id = self.turns.running[trial.trial_id].pack_id
+        for number in self.turns.lose(trial.trial_id, loss):
+            reason = f"its worker died each time: {loss.reason}"
+            row = given_up(self.work.task, self.work.trials[number], pack_id, self.device, reason)
+            self.on_finished(row)
+
+    def _hand_on(self, finished: Finished) -> None:
+        """Hand on the trials that are not finished already: a trial has one row."""
+        new = {
+            self.work.trials[number].trial_id
+            for number in self.turns.finish(self.numbers[row["trial_id"]] for row in finished.rows)
+        }
+        rows = [row for row in finished.rows if row["trial_id"] in new]
+        curves = [point for point in finished.curves if point["trial_id"] in new]
+        if rows:
+            self.on_finished(Finished(rows, curves, finished.checkpoints))
+
+    def __reduce__(self) -> Any:
+        # Tune pickles its set-up for a restore that is not used here; the screen and the store stay behind
+        return tune.Callback, ()
+
+
+def _loss(error: str) -> Loss:
+    """Return how a worker was lost, by Ray's message."""
+    text = one_line(error)
+    reason = one_line(error.strip().splitlines()[-1]) if error.strip() else "no message"
+    if "VersionsDifferError" in text:
+        return Loss(text.rpartition("VersionsDifferError: ")[2], "versions")
+    if "node has died" in text or "node was terminated" in text or "preempt" in text:
+        return Loss("its node went away", "outside")
+    if "low on memory" in text or "OutOfMemory" in text:
+        return Loss("killed by Ray since its node ran out of memory", "memory")
+    if "actor died" in text or "worker process" in text.lower():
+        return Loss("its process was killed or crashed", "died")
+    return Loss(reason, "outside")
+
+
+def run_turns(
+    work: Plan,
+    device: str,
+    count: int | None,
+    on_finished: OnFinished,
+    checkpoints: Checkpoints | None,
+) -> list[str]:
+    """Run the packs of ``work`` on Ray, which is connected.
+
+    Returns:
+        A line for each pack that could not be run.
+    """
+    spec = work.spec
+    carry_modules(work.task.name, spec.folder)
+    numbers = {trial.trial_id: number for number, trial in enumerate(work.trials)}
+    turns = Turns(Turn(pack.pack_id, tuple(numbers[t.trial_id] for t in pack.trials)) for pack in work.packs)
+    request = spec.resources.request(device)
+    setup = Setup(
+        sweep=uuid.uuid4().hex,
+        task=_put(work.task),
+        trials=ray.put([pickle.dumps(trial) for trial in work.trials]),
+        device=device,
+        engine=work.engine,
+        limits=Limits(spec.budget.time_limit, spec.resources.memory),
+        checkpoints=checkpoints,
+        versions=versions(),
+    )
+    trainable = tune.with_resources(tune.with_parameters(train_turn, setup=setup), request)
+    with tempfile.TemporaryDirectory(prefix="robustness-") as scratch, Interruption() as stop:
+        collect = _Collect(work, device, turns, on_finished, stop)
+        _tuner(trainable, count, _Source(turns, stop), collect, scratch).fit()
+        stop.stop_after(0)
+    return turns.problems
+
+
+def _put(task: Task) -> Any:
+    """Put ``task`` into the object store; its tensors are read there in place by all workers of a node."""
+    with warnings.catch_warnings():
+        # tensors in the store must not be written into: a task's data are only read
+        warnings.filterwarnings("ignore", "Zero-copy tensor serialization")
+        return ray.put(task)
+
+
+def _tuner(trainable: Any, count: int | None, source: Searcher, collect: tune.Callback, scratch: str) -> Any:
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what goes wrong is told by rows and problems
+    return tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=source,
+            num_samples=-1,
+            reuse_actors=True,
+            max_concurrent_trials=count,
+            trial_dirname_creator=lambda trial: trial.trial_id,  # never from parameter values
+        ),
+        run_config=tune.RunConfig(name="sweep", storage_path=scratch, verbose=0, callbacks=[collect]),
+    )

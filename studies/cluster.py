@@ -1,0 +1,208 @@
+"""Ray: started on this machine or joined, its nodes checked, and what workers need put where they reach it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studies.errors import InputError, SweepError
+from studies.problems import one_line
+
+if TYPE_CHECKING:
+    from studies.sweep import Workers
+
+# Read by Ray when it is imported. One file per trial and logger, and a snapshot of the experiment every few
+# seconds, would cost more than the trials: what is stored already is the state to resume from. Tensors lie in a
+# node's shared memory once, and all its workers read them there.
+RAY_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ENABLE_ZERO_COPY_TORCH_TENSORS": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_MAX_PENDING_TRIALS_PG": "16",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_RESULT_BUFFER_LENGTH": "0",
+}
+PROBE_SECONDS = 120.0
+
+
+def check_address(address: str | None) -> None:
+    """Refuse Ray Client.
+
+    Raises:
+        InputError: If ``address`` begins with ``ray://``.
+    """
+    if address is not None and address.startswith("ray://"):
+        # under Ray Client, Tune runs on the cluster's head, which has neither this process's store nor its screen
+        raise InputError(
+            f"--address: {address}: Ray Client is not supported: on a machine of the cluster give auto or "
+            "host:port, from elsewhere `ray job submit --address http://host:8265 -- robustness run STUDY "
+            "--address auto`"
+        )
+
+
+@contextmanager
+def connected(workers: Workers) -> Iterator[None]:
+    """Start Ray on this machine, or join a cluster, and leave it at the end; where it is at hand, use that.
+
+    Without workers nothing is done.
+
+    Raises:
+        SweepError: If it cannot be started or reached, or a node has other versions than this process.
+    """
+    if workers.count == 0:
+        yield
+        return
+    os.environ.update({name: value for name, value in RAY_ENVIRONMENT.items() if name not in os.environ})
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if workers.address is None:
+        options |= {"include_dashboard": False, "num_cpus": workers.count, "address": "local"}
+        # workers find a user's own modules where this process does; by the environment that they inherit, since
+        # a runtime environment keeps Ray from using the workers that it has started in advance
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    else:
+        options["address"] = workers.address
+    try:
+        with _loopback() if workers.address is None else nullcontext():
+            ray.init(**options)
+    except Exception as error:  # Ray raises a different class for every way to fail
+        where = workers.address or "this machine"
+        raise SweepError(
+            one_line(f"Ray cannot be started at {where}: {_mismatch(error) or error}")
+        ) from error
+    try:
+        if workers.address is not None:
+            _probe_nodes()
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """Let Ray listen on the loopback alone, as it does where it does not support clusters.
+
+    Elsewhere it turns 127.0.0.1 into the machine's own address and listens on all of them.
+    """
+    from ray._private import ray_constants
+
+    name, before = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants.ENABLE_RAY_CLUSTER
+    os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        del os.environ[name]
+
+
+def versions() -> dict[str, str]:
+    """Return what driver and workers must have in common; of torch, whether it is built for GPUs does not matter."""
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "ada2ms-robustness": metadata.version("ada2ms-robustness"),
+        "torch": metadata.version("torch").partition("+")[0],
+        "ray": metadata.version("ray"),
+    }
+
+
+def differences(here: Mapping[str, str], there: Mapping[str, str | None], node: str) -> str | None:
+    """Return in which versions a node differs from this process, or None."""
+    parts = [
+        f"{name} {version} here and {there.get(name) or 'none'} there"
+        for name, version in here.items()
+        if there.get(name) != version
+    ]
+    return f"node {node} has other versions than the driver: {', '.join(parts)}" if parts else None
+
+
+def _mismatch(error: Exception) -> str | None:
+    """Return Ray's own message of differing versions in the form of ours."""
+    text = one_line(str(error))
+    return text.replace("Version mismatch: ", "versions differ: ") if "Version mismatch" in text else None
+
+
+def _probe_nodes() -> None:
+    """Compare the versions on every node with this process's.
+
+    Raises:
+        SweepError: If they differ somewhere, or a node does not answer.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    names = [name for name in versions() if name != "python"]
+
+    # defined here, so that it travels by value: on a node without this project it must run all the same
+    def there() -> dict[str, str | None]:
+        import platform
+        from importlib import metadata
+
+        found: dict[str, str | None] = {"python": ".".join(platform.python_version_tuple()[:2])}
+        for name in names:
+            try:
+                found[name] = metadata.version(name).partition("+")[0]
+            except metadata.PackageNotFoundError:
+                found[name] = None
+        return found
+
+    probe = ray.remote(num_cpus=0, max_retries=3)(there)
+    nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    jobs = {
+        node: probe.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote()
+        for node in nodes
+    }
+    for node, job in jobs.items():
+        try:
+            found = ray.get(job, timeout=PROBE_SECONDS)
+        except ray.exceptions.RayError as error:
+            if node not in {other["NodeID"] for other in ray.nodes() if other["Alive"]}:
+                continue  # it went away meanwhile
+            raise SweepError(one_line(f"node {nodes[node]} does not answer: {error}")) from error
+        different = differences(versions(), found, nodes[node])
+        if different:
+            raise SweepError(different)
+
+
+def lacking(request: Mapping[str, float]) -> str | None:
+    """Return why no node that is there now can hold a worker, or None if one can."""
+    import ray
+
+    wanted = {{"cpu": "CPU", "gpu": "GPU"}.get(name, name): amount for name, amount in request.items()}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
+        return None
+    asked = ", ".join(f"{name} {amount:g}" for name, amount in request.items())
+    most = {name: max(node.get(name, 0) for node in nodes) for name in wanted}
+    there = ", ".join(f"{name} {amount:g}" for name, amount in most.items())
+    return f"resources: {asked}: no node of the cluster has that (at most: {there})"
+
+
+def carry_modules(task_name: str, folder: Path | None) -> None:
+    """Let a user's own task travel with its code: workers need not have its files.
+
+    That is the task's package, and what else was imported from beside the study's file.
+    """
+    import ray.cloudpickle
+
+    if ":" not in task_name:
+        return
+    top = task_name.partition(":")[0].partition(".")[0]
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        beside = folder is not None and path is not None and Path(path).is_relative_to(folder)
+        if "." not in name and (name == top or (beside and "site-packages" not in str(path))):
+            ray.cloudpickle.register_pickle_by_value(module)

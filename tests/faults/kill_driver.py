@@ -1,0 +1,44 @@
+"""SIGKILL the driver at a random moment, then give the same command again: the table is an undisturbed run's."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness import Run, difference, main, stored, workplace
+
+ARGUMENTS = ("--workers", "2", "--engine", "sequential")
+MOMENTS = (2.0, 20.0)  # seconds after the start: of an undisturbed run's whole length on 2 busy cores
+
+
+def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
+    """Yield whether each try came out right, and a line about it."""
+    with workplace() as (folder, study):
+        code, output = Run(study, folder / "undisturbed", "--workers", "0", "--engine", "sequential").finish()
+        if code:
+            raise SystemExit(f"the undisturbed run failed:\n{output}")
+        for number in range(tries):
+            moment = random.uniform(*MOMENTS)
+            yield attempt(study, folder / f"try{number}", folder / "undisturbed", moment)
+
+
+def attempt(study: Path, out: Path, undisturbed: Path, moment: float) -> tuple[bool, str]:
+    """Kill after ``moment`` seconds, run again, compare."""
+    first = Run(study, out, *ARGUMENTS)
+    time.sleep(moment)
+    ended = first.process.poll() is not None
+    first.kill()
+    kept = stored(out)
+    orphans = first.orphans()
+    code, output = (second := Run(study, out, *ARGUMENTS)).finish()
+    orphans += second.orphans()
+    wrong = difference(out, undisturbed) if code == 0 else f"exit code {code}: {output[-300:]}"
+    wrong = wrong or (f"{len(orphans)} processes left" if orphans else None)
+    when = "after its end" if ended else f"after {moment:.1f} s"
+    return wrong is None, f"killed {when}, {kept} trials stored then; {wrong or 'same table'}"
+
+
+if __name__ == "__main__":
+    main(__doc__ or "", 20, attempts)

@@ -1,0 +1,45 @@
+"""SIGKILL a random worker at a random moment: the study completes without help, with an undisturbed run's table."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness import Run, difference, kill, main, stored, wait_for, workplace
+
+ARGUMENTS = ("--workers", "2", "--engine", "sequential")
+TRAINING_SECONDS = 6.0
+
+
+def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
+    """Yield whether each try came out right, and a line about it."""
+    with workplace() as (folder, study):
+        code, output = Run(study, folder / "undisturbed", "--workers", "0", "--engine", "sequential").finish()
+        if code:
+            raise SystemExit(f"the undisturbed run failed:\n{output}")
+        for number in range(tries):
+            yield attempt(study, folder / f"try{number}", folder / "undisturbed", random)
+
+
+def attempt(study: Path, out: Path, undisturbed: Path, random: random.Random) -> tuple[bool, str]:
+    """Kill one of the workers some time after the first of them is there, and compare."""
+    run = Run(study, out, *ARGUMENTS)
+    wait_for(lambda: run.workers() or run.process.poll() is not None)
+    time.sleep(random.uniform(0, TRAINING_SECONDS))
+    workers = run.workers()
+    if workers:
+        kill(random.choice(workers))
+    kept = stored(out)
+    code, output = run.finish()
+    orphans = run.orphans()
+    wrong = difference(out, undisturbed) if code == 0 else f"exit code {code}: {output[-300:]}"
+    wrong = wrong or (f"{len(orphans)} processes left" if orphans else None)
+    lost = (out / "run.log").read_text().count("worker lost")
+    killed = f"killed one of {len(workers)} workers" if workers else "all workers had ended"
+    return wrong is None, f"{killed}, {kept} trials stored then, {lost} noticed; {wrong or 'same table'}"
+
+
+if __name__ == "__main__":
+    main(__doc__ or "", 20, attempts)
