@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 # Modules that share their function's name are imported here and now: a lazy attribute would yield the module
 # or the function, depending on who imported what first.
-from analysis.selection import selected_cells, test_error
+from analysis.selection import selected_cells, test_error, test_error_by_seed
 from analysis.sensitivity import mean_sensitivity, sensitivity
 from analysis.summary import summary
 from analysis.surfaces import surface
@@ -18,12 +18,14 @@ from analysis.trials import REQUIRED, errors
 from analysis.width import width
 
 if TYPE_CHECKING:
+    from analysis.gap import generalization_gap
     from analysis.heatmaps import surface_grid
     from analysis.theme import save_figure, set_theme, use_theme
 
 __all__ = [
     "REQUIRED",
     "errors",
+    "generalization_gap",
     "mean_sensitivity",
     "mean_transfer_regret",
     "save_figure",
@@ -34,12 +36,14 @@ __all__ = [
     "surface",
     "surface_grid",
     "test_error",
+    "test_error_by_seed",
     "transfer_regret",
     "use_theme",
     "width",
 ]
 
-_FIGURES = {
+_LAZY = {
+    "generalization_gap": "analysis.gap",
     "surface_grid": "analysis.heatmaps",
     "save_figure": "analysis.theme",
     "set_theme": "analysis.theme",
@@ -48,6 +52,6 @@ _FIGURES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FIGURES:
-        return getattr(import_module(_FIGURES[name]), name)
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
