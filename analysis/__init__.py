@@ -18,17 +18,29 @@ from analysis.trials import REQUIRED, errors
 from analysis.width import width
 
 if TYPE_CHECKING:
+    from analysis.budgets import best_of_k, tunability
+    from analysis.comparisons import wilcoxon_holm
+    from analysis.crosstask import cross_task_sensitivity
+    from analysis.fronts import pareto
     from analysis.gap import generalization_gap
     from analysis.heatmaps import surface_grid
+    from analysis.profiles import performance_profile
+    from analysis.scale import scale_exponent
     from analysis.theme import save_figure, set_theme, use_theme
+    from analysis.variance import variance_decomposition
 
 __all__ = [
     "REQUIRED",
+    "best_of_k",
+    "cross_task_sensitivity",
     "errors",
     "generalization_gap",
     "mean_sensitivity",
     "mean_transfer_regret",
+    "pareto",
+    "performance_profile",
     "save_figure",
+    "scale_exponent",
     "selected_cells",
     "sensitivity",
     "set_theme",
@@ -38,16 +50,27 @@ __all__ = [
     "test_error",
     "test_error_by_seed",
     "transfer_regret",
+    "tunability",
     "use_theme",
+    "variance_decomposition",
     "width",
+    "wilcoxon_holm",
 ]
 
 _LAZY = {
+    "best_of_k": "analysis.budgets",
+    "cross_task_sensitivity": "analysis.crosstask",
     "generalization_gap": "analysis.gap",
-    "surface_grid": "analysis.heatmaps",
+    "pareto": "analysis.fronts",
+    "performance_profile": "analysis.profiles",
     "save_figure": "analysis.theme",
+    "scale_exponent": "analysis.scale",
     "set_theme": "analysis.theme",
+    "surface_grid": "analysis.heatmaps",
+    "tunability": "analysis.budgets",
     "use_theme": "analysis.theme",
+    "variance_decomposition": "analysis.variance",
+    "wilcoxon_holm": "analysis.comparisons",
 }
 
 
