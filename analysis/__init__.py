@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from analysis.fronts import pareto
     from analysis.gap import generalization_gap
     from analysis.heatmaps import surface_grid
+    from analysis.overview import tables
     from analysis.profiles import performance_profile
     from analysis.scale import scale_exponent
     from analysis.theme import save_figure, set_theme, use_theme
@@ -47,6 +48,7 @@ __all__ = [
     "summary",
     "surface",
     "surface_grid",
+    "tables",
     "test_error",
     "test_error_by_seed",
     "transfer_regret",
@@ -67,6 +69,7 @@ _LAZY = {
     "scale_exponent": "analysis.scale",
     "set_theme": "analysis.theme",
     "surface_grid": "analysis.heatmaps",
+    "tables": "analysis.overview",
     "tunability": "analysis.budgets",
     "use_theme": "analysis.theme",
     "variance_decomposition": "analysis.variance",

@@ -150,8 +150,9 @@ def _conclude(work: Plan, store: Store, problems: list[str]) -> Outcome:
         f"{row.trial_id} {row.label} lr={row.lr:g} seed={row.seed}: {row.reason}"
         for row in broken.itertuples(index=False)
     ]
-    summary, files = write_report(rows, store)
-    return Outcome(rows, summary, problems + failed, len(planned) - len(rows), store.location, files)
+    written = write_report(rows, store)
+    missing = len(planned) - len(rows)
+    return Outcome(rows, written.summary, problems + failed, missing, store.location, written.files)
 
 
 @contextmanager
