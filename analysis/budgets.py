@@ -112,5 +112,6 @@ def _expected_best(ordered: np.ndarray) -> np.ndarray:
         # C(N - 1, k - 1) / C(N, k) = k / N, and each further place is (N - i - k + 1) / (N - i) as likely
         ratios = np.clip((cells - place - k + 1) / (cells - place), 0, None)
         weights = np.cumprod(np.concatenate([k / cells, ratios], axis=1), axis=1)
-        curves[:, start : start + step] = ordered @ weights.T
+        # a matrix product would round a curve differently with other curves beside it
+        curves[:, start : start + step] = np.einsum("ci,ki->ck", ordered, weights)
     return curves

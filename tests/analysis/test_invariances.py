@@ -15,6 +15,7 @@ SCALES = (1e-2, 1.0, 1e2)
 # 0..20 are errors in twentieths, so that ties are common; 21 diverged, 22 failed
 OUTCOMES = st.lists(st.integers(0, 22), min_size=30, max_size=30)
 QUICK = settings(max_examples=8, deadline=None)
+ALL_TABLES = settings(max_examples=4, deadline=None)
 
 
 def study(outcomes: list[int], label: str) -> pd.DataFrame:
@@ -94,7 +95,7 @@ def scaled_study(outcomes: list[int], label: str) -> pd.DataFrame:
 RELATIVE = {"performance_profile", "wilcoxon_holm", "metrics"}
 
 
-@QUICK
+@ALL_TABLES
 @given(OUTCOMES, OUTCOMES, st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_no_table(one, other, random):
     trials = pd.concat([scaled_study(one, "adamw"), scaled_study(other, "muon")], ignore_index=True)
@@ -105,7 +106,7 @@ def test_the_order_of_rows_changes_no_table(one, other, random):
         assert_frame_equal(table, expected[name], check_exact=True)
 
 
-@QUICK
+@ALL_TABLES
 @given(OUTCOMES, OUTCOMES, OUTCOMES)
 def test_a_foreign_optimizer_moves_no_table_of_the_others(one, other, foreign):
     trials = pd.concat([scaled_study(one, "adamw"), scaled_study(other, "muon")])
@@ -119,7 +120,7 @@ def test_a_foreign_optimizer_moves_no_table_of_the_others(one, other, foreign):
         assert_frame_equal(rest[columns], expected[name][columns], check_exact=True)
 
 
-@QUICK
+@ALL_TABLES
 @given(OUTCOMES, OUTCOMES, st.sampled_from([1e-3, 0.3, 7.0, 1e4]))
 def test_the_unit_of_the_learning_rate_moves_no_metric(one, other, factor):
     trials = pd.concat([scaled_study(one, "adamw"), scaled_study(other, "muon")])
@@ -128,7 +129,7 @@ def test_the_unit_of_the_learning_rate_moves_no_metric(one, other, factor):
         assert_frame_equal(first[name], second[name], rtol=1e-7, atol=1e-9)
 
 
-@QUICK
+@ALL_TABLES
 @given(OUTCOMES, OUTCOMES)
 def test_every_label_is_in_every_table_whatever_failed(one, other):
     trials = pd.concat([scaled_study(one, "adamw"), scaled_study(other, "muon")])
