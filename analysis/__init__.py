@@ -9,42 +9,75 @@ from typing import TYPE_CHECKING, Any
 
 # Modules that share their function's name are imported here and now: a lazy attribute would yield the module
 # or the function, depending on who imported what first.
-from analysis.selection import selected_cells, test_error
+from analysis.selection import selected_cells, test_error, test_error_by_seed
 from analysis.sensitivity import mean_sensitivity, sensitivity
 from analysis.summary import summary
 from analysis.surfaces import surface
+from analysis.transfer import mean_transfer_regret, transfer_regret
 from analysis.trials import REQUIRED, errors
 from analysis.width import width
 
 if TYPE_CHECKING:
+    from analysis.budgets import best_of_k, tunability
+    from analysis.comparisons import wilcoxon_holm
+    from analysis.crosstask import cross_task_sensitivity
+    from analysis.fronts import pareto
+    from analysis.gap import generalization_gap
     from analysis.heatmaps import surface_grid
+    from analysis.overview import tables
+    from analysis.profiles import performance_profile
+    from analysis.scale import scale_exponent
     from analysis.theme import save_figure, set_theme, use_theme
+    from analysis.variance import variance_decomposition
 
 __all__ = [
     "REQUIRED",
+    "best_of_k",
+    "cross_task_sensitivity",
     "errors",
+    "generalization_gap",
     "mean_sensitivity",
+    "mean_transfer_regret",
+    "pareto",
+    "performance_profile",
     "save_figure",
+    "scale_exponent",
     "selected_cells",
     "sensitivity",
     "set_theme",
     "summary",
     "surface",
     "surface_grid",
+    "tables",
     "test_error",
+    "test_error_by_seed",
+    "transfer_regret",
+    "tunability",
     "use_theme",
+    "variance_decomposition",
     "width",
+    "wilcoxon_holm",
 ]
 
-_FIGURES = {
-    "surface_grid": "analysis.heatmaps",
+_LAZY = {
+    "best_of_k": "analysis.budgets",
+    "cross_task_sensitivity": "analysis.crosstask",
+    "generalization_gap": "analysis.gap",
+    "pareto": "analysis.fronts",
+    "performance_profile": "analysis.profiles",
     "save_figure": "analysis.theme",
+    "scale_exponent": "analysis.scale",
     "set_theme": "analysis.theme",
+    "surface_grid": "analysis.heatmaps",
+    "tables": "analysis.overview",
+    "tunability": "analysis.budgets",
     "use_theme": "analysis.theme",
+    "variance_decomposition": "analysis.variance",
+    "wilcoxon_holm": "analysis.comparisons",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FIGURES:
-        return getattr(import_module(_FIGURES[name]), name)
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

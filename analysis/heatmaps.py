@@ -18,13 +18,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from analysis.footnotes import FOOTNOTE, REIMPLEMENTED
 from analysis.powers import decade_ticks, midpoint_edges, power_of_ten
 from analysis.surfaces import Panel, panel_of, surface
 from analysis.trials import check_proportion
 
 COLOURS = "viridis"
-REIMPLEMENTED = "ada2ms"
-FOOTNOTE = "Ada2MS: our reimplementation from the abstract"
 NAMES = {
     "weight_decay": "weight decay",
     "grad_scale": "gradient scale",

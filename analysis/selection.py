@@ -16,6 +16,9 @@ TEST_COLUMNS = [
     "task", "label", "optimizer", "lr", "weight_decay", "test_error", "sd", "n", "low", "high", "source",
     "failed",
 ]  # fmt: skip
+SEED_COLUMNS = [
+    "task", "label", "optimizer", "seed", "test_error", "lr", "weight_decay", "source", "diverged",
+]  # fmt: skip
 
 
 def selected_cells(trials: pd.DataFrame) -> pd.DataFrame:
@@ -72,19 +75,55 @@ def test_error(trials: pd.DataFrame) -> pd.DataFrame:
 
 def test_error_at(runs: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
     """Do what `test_error` does, on the outputs of `errors` and `select_cells`."""
+    return mean_at(reported_runs(runs, selected), selected, "test_error")[TEST_COLUMNS]
+
+
+def test_error_by_seed(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the test error E at the selected cell for every seed that `test_error` averages.
+
+    Args:
+        trials: Rows as `analysis.trials.REQUIRED` describes them.
+
+    Returns:
+        One row per task, label and seed with the columns task, label, optimizer, seed, test_error, lr,
+        weight_decay, source ('confirm' or 'grid', as in `test_error`) and diverged. Failed runs have no row.
+
+    Raises:
+        ValueError: The rows are not as `REQUIRED` says.
+    """
+    runs = errors(trials)
+    used = reported_runs(runs, select_cells(runs)).rename(columns={"role": "source"})
+    return used.loc[~used["failed"], SEED_COLUMNS].reset_index(drop=True)
+
+
+def reported_runs(runs: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `errors` to report at the selected cells, failed ones included.
+
+    Those of role confirm where the cell has a successful one, else those of the grid.
+    """
     reported = runs_at(runs, 1.0, roles=["confirm", "grid"])
     at_cell = reported.merge(selected.loc[selected["seeds"] > 0, CELL], on=CELL, validate="many_to_one")
+    fresh = at_cell.loc[(at_cell["role"] == "confirm") & ~at_cell["failed"], ["task", "label"]]
+    names = pd.MultiIndex.from_frame(at_cell[["task", "label"]])
+    has_fresh = names.isin(pd.MultiIndex.from_frame(fresh.drop_duplicates()))
+    return at_cell[(at_cell["role"] == "confirm") == has_fresh].reset_index(drop=True)
+
+
+def mean_at(reported: pd.DataFrame, selected: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Average a column of `reported_runs` over seeds, with a t-interval, keeping labels without a value.
+
+    Returns:
+        One row per row of `selected`, with the columns task, label, optimizer, lr, weight_decay, `value`
+        (mean), sd, n, low, high, source and failed.
+    """
     by = ["task", "label", "role"]
-    table = mean_interval(at_cell, "test_error", by)
-    failed = at_cell.groupby(by)["failed"].sum().reset_index()
-    table = table.merge(failed, on=by, validate="one_to_one")
-    # 'confirm' sorts before 'grid', so that the first usable row of a label is the one to report
-    table = table[table["n"] > 0].sort_values(by).drop_duplicates(["task", "label"])
-    table = table.rename(columns={"mean": "test_error", "role": "source"})
+    failed = reported.groupby(by)["failed"].sum().reset_index()
+    table = mean_interval(reported, value, by).merge(failed, on=by, validate="one_to_one")
+    table = table.rename(columns={"mean": value, "role": "source"})
     names = selected[["task", "label", "optimizer", "lr", "weight_decay"]]
-    table = names.merge(table, on=["task", "label"], how="left", validate="one_to_one")
+    table = names.merge(table[table["n"] > 0], on=["task", "label"], how="left", validate="one_to_one")
     table[["n", "failed"]] = table[["n", "failed"]].fillna(0).astype("int64")
-    return table[TEST_COLUMNS]
+    return table
 
 
 def _edge_distances(cells: pd.DataFrame) -> pd.DataFrame:

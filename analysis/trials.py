@@ -6,7 +6,7 @@ canonical order, so that no number depends on the order in which a cluster happe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -27,15 +27,19 @@ REQUIRED: dict[str, str] = {
 }
 """The columns every function here needs, with what they hold; other columns are ignored."""
 
+TRAIN_ACCURACY = {"train_accuracy": "the final training accuracy, a fraction"}
+"""The column that the generalization gap needs beside those of `REQUIRED`."""
+
+_HELD = REQUIRED | TRAIN_ACCURACY
+
 CELL = ["task", "label", "lr", "weight_decay"]
 """What names a cell at one gradient scale."""
 
 _NAMES = ("task", "optimizer", "label", "role", "status")
 _ALLOWED = {"role": ("grid", "confirm", "search"), "status": ("completed", "diverged", "failed")}
-_ACCURACIES = ("chance_accuracy", "val_accuracy", "test_accuracy")
 
 
-def errors(trials: pd.DataFrame) -> pd.DataFrame:
+def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
     """Check the rows and turn accuracies into errors.
 
     `error = 1 - accuracy` for a completed run. A diverged run has the chance error `1 - chance_accuracy`: it
@@ -44,35 +48,40 @@ def errors(trials: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         trials: One row per run, with at least the columns of `REQUIRED`; rows may come in any order.
+        train: Whether to ask for the column train_accuracy too, and to return train_error.
 
     Returns:
         One row per run, sorted by task, label, role, grad_scale, lr, weight_decay and seed, with the columns
         task, label, optimizer, role, grad_scale, lr, weight_decay, seed, chance_error, val_error, test_error
-        (proportions) and the booleans diverged and failed.
+        (proportions), the booleans diverged and failed, and train_error where asked for.
 
     Raises:
         ValueError: A column is missing or holds what it must not; two successful runs share a cell and a
             seed; a label belongs to two optimizers; a task has two chance accuracies. No rows at all are
             allowed.
     """
-    _check_columns(trials)
+    held = _HELD if train else REQUIRED
+    _check_columns(trials, held)
     columns: dict[str, pd.Series] = {name: _names(trials, name) for name in _NAMES}
-    for name in ("lr", "grad_scale", "seed", "weight_decay", *_ACCURACIES):
-        columns[name] = _numbers(trials, name)
+    for name in held:
+        if name not in _NAMES:
+            columns[name] = _numbers(trials, name)
     runs = pd.DataFrame(columns)
     runs["diverged"] = (runs["status"] == "diverged").to_numpy(dtype=bool)
     runs["failed"] = (runs["status"] == "failed").to_numpy(dtype=bool)
     _check_values(runs)
     chance = 1 - runs["chance_accuracy"]
     runs["chance_error"] = chance
-    for split in ("val", "test"):
+    splits = ("val", "test", "train") if train else ("val", "test")
+    for split in splits:
         error = (1 - runs[f"{split}_accuracy"]).mask(runs["diverged"], chance)
         runs[f"{split}_error"] = error.mask(runs["failed"])
     runs["seed"] = runs["seed"].astype("int64")
     runs = _in_order(runs)
     _check_unique(runs)
     head = ["task", "label", "optimizer", "role", "grad_scale", "lr", "weight_decay", "seed"]
-    return runs[[*head, "chance_error", "val_error", "test_error", "diverged", "failed"]]
+    tail = ["train_error"] if train else []
+    return runs[[*head, "chance_error", "val_error", "test_error", "diverged", "failed", *tail]]
 
 
 def runs_at(runs: pd.DataFrame, grad_scale: float, roles: Iterable[str] = ("grid",)) -> pd.DataFrame:
@@ -112,10 +121,10 @@ def cell_means(runs: pd.DataFrame, keys: Iterable[str] = CELL, value: str = "val
     return cells.rename(columns={"mean": value, "count": "seeds"})
 
 
-def _check_columns(trials: pd.DataFrame) -> None:
-    missing = [name for name in REQUIRED if name not in trials.columns]
+def _check_columns(trials: pd.DataFrame, held: Mapping[str, str]) -> None:
+    missing = [name for name in held if name not in trials.columns]
     if missing:
-        wanted = "; ".join(f"'{name}' ({REQUIRED[name]})" for name in missing)
+        wanted = "; ".join(f"'{name}' ({held[name]})" for name in missing)
         raise ValueError(f"trials must have the column {wanted}, but has {sorted(map(str, trials.columns))}")
 
 
@@ -130,7 +139,7 @@ def _numbers(trials: pd.DataFrame, name: str) -> pd.Series:
     try:
         values = trials[name].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must hold {REQUIRED[name]}, but got dtype {trials[name].dtype}") from error
+        raise ValueError(f"{name} must hold {_HELD[name]}, but got dtype {trials[name].dtype}") from error
     return pd.Series(values)
 
 
@@ -146,9 +155,8 @@ def _check_values(runs: pd.DataFrame) -> None:
     _require(runs, "chance_accuracy", ~runs["failed"], runs["chance_accuracy"].between(0, 1))
     completed = runs["status"] == "completed"
     _require(runs, "val_accuracy", completed, runs["val_accuracy"].between(0, 1))
-    _require(
-        runs, "test_accuracy", completed & (runs["role"] != "search"), runs["test_accuracy"].between(0, 1)
-    )
+    for name in ("test_accuracy", *(TRAIN_ACCURACY if "train_accuracy" in runs else ())):
+        _require(runs, name, completed & (runs["role"] != "search"), runs[name].between(0, 1))
 
 
 def _require(runs: pd.DataFrame, name: str, where: pd.Series, holds: pd.Series) -> None:
@@ -156,7 +164,7 @@ def _require(runs: pd.DataFrame, name: str, where: pd.Series, holds: pd.Series) 
     if broken.any():
         row = runs[broken].iloc[0]
         raise ValueError(
-            f"{name} must hold {REQUIRED[name]}, but {int(broken.sum())} rows do not, the first of them with "
+            f"{name} must hold {_HELD[name]}, but {int(broken.sum())} rows do not, the first of them with "
             f"{row[name]} (label {row['label']}, seed {row['seed']:g}, status {row['status']})"
         )
 

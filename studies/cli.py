@@ -136,13 +136,20 @@ def status(directory: Folder) -> None:
 
 
 @command
-def report(directory: Folder) -> None:
-    """Print and write the tables and heatmaps of what a study's folder holds."""
+def report(
+    directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="One folder for each workload.")],
+    out: Annotated[
+        str | None, typer.Option(help="Where to write. [default: the study's folder, if there is one DIR]")
+    ] = None,
+) -> None:
+    """Print and write the tables and heatmaps of what one study's folder holds, or several as several workloads."""
     from studies import screen
     from studies.report import report as study_report
 
-    summary, files = study_report(directory)
-    screen.print_report(screen.console(), summary, directory, files)
+    console = screen.console()
+    made = study_report(directories, out)
+    screen.print_report(console, made.summary, made.location, made.files)
+    screen.print_metrics(console, made.tables)
 
 
 @command

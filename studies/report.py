@@ -1,8 +1,11 @@
-"""Tables and figures of a study, written into its folder."""
+"""Tables and figures of one study or several, written into a folder."""
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -11,38 +14,84 @@ import analysis
 from studies.asked import read_asked
 from studies.errors import StoreError
 from studies.results import Store
+from studies.tablefiles import table_files
 
 
-def write_report(rows: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list[str]]:
-    """Write ``summary.csv`` and the heatmaps; return the summary table and the names of the files."""
-    table = analysis.summary(rows)
+@dataclass(frozen=True)
+class Report:
+    """What a report says and where it was written.
+
+    Attributes:
+        summary: ``analysis.summary`` of the rows.
+        tables: ``analysis.tables`` of the rows.
+        location: The folder that it was written into.
+        files: The names of the files in it.
+    """
+
+    summary: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+    location: str
+    files: list[str]
+
+
+def write_report(rows: pd.DataFrame, store: Store) -> Report:
+    """Write ``summary.csv``, the tables and the heatmaps into a folder."""
+    summary, tables = analysis.summary(rows), analysis.tables(rows)
+    contents = {"summary.csv": summary.to_csv(index=False).encode(), **table_files(tables)}
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder)
-        table.to_csv(made / "summary.csv", index=False)
         _draw_surfaces(rows, made / "figures")
-        names = sorted(str(path.relative_to(made)) for path in made.rglob("*") if path.is_file())
-        for name in names:
-            store.write_file(name, (made / name).read_bytes())
-    return table, names
+        drawn = [path for path in made.rglob("*") if path.is_file()]
+        contents |= {str(path.relative_to(made)): path.read_bytes() for path in drawn}
+    for name, content in sorted(contents.items()):
+        store.write_file(name, content)
+    return Report(summary, tables, store.location, sorted(contents))
 
 
 def _draw_surfaces(rows: pd.DataFrame, folder: Path) -> None:
-    """Draw lr x weight decay and, where it was varied, lr x gradient scale, as PNG and PDF."""
-    folder.mkdir()
+    """Draw lr x weight decay and, where it was varied, lr x gradient scale, as PNG and PDF; tasks apart."""
+    tasks = list(rows["task"].unique())
     with analysis.use_theme():
-        for y, name in (("weight_decay", "lr-weight-decay"), ("grad_scale", "lr-gradient-scale")):
-            if y == "weight_decay" or rows[y].nunique() > 1:
-                analysis.save_figure(analysis.surface_grid(rows, y=y), folder / name)
+        for task in tasks:
+            place = folder / re.sub(r"[^\w.-]+", "-", task) if len(tasks) > 1 else folder
+            place.mkdir(parents=True)
+            for y, name in (("weight_decay", "lr-weight-decay"), ("grad_scale", "lr-gradient-scale")):
+                if y == "weight_decay" or rows.loc[rows["task"] == task, y].nunique() > 1:
+                    analysis.save_figure(analysis.surface_grid(rows, y=y, task=task), place / name)
 
 
-def report(location: str | Path) -> tuple[pd.DataFrame, list[str]]:
-    """Write the report of the study in a folder; return what ``write_report`` returns.
+def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Report:
+    """Write the report of the studies in one or more folders, each of them a workload.
+
+    Args:
+        locations: The folders; no two may hold the same task.
+        out: The folder to write into; the study's own where there is one folder.
 
     Raises:
-        StoreError: If the folder holds no study, or no row yet.
-        SpecError: If the study file in it is not valid.
+        StoreError: If a folder holds no study, or no row yet, if two hold one task, or if several are given
+            without ``out``.
+        SpecError: If the study file in a folder is not valid.
     """
+    if len(locations) > 1 and out is None:
+        raise StoreError(f"--out: a report of {len(locations)} folders needs a folder to be written into")
+    holders: dict[str, str | Path] = {}
+    parts = []
+    for location in locations:
+        rows = finished_rows(location)
+        for task in rows["task"].unique():
+            if task in holders:
+                raise StoreError(
+                    f"{location}: holds the task '{task}', and so does {holders[task]}; each of several studies "
+                    "must have a task of its own"
+                )
+            holders[task] = location
+        parts.append(rows)
+    return write_report(pd.concat(parts, ignore_index=True), Store(out or locations[0]))
+
+
+def finished_rows(location: str | Path) -> pd.DataFrame:
+    """Return the rows of the study in a folder that its study file asks for, at least one."""
     rows = read_asked(location).rows
     if rows.empty:
         raise StoreError(f"{location}: holds no finished trial yet")
-    return write_report(rows, Store(location))
+    return rows

@@ -201,9 +201,9 @@ def _conclude(trials: Sequence[Trial], store: Store, problems: list[str], notes:
         f"{row.trial_id} {row.label} lr={row.lr:g} seed={row.seed}: {row.reason}"
         for row in broken.itertuples(index=False)
     ]
-    summary, files = write_report(rows, store)
+    written = write_report(rows, store)
     missing = len(trials) - len(rows)
-    return Outcome(rows, summary, problems + failed, missing, store.location, files, notes)
+    return Outcome(rows, written.summary, problems + failed, missing, store.location, written.files, notes)
 
 
 @contextmanager

@@ -92,6 +92,39 @@ def print_report(console: Console, summary: pd.DataFrame, location: str, files: 
     console.print(f"\nin {location}: {', '.join(files)}", highlight=False, soft_wrap=True, markup=False)
 
 
+# name, header, decimals, factor
+METRICS = (
+    ("transfer_regret", "T", 3, 1.0),
+    ("scale_exponent", "a", 2, 1.0),
+    ("width_global", "width", 2, 1.0),
+    ("tunability", "tunability %", 2, 100.0),
+    ("gap", "test - train %", 2, 100.0),
+)
+METRICS_LEGEND = (
+    "T: transfer regret, what a cell tuned at gradient scale 1 loses at the others; a: scale exponent, -d log lr* / "
+    "d log c (0: AdamW, 1: SGD); width: decades of lr within 1 point of the best of all optimizers; tunability: "
+    "mean test error of the best of k random cells, over k; front: no other has lower test error and lower S; "
+    "±: 95 % intervals; –: not available, tables/*.csv say why."
+)
+
+
+def print_metrics(console: Console, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Print the metrics of ``analysis.tables`` that the summary does not show."""
+    metrics = tables["metrics"]
+    shown = [column for column in METRICS if column[0] in metrics]
+    rows = []
+    for row in metrics.to_dict("records"):
+        values = [
+            _interval(
+                row[name], row.get(f"{name}_low", math.nan), row.get(f"{name}_high", math.nan), digits, by
+            )
+            for name, _, digits, by in shown
+        ]
+        rows.append([row["task"], row["label"], *values, "yes" if row["on_front"] else ""])
+    console.print(table(["task", "optimizer", *(header for _, header, _, _ in shown), "front"], rows))
+    console.print(METRICS_LEGEND, highlight=False)
+
+
 def engine_text(plan: Plan) -> str:
     """Say which engine was chosen, and by what measurement."""
     engine = plan.engine

@@ -11,9 +11,11 @@ LRS = [3e-4 * 10 ** (k / 2) for k in range(5)]
 DECAYS, SEEDS = [0.0, float("nan")], 3
 # selection, test error and width are in the summary
 TABLES = [analysis.summary, analysis.sensitivity, analysis.surface]
+SCALES = (1e-2, 1.0, 1e2)
 # 0..20 are errors in twentieths, so that ties are common; 21 diverged, 22 failed
 OUTCOMES = st.lists(st.integers(0, 22), min_size=30, max_size=30)
 QUICK = settings(max_examples=8, deadline=None)
+ALL_TABLES = settings(max_examples=4, deadline=None)
 
 
 def study(outcomes: list[int], label: str) -> pd.DataFrame:
@@ -80,3 +82,71 @@ def test_sensitivity_never_exceeds_one_and_a_plug_in_is_never_negative(outcomes)
     assert analysis.sensitivity(trials)["sensitivity"].dropna().le(1).all()
     alone = analysis.sensitivity(trials[trials["seed"] == 0])
     assert alone["sensitivity"].dropna().ge(0).all()
+
+
+def scaled_study(outcomes: list[int], label: str) -> pd.DataFrame:
+    """The study at three gradient scales, each with the outcomes turned on by a few places."""
+    turned = [outcomes[7 * i :] + outcomes[: 7 * i] for i in range(len(SCALES))]
+    parts = [study(part, label).assign(grad_scale=c) for part, c in zip(turned, SCALES, strict=True)]
+    return pd.concat(parts).assign(train_accuracy=1.0)
+
+
+# a Pareto front, ratios, ranks and corrections are relative to the pool by their nature
+RELATIVE = {"performance_profile", "wilcoxon_holm", "metrics"}
+
+
+@ALL_TABLES
+@given(OUTCOMES, OUTCOMES, st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_no_table(one, other, random):
+    trials = pd.concat([scaled_study(one, "adamw"), scaled_study(other, "muon")], ignore_index=True)
+    order = list(range(len(trials)))
+    random.shuffle(order)
+    expected = analysis.tables(trials)
+    for name, table in analysis.tables(trials.iloc[order]).items():
+        assert_frame_equal(table, expected[name], check_exact=True)
+
+
+@ALL_TABLES
+@given(OUTCOMES, OUTCOMES, OUTCOMES)
+def test_a_foreign_optimizer_moves_no_table_of_the_others(one, other, foreign):
+    trials = pd.concat([scaled_study(one, "adamw"), scaled_study(other, "muon")])
+    expected = analysis.tables(trials)
+    with_it = analysis.tables(pd.concat([trials, scaled_study(foreign, "zeno")]))
+    if not (expected["sensitivity"]["d_w_source"] == "adamw").all():
+        return
+    for name in set(expected) - RELATIVE:
+        rest = with_it[name][with_it[name]["label"] != "zeno"].reset_index(drop=True)
+        columns = [name for name in rest if not name.endswith("_global")]
+        assert_frame_equal(rest[columns], expected[name][columns], check_exact=True)
+
+
+@ALL_TABLES
+@given(OUTCOMES, OUTCOMES, st.sampled_from([1e-3, 0.3, 7.0, 1e4]))
+def test_the_unit_of_the_learning_rate_moves_no_metric(one, other, factor):
+    trials = pd.concat([scaled_study(one, "adamw"), scaled_study(other, "muon")])
+    first, second = analysis.tables(trials), analysis.tables(trials.assign(lr=trials["lr"] * factor))
+    for name in ("metrics", "variance_decomposition", "best_of_k", "wilcoxon_holm"):
+        assert_frame_equal(first[name], second[name], rtol=1e-7, atol=1e-9)
+
+
+@ALL_TABLES
+@given(OUTCOMES, OUTCOMES)
+def test_every_label_is_in_every_table_whatever_failed(one, other):
+    trials = pd.concat([scaled_study(one, "adamw"), scaled_study(other, "muon")])
+    made = analysis.tables(trials)
+    for name in (
+        "metrics",
+        "scale_exponent",
+        "tunability",
+        "variance_decomposition",
+        "cross_task_sensitivity",
+    ):
+        assert set(made[name]["label"]) == {"adamw", "muon"}
+    sums = made["variance_decomposition"].query("balanced").groupby("label")["eta_squared"].sum(min_count=1)
+    assert sums.dropna().sub(1).abs().le(1e-9).all()
+    curves = made["best_of_k"].groupby("label")["k"].max()
+    # a run that diverged is a run: only failed ones shorten the curve
+    usable = (
+        trials[(trials["status"] != "failed") & (trials["grad_scale"] == 1)].groupby(["label", "seed"]).size()
+    )
+    assert curves.to_dict() == usable.groupby("label").max().to_dict()

@@ -79,3 +79,13 @@ def test_test_error_rests_on_fresh_seeds_where_there_are_any(rows, hand):
 def test_fresh_seeds_that_all_failed_leave_the_grid(rows, hand):
     fresh = rows({(0.1, 1.0): ["failed"]}, role="confirm")
     assert analysis.test_error(pd.concat([hand, fresh])).loc[0, "source"] == "grid"
+
+
+def test_test_errors_by_seed_are_those_that_are_averaged(rows, hand):
+    fresh = rows({(0.1, 1.0): [0.2, 0.3, "diverged", "failed"]}, role="confirm")
+    for trials in (hand, pd.concat([hand, fresh])):
+        seeds, mean = analysis.test_error_by_seed(trials), analysis.test_error(trials).loc[0]
+        assert seeds["test_error"].mean() == pytest.approx(mean["test_error"], rel=1e-12)
+        assert (len(seeds), seeds["source"].unique().tolist()) == (mean["n"], [mean["source"]])
+    assert seeds["seed"].tolist() == [0, 1, 2]
+    assert seeds["diverged"].tolist() == [False, False, True]

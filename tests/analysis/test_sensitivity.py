@@ -84,6 +84,20 @@ def test_without_anything_above_chance_there_is_no_number(rows):
     assert table["d_w"].tolist() == [0.0, 0.0]
 
 
+def test_on_a_plateau_cross_fitting_leaves_no_bias_where_the_plugged_in_minimum_has_one(rows, plateaus):
+    """7 cells at .1 and 6 at .3, all within 1.5 decades of each other, and D_w = .8: S is 6 / 13 * .2 / .8."""
+    known = 6 / 13 * 0.2 / 0.8
+    reference = rows({(0.1, 0.0): [0.1] * 3}, task="plateau")
+    trials = plateaus(np.repeat([0.1, 0.3], [7, 6]), 0.02, labels=300, seeds=3)
+    table = analysis.sensitivity(pd.concat([trials, reference]))
+    crossed = table.loc[table["label"] != "adamw", "sensitivity"].mean() - known
+    alone = [analysis.sensitivity(pd.concat([one, reference[:1]])) for _, one in trials.groupby("seed")]
+    plugged_in = pd.concat(alone).query("label != 'adamw'")["sensitivity"].mean() - known
+    assert table["d_w"].unique().tolist() == [pytest.approx(0.8)]
+    assert abs(crossed) < 0.003
+    assert plugged_in > 0.03
+
+
 def brute_force(runs: pd.DataFrame, seed: int, gap: float) -> float:
     grid = {
         (r.lr, r.weight_decay, r.seed): (r.val_error, r.diverged) for r in runs.itertuples() if not r.failed

@@ -97,7 +97,9 @@ def test_run_then_status_then_report(robustness, tmp_path):
     report = robustness("report", "runs/smoke")
     assert report.returncode == 0
     table = done.stdout[done.stdout.index("optimizer") :]
-    assert report.stdout[report.stdout.index("optimizer") :] == table
+    assert report.stdout[report.stdout.index("optimizer") :].startswith(table)
+    assert "T: transfer regret" in report.stdout
+    assert {"metrics.csv", "metrics.tex", "best_of_k.csv"} <= set(os.listdir(tmp_path / "runs/smoke/tables"))
 
 
 def test_a_failed_trial_is_exit_code_1_and_listed(robustness, tmp_path):
