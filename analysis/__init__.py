@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 # Modules that share their function's name are imported here and now: a lazy attribute would yield the module
 # or the function, depending on who imported what first.
+from analysis.endpoints import endpoints
+from analysis.margins import Margins
 from analysis.selection import selected_cells, test_error, test_error_by_seed
 from analysis.sensitivity import mean_sensitivity, sensitivity
 from analysis.summary import summary
 from analysis.surfaces import surface
 from analysis.transfer import mean_transfer_regret, transfer_regret
 from analysis.trials import REQUIRED, errors
+from analysis.validity import PROBLEMS, check
+from analysis.verdict import Verdict, verdict, verdicts
 from analysis.width import width
 
 if TYPE_CHECKING:
@@ -23,7 +27,12 @@ if TYPE_CHECKING:
     from analysis.theme import save_figure, set_theme, use_theme
 
 __all__ = [
+    "PROBLEMS",
     "REQUIRED",
+    "Margins",
+    "Verdict",
+    "check",
+    "endpoints",
     "errors",
     "generalization_gap",
     "mean_sensitivity",
@@ -39,6 +48,8 @@ __all__ = [
     "test_error_by_seed",
     "transfer_regret",
     "use_theme",
+    "verdict",
+    "verdicts",
     "width",
 ]
 
