@@ -111,7 +111,8 @@ def _case(
     if not tasks:
         return _Case(names, endpoint, None, None, tasks, left_out)
     declared = margins.generalization if key == "G" else margins.robustness
-    part = Part(*(sample(mine, endpoint, label, tasks) for label in names), declared)
+    candidate, good, bad = (sample(mine, endpoint, label, tasks) for label in names)
+    part = Part(candidate, good, bad, declared)
     return _Case(names, endpoint, part, run_test(part, alpha), tasks, left_out)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.welch import Array, Estimate, Sample, combine, difference
 
@@ -60,7 +61,7 @@ class Tested(NamedTuple):
 
     estimate: Estimate
     gap: Estimate
-    testable: Array
+    testable: NDArray[np.bool_]
     margin: Array
     p_kept: Array
     p_lost: Array

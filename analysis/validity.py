@@ -14,8 +14,8 @@ import pandas as pd
 
 from analysis.references import reference_gaps
 from analysis.selection import select_cells
-from analysis.sensitivity import WINDOW_DECADES
 from analysis.trials import CELL, REQUIRED, errors, grid_runs, runs_at
+from analysis.welch import Array
 
 EDGE_CELLS = 2
 """The best cell must lie at least this many learning rates inside its grid."""
@@ -73,11 +73,11 @@ def check(trials: pd.DataFrame) -> pd.DataFrame:
     if len(rows):
         runs = errors(rows)
         grid = runs[runs["role"] == "grid"]
-        for rule in (_failed, _missing_labels, _nothing_learned, _same_split):
+        for rule in (_failed, _missing_labels, _nothing_learned, _same_split, _confirmation):
             found += rule(runs)
-        for rule in (_missing_seeds, _missing_cells, _unequal_grids, _edges):
-            found += rule(grid)
-        found += [*_confirmation(runs), *_unequal_settings(rows)]
+        for on_grid in (_missing_seeds, _missing_cells, _unequal_grids, _edges):
+            found += on_grid(grid)
+        found += _unequal_settings(rows)
     table = pd.DataFrame(found, columns=CHECK_COLUMNS).astype("str")
     table[_SURFACE] = table[_SURFACE].mask(table[_SURFACE] == "None")
     order = {name: place for place, name in enumerate(PROBLEMS)}
@@ -112,24 +112,23 @@ def _no_result(trials: pd.DataFrame) -> pd.Series:
 
 def _unreadable(trials: pd.DataFrame) -> Iterator[_Found]:
     for name, broken in (("null-status", _no_status(trials)), ("null-result", _no_result(trials))):
-        counts = trials[broken].groupby([column(trials, "task"), column(trials, "label")], dropna=False)
-        for (task, label), count in counts.size().items():
-            yield _Found(name, str(task), str(label), f"{count} rows, which are left out")
+        names = trials.loc[broken, _SURFACE].astype("str")
+        for row in names.value_counts().reset_index().to_dict("records"):
+            yield _Found(name, row["task"], row["label"], f"{row['count']} rows, which are left out")
 
 
 def _failed(runs: pd.DataFrame) -> Iterator[_Found]:
-    used = runs[runs["role"] != "search"]
-    for (task, label), count in used.groupby(_SURFACE)["failed"].sum().items():
-        if count:
-            yield _Found("failed-trials", task, label, f"{count} runs failed")
+    failed = runs.loc[runs["failed"] & (runs["role"] != "search"), _SURFACE]
+    for row in failed.value_counts().reset_index().to_dict("records"):
+        yield _Found("failed-trials", row["task"], row["label"], f"{row['count']} runs failed")
 
 
 def _missing_labels(runs: pd.DataFrame) -> Iterator[_Found]:
-    usable = runs_at(runs, 1.0)
-    there = set(map(tuple, usable.loc[~usable["failed"], _SURFACE].drop_duplicates().to_numpy()))
+    usable = grid_runs(runs)[_SURFACE].drop_duplicates()
     for task in runs["task"].unique():
+        there = set(usable.loc[usable["task"] == task, "label"])
         for label in runs["label"].unique():
-            if (task, label) not in there:
+            if label not in there:
                 yield _Found("missing-label", task, label, "no usable run of the grid at gradient scale 1")
 
 
@@ -179,38 +178,48 @@ def _missing_cells(grid: pd.DataFrame) -> Iterator[_Found]:
 
 
 def _unequal_grids(grid: pd.DataFrame) -> Iterator[_Found]:
-    """Compare whole grids, and where they differ the part that S averages: an extended grid is a fair one."""
     best = select_cells(grid).set_index(_SURFACE)["lr"]
-    at_one = runs_at(grid, 1.0)
-    for task, rows in at_one.groupby("task"):
-        whole = {str(label): _extent(mine, None) for label, mine in rows.groupby("label")}
-        near = {str(label): _extent(mine, best[task, label]) for label, mine in rows.groupby("label")}
-        if len(set(whole.values())) == 1:
-            continue
-        if len({extent[0] for extent in near.values()}) > 1:
-            text = "; ".join(f"{label}: {extent[0]:g} decades" for label, extent in whole.items())
-            yield _Found("unequal-width", str(task), None, text)
-        if len({extent[1:] for extent in near.values()}) > 1:
-            text = "; ".join(f"{label}: {extent[1]} x {extent[2]}" for label, extent in whole.items())
+    for task, rows in runs_at(grid, 1.0).groupby("task"):
+        labels = {str(label): mine for label, mine in rows.groupby("label")}
+        powers = {label: np.log10(np.unique(mine["lr"].to_numpy())) for label, mine in labels.items()}
+        decays = {label: mine["weight_decay"].nunique(dropna=False) for label, mine in labels.items()}
+        base = min(powers.values(), key=lambda own: (len(own), _width(own)))
+        unlike = [own for label, own in powers.items() if not _fair(own, base, np.log10(best[task, label]))]
+        if any(_width(own) != _width(base) for own in unlike):
+            text = "; ".join(f"{label}: {_width(own):g}" for label, own in powers.items())
+            yield _Found("unequal-width", str(task), None, f"decades of learning rates: {text}")
+        if any(len(own) != len(base) for own in unlike) or len(set(decays.values())) > 1:
+            text = "; ".join(f"{label}: {len(own)} x {decays[label]}" for label, own in powers.items())
             yield _Found("unequal-cells", str(task), None, f"learning rates x decays: {text}")
 
 
-def _extent(rows: pd.DataFrame, centre: float | None) -> tuple[float, int, int]:
-    """Return the decades, learning rates and decays of a grid, or of its part around `centre`."""
-    powers = np.log10(np.unique(rows["lr"].to_numpy()))
-    if centre is not None and np.isfinite(centre):
-        powers = powers[np.abs(powers - np.log10(centre)) <= WINDOW_DECADES + 1e-9]
+def _width(powers: Array) -> float:
     # rates are written with few digits, so that equal widths differ a little
-    return round(float(powers[-1] - powers[0]), 3), len(powers), rows["weight_decay"].nunique(dropna=False)
+    return round(float(powers[-1] - powers[0]), 3)
+
+
+def _fair(own: Array, base: Array, best: float) -> bool:
+    """Say whether a grid is as wide as `base`, the smallest, or was rightly extended.
+
+    It was where its spacing is the same, and a grid as small as `base` at one of its ends would have its best
+    cell too near to the edge: without the extension it could not be compared at all.
+    """
+    if len(own) == len(base) or len(base) < 2:
+        return _width(own) == _width(base) and len(own) == len(base)
+    spacing = _width(base) / (len(base) - 1)
+    if abs(_width(own) / (len(own) - 1) - spacing) > 0.01 * spacing:
+        return False
+    place = int(np.argmin(np.abs(own - best))) if np.isfinite(best) else 0
+    from_ends = (place, len(own) - 1 - place)
+    return max(from_ends) > len(base) - 1 - EDGE_CELLS
 
 
 def _edges(grid: pd.DataFrame) -> Iterator[_Found]:
-    for row in select_cells(grid).dropna(subset=["edge_distance"]).itertuples():
-        if row.edge_distance < EDGE_CELLS:
-            detail = (
-                f"the best learning rate, {row.lr:g}, is {row.edge_distance} cells from the edge of its grid"
-            )
-            yield _Found("edge", str(row.task), str(row.label), detail)
+    for row in select_cells(grid).dropna(subset=["edge_distance"]).to_dict("records"):
+        distance = row["edge_distance"]
+        if distance < EDGE_CELLS:
+            detail = f"the best learning rate, {row['lr']:g}, is {distance} cells from the edge of its grid"
+            yield _Found("edge", row["task"], row["label"], detail)
 
 
 def _confirmation(runs: pd.DataFrame) -> Iterator[_Found]:

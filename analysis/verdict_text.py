@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from analysis.verdict import Verdict
 
 _MEANING = {"R1": "sensitivity S", "R2": "transfer regret T", "G": "test error E"}
-_POINTS = {"R1": (1, 3, ""), "R2": (1, 3, ""), "G": (100, 2, " points")}
+_POINTS = {"R1": (1, 3, ""), "R2": (1, 3, ""), "G": (100, 2, " percentage points")}
 
 
 def sentence(verdict: Verdict) -> str:
@@ -29,7 +29,7 @@ def sentence(verdict: Verdict) -> str:
         why = ", ".join(_blocking(verdict))
         return f"Invalid: whether {name} keeps {both} cannot be concluded from these trials ({why})."
     if verdict.conclusion == "not kept":
-        return f"{name} does not keep both: {_clauses(verdict)}."
+        return f"Not kept: {_clauses(verdict)}."
     if verdict.conclusion == "not testable":
         return f"Not testable on this suite: {_clauses(verdict)}."
     return f"Inconclusive: {_clauses(verdict)}; {_more_seeds(verdict)}."
@@ -40,10 +40,9 @@ def summary(verdict: Verdict) -> str:
     lines = [sentence(verdict), *_part_lines(verdict), *_fraction_lines(verdict)]
     if verdict.conclusion not in ("inconclusive", "invalid"):
         lines.append(f"Seeds: {_more_seeds(verdict)}.")
-    for row in verdict.problems.itertuples():
-        where = ", ".join(str(x) for x in (row.task, row.label) if not pd.isna(x))
-        kind = "Overridden" if row.problem in verdict.allowed else "Invalid"
-        lines.append(f"{kind}: {row.problem} ({where}): {row.detail}.")
+    for row in verdict.problems.fillna("all labels").to_dict("records"):
+        kind = "Overridden" if row["problem"] in verdict.allowed else "Invalid"
+        lines.append(f"{kind}: {row['problem']} ({row['task']}, {row['label']}): {row['detail']}.")
     lines.append(_rule(verdict))
     return "\n".join(lines)
 
@@ -74,22 +73,23 @@ def _what(verdict: Verdict, keys: list[str]) -> str:
 
 
 def _clauses(verdict: Verdict) -> str:
-    """Say of each decision which parts it was made on, the gravest first."""
+    """Say of each decision which parts it was made on: what is kept, but then the others, the gravest first."""
     forms = {
+        "kept": "{who} keeps {what}",
         "not kept": "{who} does not keep {what}",
         "not testable": "{what} cannot be tested ({why})",
         "inconclusive": "whether {who} keeps {what} is open",
-        "kept": "{who} keeps {what}",
     }
-    clauses: list[str] = []
+    clauses: dict[str, str] = {}
     who = verdict.candidate
     for decision, form in forms.items():
         rows = verdict.parts[verdict.parts["decision"] == decision]
         if len(rows):
             why = "; ".join(dict.fromkeys(rows["reason"]))
-            clauses.append(form.format(who=who, what=_what(verdict, rows.index.tolist()), why=why))
+            clauses[decision] = form.format(who=who, what=_what(verdict, rows.index.tolist()), why=why)
             who = "it" if "{who}" in form else who
-    return ", ".join(clauses)
+    kept = clauses.pop("kept", None)
+    return ", but ".join(filter(None, (kept, ", and ".join(clauses.values()))))
 
 
 def _more_seeds(verdict: Verdict) -> str:
