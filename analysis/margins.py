@@ -56,7 +56,8 @@ class Tested(NamedTuple):
         testable: Whether the gap is significantly above 0.
         margin: The declared one, or half the gap's lower bound where that is smaller; NaN if not testable.
         p_kept: One-sided p-value of "the candidate is worse by the margin or more"; NaN if not testable.
-        p_lost: One-sided p-value of "the candidate is worse by the margin or less"; NaN if not testable.
+        p_lost: One-sided p-value of "the candidate is worse by the widest margin or less", which is the
+            declared one, or half the gap's upper bound where that is smaller; NaN if not testable.
     """
 
     estimate: Estimate
@@ -72,16 +73,18 @@ def run_test(part: Part, alpha: float) -> Tested:
 
     The margin is cut to half the lower bound (one-sided, level 1 - alpha) of the gap between the references:
     a candidate half-way to the worse reference has kept nothing, however generous the declared margin is
-    (the fixed-margin method, FDA 2016, Non-Inferiority Clinical Trials, section IV).
+    (the fixed-margin method, FDA 2016, Non-Inferiority Clinical Trials, section IV). The cut is cautious, so
+    that a candidate may well exceed the cut margin and yet not half the gap: that nothing is kept is therefore
+    said against half the gap's *upper* bound.
     """
     estimate = difference(part.candidate, part.better)
     gap = difference(part.worse, part.better)
     bound = np.round(gap.lower(alpha), 12)
     testable = bound > 0
     margin = np.where(testable, np.minimum(part.declared, bound / 2), np.nan)
-    p_kept, p_lost = (
-        np.where(testable, p, np.nan) for p in (estimate.p_below(margin), estimate.p_above(margin))
-    )
+    widest = np.minimum(part.declared, gap.upper(alpha) / 2)
+    p_kept = np.where(testable, estimate.p_below(margin), np.nan)
+    p_lost = np.where(testable, estimate.p_above(widest), np.nan)
     return Tested(estimate, gap, testable, margin, p_kept, p_lost)
 
 

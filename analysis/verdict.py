@@ -98,10 +98,10 @@ def verdict(
         R1: S_candidate - S_robust >= margin    R2: T_candidate - T_robust >= margin
         G:  E_candidate - E_general >= margin
 
-    'keeps both': all three are. 'not kept': for one of them the lower bound exceeds the margin. 'not
-    testable': for one of them the references do not differ, or there are no values. 'invalid': `check` found
-    what is not in `allow`. Otherwise 'inconclusive'. The first that applies of invalid, not kept, not
-    testable, inconclusive and keeps both is the conclusion.
+    'keeps both': all three are. 'not kept': for one of them the lower bound exceeds the margin, even where
+    that is cut at the gap's upper bound. 'not testable': for one of them the references do not differ, or
+    there are no values. 'invalid': `check` found what is not in `allow`. Otherwise 'inconclusive'. The first
+    that applies of invalid, not kept, not testable, inconclusive and keeps both is the conclusion.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them.

@@ -79,6 +79,7 @@ def run(
         study, out=out, workers=workers, address=address, device=device, engine=engine, console=console
     )
     screen.print_report(console, outcome.summary, outcome.location, outcome.files)
+    screen.print_verdict(console, outcome.verdict)
     if outcome.failed or outcome.missing:
         screen.print_failures(console, outcome.failed, outcome.missing)
         raise typer.Exit(1)
@@ -126,8 +127,10 @@ def report(directory: Folder) -> None:
     from studies import screen
     from studies.report import report as study_report
 
-    summary, files = study_report(directory)
-    screen.print_report(screen.console(), summary, directory, files)
+    summary, files, verdict = study_report(directory)
+    console = screen.console()
+    screen.print_report(console, summary, directory, files)
+    screen.print_verdict(console, verdict)
 
 
 @command

@@ -12,6 +12,7 @@ from studies.errors import StoreError
 from studies.results import Store, open_existing
 from studies.spec import StudySpec
 from studies.trials import in_study
+from studies.verdicts import verdict_lines
 
 
 def write_report(rows: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list[str]]:
@@ -36,8 +37,8 @@ def _draw_surfaces(rows: pd.DataFrame, folder: Path) -> None:
                 analysis.save_figure(analysis.surface_grid(rows, y=y), folder / name)
 
 
-def report(location: str | Path) -> tuple[pd.DataFrame, list[str]]:
-    """Write the report of the study in a folder; return what ``write_report`` returns.
+def report(location: str | Path) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Write the report of the study in a folder; return what ``write_report`` returns, and the verdict's text.
 
     Raises:
         StoreError: If the folder holds no study, or no row yet.
@@ -48,4 +49,4 @@ def report(location: str | Path) -> tuple[pd.DataFrame, list[str]]:
     rows = in_study(store.rows(), spec)
     if rows.empty:
         raise StoreError(f"{location}: holds no finished trial yet")
-    return write_report(rows, store)
+    return *write_report(rows, store), verdict_lines(spec.verdict, rows, full=True)

@@ -21,6 +21,7 @@ from studies.results import Store
 from studies.screen import engine_text
 from studies.spec import StudySpec, load_spec, study_name
 from studies.sweep import Workers, sweep
+from studies.verdicts import verdict_lines
 from studies.worker import Finished, resolve_device
 
 logger = logging.getLogger("studies")
@@ -37,6 +38,7 @@ class Outcome:
         missing: Number of planned trials without a row.
         location: The study's folder.
         files: What was written beside the rows.
+        verdict: A sentence for each candidate that the study names.
     """
 
     rows: pd.DataFrame
@@ -45,6 +47,7 @@ class Outcome:
     missing: int
     location: str
     files: list[str] = field(default_factory=list)
+    verdict: list[str] = field(default_factory=list)
 
 
 def open_store(spec: StudySpec, out: str | Path | None) -> Store:
@@ -96,7 +99,9 @@ def run(
     store.write_study(spec.to_yaml())
     with _log_file(store):
         problems = _run_packs(work, places, store, console or Console(quiet=True))
-    return _conclude(work, store, problems)
+    outcome = _conclude(work, store, problems)
+    outcome.verdict = verdict_lines(spec.verdict, outcome.rows)
+    return outcome
 
 
 def workplace(workers: int | None, address: str | None, device: str) -> Workers:

@@ -91,6 +91,12 @@ def print_report(console: Console, summary: pd.DataFrame, location: str, files: 
     console.print(f"\nin {location}: {', '.join(files)}", highlight=False, soft_wrap=True, markup=False)
 
 
+def print_verdict(console: Console, texts: Sequence[str]) -> None:
+    """Print the verdict on each candidate."""
+    for text in texts:
+        console.print(f"\n{text}", highlight=False, soft_wrap=True, markup=False)
+
+
 def engine_text(plan: Plan) -> str:
     """Say which engine was chosen, and by what measurement."""
     engine = plan.engine

@@ -29,6 +29,7 @@ from studies.errors import SpecError
 from studies.grids import Grid, LogRange, Strict, Text, seed_list
 from studies.parts import Budget, ScheduleKeys, TaskSpec, folder_name, read_schedule
 from studies.problems import Location, Problem, describe, nearest, one_line, one_of, raise_all
+from studies.verdicts import MarginKeys, VerdictSpec, verdict_problems
 
 __all__ = ["SpecError", "StudySpec", "TaskSpec", "load_spec", "presets", "study_name"]
 
@@ -64,6 +65,7 @@ class StudySpec(Strict):
         seeds: A number of seeds (0 to n - 1), or a list; held as the seeds themselves.
         grid: The axes that all optimizers share.
         optimizers: What is compared, under registered names, or under any other with ``optimizer: name``.
+        verdict: What the study is to judge, if anything; its margins are declared before anything runs.
 
     Example:
         >>> spec = StudySpec(
@@ -84,6 +86,7 @@ class StudySpec(Strict):
     seeds: Annotated[tuple[int, ...], BeforeValidator(seed_list)] = (0,)
     grid: Grid
     optimizers: Annotated[dict[Text, OptimizerEntry], Field(min_length=1), BeforeValidator(_entries)]
+    verdict: VerdictSpec | None = None
 
     _folder: Path | None = PrivateAttr(default=None)
     _source: str = PrivateAttr(default="study")
@@ -109,6 +112,12 @@ class StudySpec(Strict):
             problems += [
                 problem._replace(location=("optimizers", key, *problem.location))
                 for problem in entry_problems(key, entry, self.grid)
+            ]
+        if not problems and self.verdict is not None:
+            labels = [v.label for key, entry in self.optimizers.items() for v in entry.variants(key)]
+            problems += [
+                problem._replace(location=("verdict", *problem.location))
+                for problem in verdict_problems(self.verdict, labels)
             ]
         if not problems and self.count() > MAX_TRIALS:
             rule = f"trials; a study may have at most {MAX_TRIALS}"
@@ -182,6 +191,8 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("schedule",): ScheduleKeys,
         ("grid",): Grid,
         ("grid", "lr"): LogRange,
+        ("verdict",): VerdictSpec,
+        ("verdict", "margins"): MarginKeys,
     }
     return {location: list(model.model_fields) for location, model in models.items()}
 
