@@ -107,7 +107,7 @@ def preserved(part: Part, level: float = 0.95) -> tuple[Array, Array, Array]:
     """
     saved = difference(part.worse, part.candidate)
     gap = difference(part.worse, part.better)
-    known = gap.value != 0
+    known = np.abs(gap.value) > 1e-12
     fraction = np.where(known, saved.value / np.where(known, gap.value, 1.0), np.nan)
     at = np.where(known, fraction, 0.0)
     df = combine((1 - at, -1.0, at), (part.worse, part.candidate, part.better)).df

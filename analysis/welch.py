@@ -95,13 +95,3 @@ def combine(weights: Sequence[Array | float], samples: Sequence[Sample]) -> Esti
 def difference(first: Sample, second: Sample) -> Estimate:
     """Estimate the mean over workloads of `first - second`."""
     return combine((1.0, -1.0), (first, second))
-
-
-def holm(p: Array) -> Array:
-    """Return Holm's adjusted p-values (1979, https://www.jstor.org/stable/4615733); NaN counts as 1."""
-    filled = np.where(np.isnan(p), 1.0, p)
-    order = np.argsort(filled, kind="stable")
-    factors = np.arange(len(p), 0, -1)
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(np.maximum.accumulate(filled[order] * factors), 1.0)
-    return np.where(np.isnan(p), np.nan, adjusted)
