@@ -13,6 +13,9 @@ from analysis.transfer import transfer_regret_of
 from analysis.trials import errors
 from analysis.welch import Sample
 
+CROSS_FITTED = ("S", "T")
+"""The endpoints that are measured from a cell which the other seeds chose."""
+
 ENDPOINT_COLUMNS = ["endpoint", "task", "label", "seed", "value"]
 
 
@@ -60,5 +63,10 @@ def sample(values: pd.DataFrame, endpoint: str, label: str, tasks: Sequence[str]
         )
     # the mean of equal numbers need not be exactly that number, and their variance not exactly 0
     var = table["var"].where(table["var"] > 1e-24, 0.0)
-    moments = (table["mean"].round(12), var, table["count"])
-    return Sample(*(column.to_numpy(dtype=np.float64) for column in moments))
+    mean, n = table["mean"].round(12), table["count"]
+    return Sample(
+        mean.to_numpy(dtype=np.float64),
+        var.to_numpy(dtype=np.float64),
+        n.to_numpy(dtype=np.float64),
+        cross_fitted=endpoint in CROSS_FITTED,
+    )

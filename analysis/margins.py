@@ -125,4 +125,4 @@ def preserved(part: Part, level: float = 0.95) -> tuple[Array, Array, Array]:
 
 
 def _variance(sample: Sample) -> Array:
-    return (sample.var / sample.n).sum(axis=-1) / sample.mean.shape[-1] ** 2
+    return sample.var_of_mean.sum(axis=-1) / sample.mean.shape[-1] ** 2

@@ -68,9 +68,10 @@ def power(parts: Sequence[Part], n: int, alpha: float, draws: int = _DRAWS, seed
 def draw(truth: Sample, n: int, draws: int, generator: np.random.Generator) -> Sample:
     """Draw what `draws` studies with `n` normal values per workload would find, shape (draws, workloads)."""
     shape = (draws, truth.mean.shape[-1])
-    mean = truth.mean + generator.standard_normal(shape) * np.sqrt(truth.var / n)
+    planned = truth._replace(n=np.full(truth.mean.shape, float(n)))
+    mean = truth.mean + generator.standard_normal(shape) * np.sqrt(planned.var_of_mean)
     var: Array = truth.var * generator.chisquare(n - 1, shape) / (n - 1)
-    return Sample(mean, var, np.full(shape, float(n)))
+    return Sample(mean, var, np.full(shape, float(n)), truth.cross_fitted)
 
 
 def _within_reach(part: Part) -> bool:

@@ -5,6 +5,7 @@ workloads would take the spread between workloads for noise, or more seeds for m
 Everything here works on arrays with workloads on the last axis, so that a simulation decides thousands of
 studies at once by the very same code. Degrees of freedom: Satterthwaite 1946
 (https://doi.org/10.2307/3002019); unequal variances: Welch 1947 (https://doi.org/10.1093/biomet/34.1-2.28).
+Seeds are shared by the optimizers, and yet compared as if they were not: where they agree, that is cautious.
 """
 
 from __future__ import annotations
@@ -26,11 +27,23 @@ class Sample(NamedTuple):
         mean: Means over seeds.
         var: Sample variances over seeds (n - 1 in the denominator).
         n: Numbers of seeds, at least 2.
+        cross_fitted: Whether every value was measured from a cell that the *other* seeds chose, as S and T are.
+            The values of a study then share that choice, and their spread shows too little of it.
     """
 
     mean: Array
     var: Array
     n: Array
+    cross_fitted: bool = False
+
+    @property
+    def var_of_mean(self) -> Array:
+        """The variance of the mean: `var / n`, and `var (1 / n + 1 / (n - 1))` for cross-fitted values.
+
+        The latter is Nadeau and Bengio's for n folds of which one is measured and n - 1 choose (2003,
+        https://doi.org/10.1023/A:1024068626366).
+        """
+        return self.var * (1 / self.n + (1 / (self.n - 1) if self.cross_fitted else 0.0))
 
 
 class Estimate(NamedTuple):
@@ -72,8 +85,9 @@ class Estimate(NamedTuple):
 def combine(weights: Sequence[Array | float], samples: Sequence[Sample]) -> Estimate:
     """Estimate the mean over workloads of a weighted sum of optimizers.
 
-    With W workloads, `value = sum_i c_i sum_w mean_iw / W` and `SE^2 = sum_i c_i^2 sum_w var_iw / n_iw / W^2`;
-    the degrees of freedom are Satterthwaite's, `SE^4 / sum of v^2 / (n - 1)` over the terms v of SE^2.
+    With W workloads, `value = sum_i c_i sum_w mean_iw / W` and `SE^2 = sum_i c_i^2 sum_w v_iw / W^2`, v being
+    the variance of a mean; the degrees of freedom are Satterthwaite's, `SE^4 / sum of term^2 / (n - 1)` over
+    the terms of SE^2.
 
     Args:
         weights: One c for each sample, a number or an array of the shape (...).
@@ -84,7 +98,7 @@ def combine(weights: Sequence[Array | float], samples: Sequence[Sample]) -> Esti
     squares: Array = np.zeros(())
     for weight, sample in zip(weights, samples, strict=True):
         factor = np.asarray(weight, dtype=float)
-        terms = (factor**2)[..., None] * sample.var / sample.n / sample.mean.shape[-1] ** 2
+        terms = (factor**2)[..., None] * sample.var_of_mean / sample.mean.shape[-1] ** 2
         value = value + factor * sample.mean.mean(axis=-1)
         total = total + terms.sum(axis=-1)
         squares = squares + (terms**2 / (sample.n - 1)).sum(axis=-1)

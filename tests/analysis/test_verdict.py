@@ -72,7 +72,8 @@ def test_the_gravest_decision_is_the_conclusion(decisions, conclusion):
 def test_a_part_by_hand():
     table = values({"S": (0.11, 0.10, 0.40)}, seeds=4, noise=0.1)  # each standard deviation is .03
     found = decide(table).parts.loc["R1"]
-    half = 1.9431802805153022 * 0.03 * math.sqrt(2 / 4)  # t at .95 and 6 degrees of freedom
+    # t at .95 and 6 degrees of freedom; S is cross-fitted, so a mean has the variance .03^2 (1 / 4 + 1 / 3)
+    half = 1.9431802805153022 * 0.03 * math.sqrt(2 * (1 / 4 + 1 / 3))
     assert found[["endpoint", "candidate", "reference", "worse_reference"]].tolist() == ["S", *NAMES]
     assert found["estimate"] == pytest.approx(0.01, rel=1e-9)
     assert [found["low"], found["high"]] == pytest.approx([0.01 - half, 0.01 + half], rel=1e-9)
@@ -86,6 +87,12 @@ def test_the_fractions_and_the_assay_by_hand():
     assert judged.preserved["fraction"].tolist() == pytest.approx([0.75, math.nan, 0.8], nan_ok=True)
     assert judged.assay.loc["G", ["better", "worse"]].tolist() == ["sgd", "adamw"]
     assert judged.assay["gap"].tolist() == pytest.approx([0.4, math.nan, 0.01], nan_ok=True)
+
+
+def test_test_errors_are_independent_and_compared_by_welch():
+    found = decide(values({"E": (0.051, 0.06, 0.05)}, seeds=4, noise=0.1)).parts.loc["G"]
+    half = 1.9431802805153022 * 0.001 * math.sqrt(2 / 4)
+    assert [found["low"], found["high"]] == pytest.approx([0.001 - half, 0.001 + half], rel=1e-9)
 
 
 def test_workloads_count_equally_whatever_their_seeds():

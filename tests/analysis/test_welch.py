@@ -61,9 +61,15 @@ def test_studies_are_estimated_at_once_as_they_are_alone():
     weights = (np.arange(4.0), -1.0)
     together = combine(weights, (first, second))
     for study in range(4):
-        alone = [Sample(*(array[study] for array in sample)) for sample in (first, second)]
+        alone = [Sample(*(array[study] for array in sample[:3])) for sample in (first, second)]
         found = combine((float(study), -1.0), alone)
         np.testing.assert_allclose([x[study] for x in together], found, rtol=1e-12)
+
+
+def test_cross_fitted_values_have_the_variance_of_shared_folds():
+    alone = moments([1.0, 2.0, 3.0])
+    assert alone.var_of_mean == pytest.approx([1 / 3])
+    assert alone._replace(cross_fitted=True).var_of_mean == pytest.approx([1 / 3 + 1 / 2])
 
 
 def test_holm_by_hand():
