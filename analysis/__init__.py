@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 # Modules that share their function's name are imported here and now: a lazy attribute would yield the module
 # or the function, depending on who imported what first.
+from analysis.endpoints import endpoints
+from analysis.margins import Margins
 from analysis.selection import selected_cells, test_error, test_error_by_seed
 from analysis.sensitivity import mean_sensitivity, sensitivity
 from analysis.summary import summary
 from analysis.surfaces import surface
 from analysis.transfer import mean_transfer_regret, transfer_regret
 from analysis.trials import REQUIRED, errors
+from analysis.validity import PROBLEMS, check
+from analysis.verdict import Verdict, verdict, verdicts
 from analysis.width import width
 
 if TYPE_CHECKING:
@@ -31,9 +35,14 @@ if TYPE_CHECKING:
     from analysis.variance import variance_decomposition
 
 __all__ = [
+    "PROBLEMS",
     "REQUIRED",
+    "Margins",
+    "Verdict",
     "best_of_k",
+    "check",
     "cross_task_sensitivity",
+    "endpoints",
     "errors",
     "generalization_gap",
     "mean_sensitivity",
@@ -55,6 +64,8 @@ __all__ = [
     "tunability",
     "use_theme",
     "variance_decomposition",
+    "verdict",
+    "verdicts",
     "width",
     "wilcoxon_holm",
 ]

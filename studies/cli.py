@@ -93,6 +93,7 @@ def run(
         console=console,
     )
     screen.print_report(console, outcome.summary, outcome.location, outcome.files)
+    screen.print_verdict(console, outcome.verdict)
     if outcome.failed or outcome.missing:
         screen.print_failures(console, outcome.failed, outcome.missing)
         raise typer.Exit(1)
@@ -150,6 +151,7 @@ def report(
     made = study_report(directories, out)
     screen.print_report(console, made.summary, made.location, made.files)
     screen.print_metrics(console, made.tables)
+    screen.print_verdict(console, made.verdict)
 
 
 @command

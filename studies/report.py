@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +13,11 @@ import pandas as pd
 import analysis
 from studies.asked import read_asked
 from studies.errors import StoreError
+from studies.asked import Asked, read_asked
+from studies.errors import StoreError
 from studies.results import Store
 from studies.tablefiles import table_files
+from studies.verdicts import verdict_lines
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,14 @@ class Report:
         tables: ``analysis.tables`` of the rows.
         location: The folder that it was written into.
         files: The names of the files in it.
+        verdict: What is to be said of the verdicts that the studies declare, a text each.
     """
 
     summary: pd.DataFrame
     tables: Mapping[str, pd.DataFrame]
     location: str
     files: list[str]
+    verdict: list[str] = field(default_factory=list)
 
 
 def write_report(rows: pd.DataFrame, store: Store) -> Report:
@@ -74,24 +79,32 @@ def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Re
     """
     if len(locations) > 1 and out is None:
         raise StoreError(f"--out: a report of {len(locations)} folders needs a folder to be written into")
-    holders: dict[str, str | Path] = {}
-    parts = []
-    for location in locations:
-        rows = finished_rows(location)
-        for task in rows["task"].unique():
+    studies = {str(location): finished(location) for location in locations}
+    holders: dict[str, str] = {}
+    for location, asked in studies.items():
+        for task in asked.rows["task"].unique():
             if task in holders:
                 raise StoreError(
                     f"{location}: holds the task '{task}', and so does {holders[task]}; each of several studies "
                     "must have a task of its own"
                 )
             holders[task] = location
-        parts.append(rows)
-    return write_report(pd.concat(parts, ignore_index=True), Store(out or locations[0]))
+    rows = pd.concat([asked.rows for asked in studies.values()], ignore_index=True)
+    made = write_report(rows, Store(out or locations[0]))
+    return replace(made, verdict=_verdict(list(studies.values()), rows))
 
 
-def finished_rows(location: str | Path) -> pd.DataFrame:
-    """Return the rows of the study in a folder that its study file asks for, at least one."""
-    rows = read_asked(location).rows
-    if rows.empty:
+def _verdict(studies: Sequence[Asked], rows: pd.DataFrame) -> list[str]:
+    """Say the verdict on the rows of all studies, which must have declared the same one."""
+    declared = [asked.spec.verdict for asked in studies]
+    if any(one != declared[0] for one in declared):
+        return ["No verdict: the studies declare different ones."]
+    return verdict_lines(declared[0], rows, full=True)
+
+
+def finished(location: str | Path) -> Asked:
+    """Return the study in a folder and the rows that its study file asks for, at least one."""
+    asked = read_asked(location)
+    if asked.rows.empty:
         raise StoreError(f"{location}: holds no finished trial yet")
-    return rows
+    return asked

@@ -28,6 +28,7 @@ from studies.stages import asked_for, stages
 from studies.sweep import Workers, sweep
 from studies.taskfile import write_task
 from studies.trials import Trial
+from studies.verdicts import verdict_lines
 from studies.worker import Finished, resolve_device
 
 logger = logging.getLogger("studies")
@@ -45,6 +46,7 @@ class Outcome:
         location: The study's folder.
         files: What was written beside the rows.
         notes: What was said of the study's growth: grids extended, bounds reached.
+        verdict: A sentence for each candidate that the study names.
     """
 
     rows: pd.DataFrame
@@ -54,6 +56,7 @@ class Outcome:
     location: str
     files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    verdict: list[str] = field(default_factory=list)
 
 
 def open_store(spec: StudySpec, out: str | Path | None) -> Store:
@@ -116,6 +119,7 @@ def run(
             if outcome.failed or outcome.missing:
                 ending.outcome = f"{len(outcome.failed)} failed, {outcome.missing} not run"
                 ending.exit_code = 1
+    outcome.verdict = verdict_lines(spec.verdict, outcome.rows)
     return outcome
 
 

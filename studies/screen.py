@@ -125,6 +125,12 @@ def print_metrics(console: Console, tables: Mapping[str, pd.DataFrame]) -> None:
     console.print(METRICS_LEGEND, highlight=False)
 
 
+def print_verdict(console: Console, texts: Sequence[str]) -> None:
+    """Print the verdict on each candidate."""
+    for text in texts:
+        console.print(f"\n{text}", highlight=False, soft_wrap=True, markup=False)
+
+
 def engine_text(plan: Plan) -> str:
     """Say which engine was chosen, and by what measurement."""
     engine = plan.engine

@@ -78,3 +78,37 @@ def rows() -> Callable[..., pd.DataFrame]:
 def hand() -> pd.DataFrame:
     """AdamW on a 3 x 2 table and two seeds, whose results are worked out in the tests."""
     return make_rows(HAND)
+
+
+LABELS = ("ada2ms(mixing=0.5)", "adamw", "sgd")
+CURVATURE, TEST_ERROR = (0.022, 0.02, 0.2), (0.1002, 0.12, 0.10)
+
+
+def make_comparison(task: str = "digits", seeds: int = 3, rng: int = 0) -> pd.DataFrame:
+    """A valid comparison on parabolas in log lr, in which the candidate keeps both: S is .0275, .025 and .25.
+
+    Seven learning rates around each label's own best one; at gradient scale 1000 only SGD loses anything (.4).
+    Every label has as many fresh seeds at its best cell.
+    """
+    index = pd.MultiIndex.from_product([LABELS, (1.0, 1e3), np.arange(-3, 4) / 2, range(seeds)])
+    grid = index.set_names(["label", "grad_scale", "x", "seed"]).to_frame(index=False).assign(role="grid")
+    fresh = grid[(grid["grad_scale"] == 1) & (grid["x"] == 0)].assign(role="confirm")
+    rows = pd.concat([grid, fresh.assign(seed=fresh["seed"] + 1000)], ignore_index=True)
+    noise = np.random.default_rng(rng).normal(0, 5e-4, (2, len(rows)))
+    which = rows["label"].map(dict(zip(LABELS, range(3), strict=True))).to_numpy()
+    moved = 0.4 * ((rows["grad_scale"] > 1) & (which == 2))
+    error = 0.1 + np.array(CURVATURE)[which] * rows["x"] ** 2 + moved + noise[0]
+    test_error = np.array(TEST_ERROR)[which] + error - 0.1 - noise[0] + noise[1]
+    columns = {"task": task, "weight_decay": 0.0, "status": "completed", "chance_accuracy": 0.1, "epochs": 5}
+    return rows.drop(columns="x").assign(
+        optimizer=rows["label"].str.partition("(")[0],
+        lr=(0.01 * 10 ** rows["x"]).round(9),
+        val_accuracy=1 - error,
+        test_accuracy=1 - test_error,
+        **columns,
+    )
+
+
+@pytest.fixture(scope="session")
+def comparison() -> Callable[..., pd.DataFrame]:
+    return make_comparison

@@ -1,0 +1,128 @@
+"""One part of the verdict: does a candidate keep what one reference has and the other lacks?
+
+A part compares a candidate with the *better* reference, within a margin, and asks first whether the *worse*
+reference is worse at all: where the references do not differ there is nothing to keep, and no test of keeping it
+could fail (assay sensitivity, ICH E10, 2000, section 1.5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.welch import Array, Estimate, Sample, combine, difference
+
+
+@dataclass(frozen=True)
+class Margins:
+    """How much worse than the better reference still counts as kept; declared before the candidate is run.
+
+    Attributes:
+        robustness: For S and T, in their own unit: the share of what can be learned that is lost.
+        generalization: For E, a proportion: 0.002 is 0.2 percentage points of test error.
+
+    Raises:
+        ValueError: A margin is not between 0 and 1.
+    """
+
+    robustness: float = 0.05
+    generalization: float = 0.002
+
+    def __post_init__(self) -> None:
+        for name in ("robustness", "generalization"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise ValueError(f"margins.{name} must be in (0, 1), but got {value}")
+
+
+class Part(NamedTuple):
+    """The three samples that a part compares on one endpoint (smaller is better), and its declared margin."""
+
+    candidate: Sample
+    better: Sample
+    worse: Sample
+    declared: float
+
+
+class Tested(NamedTuple):
+    """What the test of a part gives; arrays of the shape (...).
+
+    Attributes:
+        estimate: Candidate minus better reference.
+        gap: Worse minus better reference.
+        testable: Whether the gap is significantly above 0.
+        margin: The declared one, or half the gap's lower bound where that is smaller; NaN if not testable.
+        p_kept: One-sided p-value of "the candidate is worse by the margin or more"; NaN if not testable.
+        p_lost: One-sided p-value of "the candidate is worse by the widest margin or less", which is the
+            declared one, or half the gap's upper bound where that is smaller; NaN if not testable.
+    """
+
+    estimate: Estimate
+    gap: Estimate
+    testable: NDArray[np.bool_]
+    margin: Array
+    p_kept: Array
+    p_lost: Array
+
+
+def run_test(part: Part, alpha: float) -> Tested:
+    """Test a part.
+
+    The margin is cut to half the lower bound (one-sided, level 1 - alpha) of the gap between the references:
+    a candidate half-way to the worse reference has kept nothing, however generous the declared margin is
+    (the fixed-margin method, FDA 2016, Non-Inferiority Clinical Trials, section IV). The cut is cautious, so
+    that a candidate may well exceed the cut margin and yet not half the gap: that nothing is kept is therefore
+    said against half the gap's *upper* bound.
+    """
+    estimate = difference(part.candidate, part.better)
+    gap = difference(part.worse, part.better)
+    bound = np.round(gap.lower(alpha), 12)
+    testable = bound > 0
+    margin = np.where(testable, np.minimum(part.declared, bound / 2), np.nan)
+    widest = np.minimum(part.declared, gap.upper(alpha) / 2)
+    p_kept = np.where(testable, estimate.p_below(margin), np.nan)
+    p_lost = np.where(testable, estimate.p_above(widest), np.nan)
+    return Tested(estimate, gap, testable, margin, p_kept, p_lost)
+
+
+def preserved(part: Part, level: float = 0.95) -> tuple[Array, Array, Array]:
+    """Estimate the preserved fraction of the gap, `(worse - candidate) / (worse - better)`, over workloads.
+
+    1: the candidate is as good as the better reference; 0: no better than the worse one. The interval is
+    Fieller's (1954, https://doi.org/10.1111/j.2517-6161.1954.tb00159.x): all f for which
+    `worse - candidate - f (worse - better)` is not significantly different from 0, with the degrees of freedom
+    of that sum at the estimate. Unlike the delta method's, it is honest about a gap that is hardly known: it
+    then is the whole line.
+
+    Args:
+        part: The samples.
+        level: Coverage of the two-sided interval.
+
+    Returns:
+        The fraction (NaN where the gap is 0), low and high; -inf and inf where the gap is not significantly
+        different from 0 at this level.
+    """
+    saved = difference(part.worse, part.candidate)
+    gap = difference(part.worse, part.better)
+    known = np.abs(gap.value) > 1e-12
+    fraction = np.where(known, saved.value / np.where(known, gap.value, 1.0), np.nan)
+    at = np.where(known, fraction, 0.0)
+    df = combine((1 - at, -1.0, at), (part.worse, part.candidate, part.better)).df
+    t2 = np.square(Estimate(np.zeros(()), np.ones(()), df).upper((1 - level) / 2))
+    shared = _variance(part.worse)
+    a = gap.value**2 - t2 * gap.se**2
+    b = saved.value * gap.value - t2 * shared
+    c = saved.value**2 - t2 * saved.se**2
+    bounded = (a > 0) & known
+    root = np.sqrt(np.clip(b**2 - a * c, 0, None))
+    divisor = np.where(bounded, a, 1.0)
+    low = np.where(bounded, (b - root) / divisor, -np.inf)
+    high = np.where(bounded, (b + root) / divisor, np.inf)
+    return fraction, low, high
+
+
+def _variance(sample: Sample) -> Array:
+    return sample.var_of_mean.sum(axis=-1) / sample.mean.shape[-1] ** 2

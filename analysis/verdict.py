@@ -1,0 +1,227 @@
+"""The verdict: does a candidate keep one optimizer's robustness and another one's generalization?
+
+Three non-inferiority tests, each against the reference that is good at it, and all of them must hold (an
+intersection-union test: Berger 1982, https://doi.org/10.1080/00401706.1982.10487790). docs/verdict.md gives the
+rule, the source of each choice, and the error rates by simulation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from analysis.endpoints import endpoints
+from analysis.judging import conclude, judge
+from analysis.labels import did_you_mean
+from analysis.margins import Margins
+from analysis.validity import PROBLEMS, check, column, readable
+from analysis.verdict_text import html, summary
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Verdict:
+    """What `verdict` says of one candidate.
+
+    Attributes:
+        candidate: Its label.
+        robustness_reference: The label whose S and T it is to keep.
+        generalization_reference: The label whose E it is to keep.
+        conclusion: 'keeps both', 'not kept', 'inconclusive', 'not testable' or 'invalid'.
+        parts: Indexed by part (R1, R2, G): endpoint (S, T, E), candidate, reference, worse_reference,
+            workloads (how many), estimate (candidate minus reference), low and high (its interval of level
+            1 - 2 alpha, which mirrors the one-sided test), margin (in force), declared (margin), p
+            (one-sided, of "worse by the margin or more"), p_holm (adjusted where several candidates were
+            asked about), decision ('kept', 'not kept', 'inconclusive', 'not testable' or 'invalid'),
+            seeds_needed (for this part alone; NaN where there are no values) and reason (in words, where
+            something is missing). S and T are shares of D_w, E a proportion.
+        assay: Indexed by part: endpoint, better, worse (the references), gap (worse minus better), low (its
+            one-sided bound of level 1 - alpha), p (of "the gap is 0 or less") and testable.
+        preserved: Indexed by part: name (f_R, f_T, f_G), fraction, low and high (level 1 - alpha, Fieller).
+        seeds_needed: Seeds per workload with which all parts would be kept, with power 0.8, were the observed
+            means and variances the truth; inf where an estimate lies at or beyond its margin, None where a
+            part has no values.
+        endpoints: The values themselves, as `analysis.endpoints.endpoints` returns them.
+        problems: What `check` found among the three labels.
+        allowed: The problems that were overridden, by name.
+        margins: As declared.
+        alpha: Level of each one-sided test.
+        compared: How many candidates were asked about together.
+    """
+
+    candidate: str
+    robustness_reference: str
+    generalization_reference: str
+    conclusion: str
+    parts: pd.DataFrame
+    assay: pd.DataFrame
+    preserved: pd.DataFrame
+    seeds_needed: float | None
+    endpoints: pd.DataFrame
+    problems: pd.DataFrame
+    allowed: tuple[str, ...]
+    margins: Margins
+    alpha: float
+    compared: int
+
+    def sentence(self) -> str:
+        """Return the verdict in one sentence."""
+        return summary(self).partition("\n")[0]
+
+    def summary(self) -> str:
+        """Return the verdict in plain words: one sentence, then a line for everything it rests on."""
+        return summary(self)
+
+    def __repr__(self) -> str:
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        return html(self)
+
+
+def verdict(
+    trials: pd.DataFrame,
+    *,
+    candidate: str,
+    robustness_reference: str = "adamw",
+    generalization_reference: str = "sgd",
+    margins: Margins | None = None,
+    alpha: float = 0.05,
+    allow: Iterable[str] = (),
+) -> Verdict:
+    """Judge whether a candidate keeps one reference's robustness and another one's generalization.
+
+    With S, T and E as in `analysis.endpoints.endpoints`, means over workloads of differences of means over
+    seeds (stratified Welch, with the variance that cross-fitted values have for S and T), and one-sided tests at level alpha, all of these must be rejected:
+
+        R1: S_candidate - S_robust >= margin    R2: T_candidate - T_robust >= margin
+        G:  E_candidate - E_general >= margin
+
+    'keeps both': all three are. 'not kept': for one of them the lower bound exceeds the margin, even where
+    that is cut at the gap's upper bound. 'not testable': for one of them the references do not differ, or
+    there are no values. 'invalid': `check` found what is not in `allow`. Otherwise 'inconclusive'. The first
+    that applies of invalid, not kept, not testable, inconclusive and keeps both is the conclusion.
+
+    Args:
+        trials: Rows as `analysis.trials.REQUIRED` describes them.
+        candidate: A value of the column `label`.
+        robustness_reference: The label whose S and T are to be kept.
+        generalization_reference: The label whose E is to be kept.
+        margins: How much worse still counts as kept; default `Margins()`. Each is cut to half the lower
+            bound of the gap between the references where that is smaller.
+        alpha: Level of each one-sided test.
+        allow: Names of `PROBLEMS` that shall not make the verdict invalid.
+
+    Raises:
+        ValueError: There are no rows, a label is not in them, two of the three labels are the same, a label
+            has one seed only, alpha or a name in `allow` is not valid, or the rows are not as `REQUIRED` says.
+    """
+    made = verdicts(
+        trials,
+        candidates=[candidate],
+        robustness_reference=robustness_reference,
+        generalization_reference=generalization_reference,
+        margins=margins,
+        alpha=alpha,
+        allow=allow,
+    )
+    return made[candidate]
+
+
+def verdicts(
+    trials: pd.DataFrame,
+    *,
+    candidates: Sequence[str],
+    robustness_reference: str = "adamw",
+    generalization_reference: str = "sgd",
+    margins: Margins | None = None,
+    alpha: float = 0.05,
+    allow: Iterable[str] = (),
+) -> dict[str, Verdict]:
+    """Judge several candidates, with Holm's correction over candidates x endpoints; else as `verdict`.
+
+    Returns:
+        The verdict of each candidate, in their order.
+
+    Raises:
+        ValueError: As `verdict`, or a candidate is given twice.
+        TypeError: `candidates` or `allow` is a single string.
+    """
+    allowed = _names(allow, "allow")
+    asked = _names(candidates, "candidates")
+    references = (robustness_reference, generalization_reference)
+    _check_arguments(trials, asked, references, alpha, allowed)
+    declared = margins if margins is not None else Margins()
+    used = {name: trials[trials["label"].isin([name, *references])] for name in asked}
+    problems = {name: check(rows) for name, rows in used.items()}
+    values = {name: endpoints(readable(rows), references=references) for name, rows in used.items()}
+    judged = judge(values, references, declared, alpha)
+    made = {}
+    for name in asked:
+        present = set(problems[name]["problem"])
+        tables = judged[name]
+        if not present <= set(allowed):
+            tables = replace(tables, parts=tables.parts.assign(decision="invalid"))
+        made[name] = Verdict(
+            candidate=name,
+            robustness_reference=robustness_reference,
+            generalization_reference=generalization_reference,
+            conclusion=conclude(tables.parts["decision"]),
+            **vars(tables),
+            endpoints=values[name],
+            problems=problems[name],
+            allowed=tuple(problem for problem in PROBLEMS if problem in present & set(allowed)),
+            margins=declared,
+            alpha=alpha,
+            compared=len(asked),
+        )
+    return made
+
+
+def _names(names: Iterable[str], parameter: str) -> list[str]:
+    if isinstance(names, str):
+        raise TypeError(f"{parameter} must be a sequence of names, but got the string {names!r}")
+    listed = list(names)
+    twice = [name for name in listed if listed.count(name) > 1]
+    if twice:
+        raise ValueError(
+            f"{parameter} must not repeat a name, but got {twice[0]!r} {listed.count(twice[0])} times"
+        )
+    return listed
+
+
+def _check_arguments(
+    trials: pd.DataFrame,
+    candidates: Sequence[str],
+    references: tuple[str, str],
+    alpha: float,
+    allowed: Sequence[str],
+) -> None:
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha must be in (0, 0.5), but got {alpha}")
+    if not candidates:
+        raise ValueError("candidates must name at least one label, but is empty")
+    for name in allowed:
+        if name not in PROBLEMS:
+            raise ValueError(
+                f"allow must name what check finds, but got {name!r}{did_you_mean(name, PROBLEMS)}; "
+                f"known: {', '.join(PROBLEMS)}"
+            )
+    if trials.empty:
+        raise ValueError("trials must have at least one row, but has none")
+    labels = sorted(column(trials, "label").dropna().astype("str").unique())
+    asked = [("candidate", name) for name in candidates]
+    asked += zip(("robustness_reference", "generalization_reference"), references, strict=True)
+    for role, name in asked:
+        if name not in labels:
+            raise ValueError(
+                f"{role} must be a label of the trials, but got {name!r}{did_you_mean(name, labels)}; "
+                f"labels: {', '.join(labels)}"
+            )
+    for name in candidates:
+        if len({name, *references}) < 3:
+            raise ValueError(
+                "candidate, robustness_reference and generalization_reference must be three labels, but got "
+                f"{name!r}, {references[0]!r} and {references[1]!r}"
+            )

@@ -1,0 +1,131 @@
+"""The verdict that a study asks for: declared in its file before anything runs, spoken when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import AfterValidator, BeforeValidator, Field
+
+import analysis
+from analysis.labels import did_you_mean
+from studies.grids import Strict, Text, distinct
+from studies.problems import Problem, one_of, raise_all, without_value
+
+MAX_LISTED = 12
+"""Labels that a message lists."""
+
+
+class MarginKeys(Strict):
+    """The keys under ``margins``; ``analysis.Margins`` knows what they may hold."""
+
+    robustness: Annotated[float, Field(strict=True)] = analysis.Margins.robustness
+    generalization: Annotated[float, Field(strict=True)] = analysis.Margins.generalization
+
+
+def _read_margins(value: object) -> analysis.Margins:
+    keys = MarginKeys.model_validate(vars(value) if isinstance(value, analysis.Margins) else value)
+    for name in MarginKeys.model_fields:
+        given = getattr(keys, name)
+        try:
+            analysis.Margins(**{name: given})
+        except ValueError as error:
+            raise_all([Problem((name,), given, without_value(str(error)).removeprefix(f"margins.{name} "))])
+    return analysis.Margins(keys.robustness, keys.generalization)
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _known_problems(names: tuple[str, ...]) -> tuple[str, ...]:
+    raise_all(
+        Problem((index,), name, one_of(name, analysis.PROBLEMS))
+        for index, name in enumerate(names)
+        if name not in analysis.PROBLEMS
+    )
+    return names
+
+
+_Labels = Annotated[tuple[Text, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(distinct)]
+_Problems = Annotated[tuple[Text, ...], BeforeValidator(_listed), AfterValidator(_known_problems)]
+
+
+class VerdictSpec(Strict):
+    """What a study is to judge; see ``analysis.verdict``.
+
+    Attributes:
+        candidate: A label of the study, or a list of labels, which are then corrected for by Holm's method.
+        robustness_reference: The label whose sensitivity and transfer regret are to be kept.
+        generalization_reference: The label whose test error is to be kept.
+        margins: How much worse still counts as kept: ``robustness`` as a share of what can be learned,
+            ``generalization`` as a proportion (0.002 is 0.2 percentage points).
+        alpha: Level of each one-sided test.
+        allow: Names of ``analysis.PROBLEMS`` that shall not make the verdict invalid.
+    """
+
+    candidate: _Labels
+    robustness_reference: Text = "adamw"
+    generalization_reference: Text = "sgd"
+    margins: Annotated[analysis.Margins, BeforeValidator(_read_margins)] = analysis.Margins()
+    alpha: Annotated[float, Field(strict=True, gt=0, lt=0.5)] = 0.05
+    allow: _Problems = ()
+
+
+def verdict_problems(verdict: VerdictSpec, labels: Sequence[str]) -> list[Problem]:
+    """Return what is wrong with ``verdict`` in a study with these labels."""
+    references = {
+        name: getattr(verdict, name) for name in ("robustness_reference", "generalization_reference")
+    }
+    asked: list[tuple[tuple[int | str, ...], str]] = [
+        (("candidate", index) if len(verdict.candidate) > 1 else ("candidate",), name)
+        for index, name in enumerate(verdict.candidate)
+    ]
+    asked += [((key,), name) for key, name in references.items()]
+    problems = [
+        Problem(location, name, f"must be a label of this study: {_some(labels)}{did_you_mean(name, labels)}")
+        for location, name in asked
+        if name not in labels
+    ]
+    if not problems and len(set(references.values())) < 2:
+        rule = "must not be the robustness_reference too"
+        problems.append(Problem(("generalization_reference",), verdict.generalization_reference, rule))
+    problems += [
+        Problem(location, name, "must not be one of the references too")
+        for location, name in asked
+        if location[0] == "candidate" and name in references.values()
+    ]
+    return problems
+
+
+def _some(labels: Sequence[str]) -> str:
+    more = f", … ({len(labels)} in all)" if len(labels) > MAX_LISTED else ""
+    return ", ".join(labels[:MAX_LISTED]) + more
+
+
+def judge_study(verdict: VerdictSpec, rows: pd.DataFrame) -> dict[str, analysis.Verdict]:
+    """Return the verdict on each candidate.
+
+    Raises:
+        ValueError: If the rows do not suffice; the message says what is missing.
+    """
+    arguments: dict[str, Any] = {name: getattr(verdict, name) for name in VerdictSpec.model_fields}
+    return analysis.verdicts(rows, candidates=arguments.pop("candidate"), **arguments)
+
+
+def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame, *, full: bool = False) -> list[str]:
+    """Say the verdict of a study, or why there is none; nothing where the study asks for none.
+
+    Args:
+        verdict: What the study asks for.
+        rows: Of the study.
+        full: With all that the verdict rests on, or else one sentence for each candidate.
+    """
+    if verdict is None:
+        return []
+    try:
+        made = judge_study(verdict, rows)
+    except ValueError as error:
+        return [f"No verdict: {error}."]
+    return [one.summary() if full else one.sentence() for one in made.values()]
