@@ -11,8 +11,6 @@ from pathlib import Path
 import pandas as pd
 
 import analysis
-from studies.asked import read_asked
-from studies.errors import StoreError
 from studies.asked import Asked, read_asked
 from studies.errors import StoreError
 from studies.results import Store

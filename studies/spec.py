@@ -66,16 +66,13 @@ class StudySpec(Strict):
         seeds: A number of seeds (0 to n - 1), or a list; held as the seeds themselves.
         grid: The axes that all optimizers share.
         optimizers: What is compared, under registered names, or under any other with ``optimizer: name``.
-<<<<<<< HEAD
         extend: ``true``, or ``{decades: …}`` (default 3): after the grid, learning rates are added, one cell at a
             time and with the same spacing, until every label's best cell has two on either side, or so many
             decades are added to a side.
         confirm: Fresh seeds (1000 and on) that are run at every label's validation-best cell after all that.
         resources: What a worker takes of a cluster.
         checkpoint: When long trials are saved; never, unless given.
-=======
         verdict: What the study is to judge, if anything; its margins are declared before anything runs.
->>>>>>> wt-verdict
 
     Example:
         >>> spec = StudySpec(
@@ -96,14 +93,11 @@ class StudySpec(Strict):
     seeds: Annotated[tuple[int, ...], BeforeValidator(seed_list)] = (0,)
     grid: Grid
     optimizers: Annotated[dict[Text, OptimizerEntry], Field(min_length=1), BeforeValidator(_entries)]
-<<<<<<< HEAD
     extend: Annotated[Extend | None, BeforeValidator(read_extend)] = None
     confirm: Annotated[int, Field(strict=True, ge=0, le=MAX_POINTS)] = 0
     resources: Resources = Resources.model_validate({})
     checkpoint: Saving | None = None
-=======
     verdict: VerdictSpec | None = None
->>>>>>> wt-verdict
 
     _folder: Path | None = PrivateAttr(default=None)
     _source: str = PrivateAttr(default="study")
@@ -130,19 +124,15 @@ class StudySpec(Strict):
                 problem._replace(location=("optimizers", key, *problem.location))
                 for problem in entry_problems(key, entry, self.grid)
             ]
-<<<<<<< HEAD
         if not problems:
             problems += growth_problems(self.extend, self.confirm, self.grid, self.optimizers)
-        if not problems and self.count() + self.count_confirm() > MAX_TRIALS:
-=======
         if not problems and self.verdict is not None:
             labels = [v.label for key, entry in self.optimizers.items() for v in entry.variants(key)]
             problems += [
                 problem._replace(location=("verdict", *problem.location))
                 for problem in verdict_problems(self.verdict, labels)
             ]
-        if not problems and self.count() > MAX_TRIALS:
->>>>>>> wt-verdict
+        if not problems and self.count() + self.count_confirm() > MAX_TRIALS:
             rule = f"trials; a study may have at most {MAX_TRIALS}"
             problems.append(Problem(("grid",), self.count() + self.count_confirm(), rule))
         raise_all(problems)
@@ -199,6 +189,8 @@ class StudySpec(Strict):
     def file(self) -> Path | None:
         """The file that this study was read from; None for a preset and for a study from Python."""
         return None if self._folder is None else self._folder / Path(self._source).name
+
+    @property
     def folder(self) -> Path | None:
         """Where the study's file lies, with a user's own modules beside it."""
         return self._folder
@@ -226,19 +218,11 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("schedule",): ScheduleKeys,
         ("grid",): Grid,
         ("grid", "lr"): LogRange,
-<<<<<<< HEAD
-    def file(self) -> Path | None:
-        """The file that this study was read from; None for a preset and for a study from Python."""
-        return None if self._folder is None else self._folder / Path(self._source).name
-
-    @property
-    def folder(self) -> Path | None:
-        """Where the study's file lies, with a user's own modules beside it."""
-        return self._folder
-=======
+        ("extend",): Extend,
+        ("resources",): Resources,
+        ("checkpoint",): Saving,
         ("verdict",): VerdictSpec,
         ("verdict", "margins"): MarginKeys,
->>>>>>> wt-verdict
     }
     return {location: list(model.model_fields) for location, model in models.items()}
 
