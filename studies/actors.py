@@ -239,7 +239,7 @@ def _put(task: Task) -> Any:
     """Put ``task`` into the object store; its tensors are read there in place by all workers of a node."""
     with warnings.catch_warnings():
         # tensors in the store must not be written into: a task's data are only read
-        warnings.filterwarnings("ignore", "Zero-copy tensor serialization")
+        warnings.filterwarnings("ignore", "(Zero-copy tensor|The input tensor is non-contiguous)")
         return ray.put(task)
 
 

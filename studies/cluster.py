@@ -63,6 +63,10 @@ def connected(workers: Workers) -> Iterator[None]:
         yield
         return
     os.environ.update({name: value for name, value in RAY_ENVIRONMENT.items() if name not in os.environ})
+    if workers.address is not None and "RAY_AUTH_MODE" not in os.environ and _token_found():
+        os.environ["RAY_AUTH_MODE"] = (
+            "token"  # Ray starts clusters so wherever there is a token, but joins without
+        )
     import ray
 
     if ray.is_initialized():
@@ -90,6 +94,12 @@ def connected(workers: Workers) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _token_found() -> bool:
+    """Return whether there is a token where Ray looks for one."""
+    given = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(given) or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 @contextmanager

@@ -191,6 +191,8 @@ def _run_packs(work: Plan, stage: str, workers: Workers, stored: Stored, console
                 logger.info("%s %s lr=%g %s", row["trial_id"], row["label"], row["lr"], row["status"])
 
         problems = sweep(work, workers, on_finished, checkpoints=saved, notice=notice)
+    if saved is not None and not problems:
+        saved.clear()
     seconds = time.monotonic() - started
     if work.pending:
         console.print(f"{work.pending} trials in {seconds:.0f} s", highlight=False)
