@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 
 import pyarrow as pa
@@ -46,6 +46,11 @@ class Layout:
 
     schema: pa.Schema
     needed: frozenset[str]
+
+    @cached_property
+    def types(self) -> dict[str, pa.DataType]:
+        """The type of each column."""
+        return dict(zip(self.schema.names, self.schema.types, strict=True))
 
 
 @dataclass(frozen=True)
@@ -94,18 +99,16 @@ def decode(name: str, content: bytes, layout: Layout, columns: Sequence[str] | N
         DamagedError: If it is not what was written.
         NewerError: If a newer version wrote it.
     """
-    file = _opened(name, content, layout)
+    file, found, about = _opened(name, content, layout)
     wanted = list(columns if columns is not None else layout.schema.names)
     try:
-        rows = file.read(
-            [column for column in wanted if column in file.schema_arrow.names], use_threads=False
-        )
-        replaces = frozenset(json.loads(_about(file).get(_REPLACES, b"[]")))
+        rows = file.read(sorted(found.intersection(wanted)), use_threads=False)
+        replaces = frozenset(json.loads(about.get(_REPLACES, b"[]")))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DamagedError(f"cannot be read: {_line(error)}") from error
     if "trial_id" in wanted and rows["trial_id"].null_count:
         raise DamagedError("has rows without a trial_id")
-    return Part(_with_columns(rows, layout.schema, wanted), replaces)
+    return Part(_with_columns(rows, layout, wanted), replaces)
 
 
 def check(name: str, content: bytes, layout: Layout) -> frozenset[str]:
@@ -128,25 +131,24 @@ def _version() -> str:
     return version(_DISTRIBUTION)
 
 
-def _about(file: pq.ParquetFile) -> dict[bytes, bytes]:
-    return file.schema_arrow.metadata or {}
-
-
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _opened(name: str, content: bytes, layout: Layout) -> pq.ParquetFile:
+def _opened(name: str, content: bytes, layout: Layout) -> tuple[pq.ParquetFile, set[str], dict[bytes, bytes]]:
+    """Return the Parquet file that a part is, the names of its columns, and what it says of itself."""
     match = _NAME.fullmatch(name)
     if match and match[2] != _digest(content):
         raise DamagedError(f"its {len(content)} bytes are not those that were written")
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
-        found, about = file.schema_arrow, _about(file)
+        schema = file.schema_arrow
+        about = schema.metadata or {}
         schema_version = int(about.get(_SCHEMA, b"0"))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DamagedError(f"is not a part: {_line(error)}") from error
-    unknown = set(found.names) - set(layout.schema.names)
+    found = dict(zip(schema.names, schema.types, strict=True))
+    unknown = found.keys() - layout.types.keys()
     if _SCHEMA in about and (schema_version > SCHEMA_VERSION or unknown):
         writer = about.get(_WRITER, b"?").decode(errors="replace")
         extra = f", with the columns {', '.join(sorted(unknown))}" if unknown else ""
@@ -154,20 +156,16 @@ def _opened(name: str, content: bytes, layout: Layout) -> pq.ParquetFile:
             f"was written by version {writer} (schema {schema_version}{extra}), "
             f"and this is version {_version()} (schema {SCHEMA_VERSION})"
         )
-    other = [
-        column.name
-        for column in layout.schema
-        if column.name in found.names and found.field(column.name).type != column.type
-    ]
-    if unknown or other or layout.needed - set(found.names):
+    other = any(found[name] != layout.types[name] for name in found.keys() - unknown)
+    if unknown or other or layout.needed - found.keys():
         raise DamagedError("holds the columns of another table")
-    return file
+    return file, set(found), about
 
 
-def _with_columns(rows: pa.Table, schema: pa.Schema, wanted: list[str]) -> pa.Table:
-    """Return ``rows`` with all ``wanted`` columns, nulls where it has none."""
-    columns = [
-        rows[name] if name in rows.schema.names else pa.nulls(rows.num_rows, schema.field(name).type)
-        for name in wanted
-    ]
-    return pa.Table.from_arrays(columns, schema=pa.schema([schema.field(name) for name in wanted]))
+def _with_columns(rows: pa.Table, layout: Layout, wanted: list[str]) -> pa.Table:
+    """Return ``rows`` with all ``wanted`` columns in their order, nulls where it has none."""
+    found = dict(zip(rows.schema.names, rows.columns, strict=True))
+    columns = {
+        name: found[name] if name in found else pa.nulls(rows.num_rows, layout.types[name]) for name in wanted
+    }
+    return pa.table(columns)

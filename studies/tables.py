@@ -87,10 +87,9 @@ class PartFolder:
             )
         replaced = frozenset[str]().union(*(part.replaces for part in parts.values()))
         tables = [part.rows for name, part in parts.items() if name not in replaced]
-        schema = self.layout.schema
-        if columns is not None:
-            schema = pa.schema([schema.field(name) for name in columns])
-        return latest([schema.empty_table(), *tables])
+        if tables:
+            return latest(tables)
+        return self.layout.schema.empty_table().select(columns or self.layout.schema.names)
 
     def tidy(self) -> None:
         """Set damaged parts aside, and delete what a driver that was killed left behind; for the driver alone.
@@ -203,7 +202,7 @@ def mergeable(sizes: Mapping[str, int]) -> list[list[str]]:
 
 def latest(tables: Sequence[pa.Table]) -> pa.Table:
     """Return the rows of ``tables`` as one, of each trial only those in the last table that has any."""
-    trials = [pc.unique(table["trial_id"]).to_pylist() for table in tables]
+    trials = [table["trial_id"].unique().to_pylist() for table in tables]
     last = {trial: index for index, found in enumerate(trials) for trial in found}
     if len(last) == sum(map(len, trials)):
         return pa.concat_tables(tables)

@@ -94,7 +94,7 @@ def _parts(count: int) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, An
 
 
 def store(count: int, folder: Path) -> Callable[[], object]:
-    """Append parts as they come; making them up is no part of the time."""
+    """Append parts as they come, as a sweep does; making them up is no part of the time."""
     from studies.results import Store
 
     target, seconds = Store(folder), 0.0
@@ -102,10 +102,11 @@ def store(count: int, folder: Path) -> Callable[[], object]:
 
     def timed() -> float:
         nonlocal seconds
-        for rows, curves in _parts(count):
-            started = time.perf_counter()
-            target.append(rows, curves)
-            seconds += time.perf_counter() - started
+        with target.driving():
+            for rows, curves in _parts(count):
+                started = time.perf_counter()
+                target.append(rows, curves)
+                seconds += time.perf_counter() - started
         return seconds
 
     return timed
