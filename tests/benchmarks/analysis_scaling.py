@@ -70,7 +70,8 @@ def main() -> None:
         "python": platform.python_version(), "machine": platform.machine(),
     }  # fmt: skip
     print(
-        f"{len(trials):,} rows: import {imported:.2f} s, tables {seconds:.1f} s, at most {peak / 1e9:.2f} GB"
+        f"{len(trials):,} rows: import {imported:.2f} s, tables {seconds:.1f} s ({busy:.1f} s of processor), "
+        f"at most {peak / 1e9:.2f} GB"
     )
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
