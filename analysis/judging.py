@@ -163,7 +163,7 @@ def _reason(case: _Case) -> str:
         return _NO_VALUES[case.endpoint]
     reasons = []
     if not case.tested.testable:
-        reasons.append(f"{worse} is not significantly worse than {better}")
+        reasons.append(f"{worse} is not significantly worse than {better} on {case.endpoint}")
     if case.left_out:
         reasons.append(f"without {', '.join(case.left_out)}, where one of the three has no value")
     return "; ".join(reasons)

@@ -93,7 +93,8 @@ def verdict(
     """Judge whether a candidate keeps one reference's robustness and another one's generalization.
 
     With S, T and E as in `analysis.endpoints.endpoints`, means over workloads of differences of means over
-    seeds (stratified Welch, with the variance that cross-fitted values have for S and T), and one-sided tests at level alpha, all of these must be rejected:
+    seeds (stratified Welch; `analysis.welch.Sample` has the variances), and one-sided tests at level alpha,
+    all of these must be rejected:
 
         R1: S_candidate - S_robust >= margin    R2: T_candidate - T_robust >= margin
         G:  E_candidate - E_general >= margin
