@@ -6,7 +6,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pandas as pd
 from rich.console import Console
 
 from studies.errors import InputError, StoreError
+from studies.files import writing
 from studies.plan import Plan, plan
 from studies.progress import ProgressLine
 from studies.report import write_report
@@ -155,12 +156,25 @@ def _conclude(work: Plan, store: Store, problems: list[str]) -> Outcome:
     return Outcome(rows, summary, problems + failed, len(planned) - len(rows), store.location, files)
 
 
+class _LogFile(logging.FileHandler):
+    """A log that a full disk does not make loud: the store itself says so, in one line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Leave the line out."""
+
+    def close(self) -> None:
+        """Close the file, whatever of it could not be written."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def _log_file(store: Store) -> Iterator[None]:
     """Log to ``run.log`` in the study's folder; where that is not a local folder, beside other temporary files."""
     local = "://" not in store.location
     path = Path(store.root if local else tempfile.gettempdir()) / "run.log"
-    handler = logging.FileHandler(path, encoding="utf-8")
+    with writing(store.location):
+        handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
