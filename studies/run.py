@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from rich.console import Console
 from studies.checkpoints import checkpoints
 from studies.cluster import check_address, connected
 from studies.errors import InputError, StoreError
+from studies.logfile import log_file
 from studies.plan import Plan, of_stage, plan
 from studies.progress import ProgressLine
 from studies.provenance import recorded
@@ -114,7 +114,7 @@ def run(
         work = plan(spec, stored.trial_ids(), device=places.device, engine=engine)
         store.write_study(spec.to_yaml())
         write_task(store, work.task, spec.budget)
-        with _log_file(store), recorded(store, work, places) as ending:
+        with log_file(store), recorded(store, work, places) as ending:
             outcome = _run_stages(work, places, stored, console or Console(quiet=True))
             if outcome.failed or outcome.missing:
                 ending.outcome = f"{len(outcome.failed)} failed, {outcome.missing} not run"
@@ -210,20 +210,3 @@ def _conclude(trials: Sequence[Trial], store: Store, problems: list[str], notes:
     written = write_report(rows, store)
     missing = len(trials) - len(rows)
     return Outcome(rows, written.summary, problems + failed, missing, store.location, written.files, notes)
-
-
-@contextmanager
-def _log_file(store: Store) -> Iterator[None]:
-    """Log to ``run.log`` in the study's folder; where that is not a local folder, beside other temporary files."""
-    local = "://" not in store.location
-    path = Path(store.root if local else tempfile.gettempdir()) / "run.log"
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()

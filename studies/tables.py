@@ -36,7 +36,7 @@ logger = logging.getLogger("studies")
 DAMAGED = "damaged"
 MANY_PARTS = 512
 """Small neighbouring parts are merged as soon as there are so many."""
-MERGED_BYTES = 16_000_000
+MERGED_BYTES = 8_000_000
 """Parts are merged to at most this; a part of half of it or more stays as it is."""
 
 _READERS = 8

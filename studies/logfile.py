@@ -1,0 +1,44 @@
+"""The log of a study."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from studies.files import writing
+from studies.results import Store
+
+logger = logging.getLogger("studies")
+
+
+class _LogFile(logging.FileHandler):
+    """A log that a full disk does not make loud: the store itself says so, in one line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Leave the line out."""
+
+    def close(self) -> None:
+        """Close the file, whatever of it could not be written."""
+        with suppress(OSError):
+            super().close()
+
+
+@contextmanager
+def log_file(store: Store) -> Iterator[None]:
+    """Log to ``run.log`` in the study's folder; where that is not a local folder, beside other temporary files."""
+    local = "://" not in store.location
+    path = Path(store.root if local else tempfile.gettempdir()) / "run.log"
+    with writing(store.location):
+        handler = _LogFile(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

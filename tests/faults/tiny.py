@@ -1,0 +1,63 @@
+"""What the faults of the store share: a study of 6 trials, and what its table must be whatever happens."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from studies import StudySpec, load, load_curves, run
+from studies.results import Store
+
+STUDY = """
+name: tiny
+task: digits-mlp
+budget: {epochs: 1, batch_size: 64}
+seeds: 1
+grid: {lr: [0.001, 0.01, 1.0e+20], weight_decay: [0]}
+optimizers: {adamw: {}, sgd: {}}
+"""
+PLACE = ["wall_seconds", "pack_id"]
+"""Columns that say how long and with whom a trial trained."""
+
+
+def finish(folder: Path) -> pd.DataFrame:
+    """Run the study in ``folder`` to its end and return its table, less how long and with whom."""
+    run(StudySpec.from_text(STUDY, source="tiny.yaml"), out=folder, workers=0, engine="sequential")
+    return table(folder)
+
+
+def table(folder: Path) -> pd.DataFrame:
+    """Return the stored rows, less how long and with whom."""
+    return load(folder).drop(columns=PLACE)
+
+
+def scatter(source: Path, folder: Path) -> None:
+    """Store the study of ``source`` in ``folder``, one trial a part."""
+    study, store = Store(source), Store(folder)
+    store.write_study(study.read_study() or "")
+    curves = load_curves(source)
+    for row in load(source).astype(object).to_dict("records"):
+        points = curves[curves["trial_id"] == row["trial_id"]].to_dict("records")
+        store.append([{key: None if pd.isna(value) else value for key, value in row.items()}], points)
+
+
+def check_equal(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    """Raise AssertionError unless the two are the same to the last bit."""
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+def tries(title: str, number: int, one: Callable[[int], str]) -> None:
+    """Call ``one`` with 0, 1, …; print a line for each and a summary; exit with 1 if any of them raised."""
+    failed = 0
+    for index in range(number):
+        try:
+            said = one(index)
+        except Exception as error:  # whatever goes wrong in one try, the others are made
+            failed += 1
+            said = f"FAILED: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        print(f"{title} {index + 1}/{number}: {said}", flush=True)
+    print(f"{title}: {number - failed} of {number} held")
+    sys.exit(1 if failed else 0)
