@@ -113,15 +113,15 @@ class StudySpec(Strict):
                 problem._replace(location=("optimizers", key, *problem.location))
                 for problem in entry_problems(key, entry, self.grid)
             ]
+        if not problems and self.count() > MAX_TRIALS:
+            rule = f"trials; a study may have at most {MAX_TRIALS}"
+            problems.append(Problem(("grid",), self.count(), rule))
         if not problems and self.verdict is not None:
             labels = [v.label for key, entry in self.optimizers.items() for v in entry.variants(key)]
             problems += [
                 problem._replace(location=("verdict", *problem.location))
                 for problem in verdict_problems(self.verdict, labels)
             ]
-        if not problems and self.count() > MAX_TRIALS:
-            rule = f"trials; a study may have at most {MAX_TRIALS}"
-            problems.append(Problem(("grid",), self.count(), rule))
         raise_all(problems)
         return self
 
