@@ -254,7 +254,12 @@ def _confirmed_by_test(runs: pd.DataFrame, fresh: pd.DataFrame, unconfirmed: lis
     """Find labels whose fresh seeds are at the cell with the best test error, and not at the selected one."""
     by_test = grid_runs(runs).groupby(CELL, dropna=False)["test_error"].mean().reset_index()
     by_test = by_test.sort_values("test_error", kind="stable").drop_duplicates(_SURFACE)
-    there = fresh[~fresh["failed"]].merge(by_test[CELL], on=CELL).drop_duplicates(_SURFACE).set_index(_SURFACE)["lr"]
+    there = (
+        fresh[~fresh["failed"]]
+        .merge(by_test[CELL], on=CELL)
+        .drop_duplicates(_SURFACE)
+        .set_index(_SURFACE)["lr"]
+    )
     for row in unconfirmed:
         if (row.task, row.label) in there.index:
             lr = there[row.task, row.label]

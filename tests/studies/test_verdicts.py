@@ -109,7 +109,9 @@ def test_what_is_overridden_is_shown(done):
     text = verdict_lines(spec.verdict, done.rows, full=True)[0]
     assert not text.startswith("Invalid")
     assert "Overridden: no-confirmation (digits-mlp, adamw)" in text
-    assert "R2, transfer regret T: ada2ms(mixing=0.5) - adamw: not testable: no task on which all three" in text
+    assert (
+        "R2, transfer regret T: ada2ms(mixing=0.5) - adamw: not testable: no task on which all three" in text
+    )
 
 
 def test_too_few_seeds_are_no_verdict_and_no_error(done):
