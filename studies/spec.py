@@ -126,15 +126,15 @@ class StudySpec(Strict):
             ]
         if not problems:
             problems += growth_problems(self.extend, self.confirm, self.grid, self.optimizers)
+        if not problems and self.count() + self.count_confirm() > MAX_TRIALS:
+            rule = f"trials; a study may have at most {MAX_TRIALS}"
+            problems.append(Problem(("grid",), self.count() + self.count_confirm(), rule))
         if not problems and self.verdict is not None:
             labels = [v.label for key, entry in self.optimizers.items() for v in entry.variants(key)]
             problems += [
                 problem._replace(location=("verdict", *problem.location))
                 for problem in verdict_problems(self.verdict, labels)
             ]
-        if not problems and self.count() + self.count_confirm() > MAX_TRIALS:
-            rule = f"trials; a study may have at most {MAX_TRIALS}"
-            problems.append(Problem(("grid",), self.count() + self.count_confirm(), rule))
         raise_all(problems)
         return self
 
