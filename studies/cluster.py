@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -33,6 +34,7 @@ RAY_ENVIRONMENT = {
     "TUNE_RESULT_BUFFER_LENGTH": "0",
 }
 PROBE_SECONDS = 120.0
+CONNECT_SECONDS = 10.0
 
 
 def check_address(address: str | None) -> None:
@@ -79,6 +81,7 @@ def connected(workers: Workers) -> Iterator[None]:
         # a runtime environment keeps Ray from using the workers that it has started in advance
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     else:
+        _check_reachable(workers.address)
         options["address"] = workers.address
     try:
         with _loopback() if workers.address is None else nullcontext():
@@ -117,6 +120,21 @@ def _loopback() -> Iterator[None]:
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
         del os.environ[name]
+
+
+def _check_reachable(address: str) -> None:
+    """Find out in seconds whether anything listens at ``host:port``; Ray itself tries for minutes.
+
+    Raises:
+        SweepError: If nothing does.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise SweepError(f"Ray cannot be started at {address}: {error}") from None
 
 
 def versions() -> dict[str, str]:

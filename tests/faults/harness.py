@@ -87,7 +87,7 @@ class Run:
         """Return the processes that train."""
         return self.processes("ray::ImplicitFunc")
 
-    def orphans(self, seconds: float = 20.0) -> list[int]:
+    def orphans(self, seconds: float = 60.0) -> list[int]:
         """Return the processes that are still there ``seconds`` after the command has ended."""
         deadline = time.monotonic() + seconds
         while (left := self.processes()) and time.monotonic() < deadline:

@@ -44,7 +44,7 @@ def settings(optimizer="adamw", lr=1e-2, seed=0):
     return TrialSettings(optimizer, values, seed=seed, epochs=7, batch_size=5)
 
 
-def same(one, other):
+def assert_same(one, other):
     assert replace(one, wall_seconds=0) == replace(other, wall_seconds=0)
 
 
@@ -55,7 +55,7 @@ def test_a_trial_goes_on_bit_for_bit(tmp_path, optimizer):
         train(task(), settings(optimizer), checkpoint=Stopping(path, 2))
     assert torch.load(path, weights_only=True)["epoch"] == 4
     resumed = train(task(), settings(optimizer), checkpoint=Checkpoint(path, 2))
-    same(resumed, train(task(), settings(optimizer)))
+    assert_same(resumed, train(task(), settings(optimizer)))
 
 
 def test_random_operations_go_on_where_they_were(tmp_path):
@@ -65,7 +65,7 @@ def test_random_operations_go_on_where_they_were(tmp_path):
     with pytest.raises(Stop):
         train(task(dropping), settings(), checkpoint=Stopping(tmp_path / "t.pt", 2))
     torch.manual_seed(2)
-    same(train(task(dropping), settings(), checkpoint=Checkpoint(tmp_path / "t.pt", 2)), undisturbed)
+    assert_same(train(task(dropping), settings(), checkpoint=Checkpoint(tmp_path / "t.pt", 2)), undisturbed)
 
 
 def test_a_pack_goes_on_bit_for_bit_without_those_that_diverged(tmp_path):
@@ -77,14 +77,14 @@ def test_a_pack_goes_on_bit_for_bit_without_those_that_diverged(tmp_path):
     undisturbed = trainer.train(trials)
     assert [result.status for result in undisturbed][-2:] == ["diverged", "diverged"]
     for one, other in zip(resumed, undisturbed, strict=True):
-        same(one, other)
+        assert_same(one, other)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"cos\nsystem\n(S'exit 1'\ntR."])
 def test_what_is_no_checkpoint_is_left_alone_and_the_trial_begins_anew(tmp_path, content):
     path = tmp_path / "trial.pt"
     path.write_bytes(content)
-    same(train(task(), settings(), checkpoint=Checkpoint(path, 2)), train(task(), settings()))
+    assert_same(train(task(), settings(), checkpoint=Checkpoint(path, 2)), train(task(), settings()))
 
 
 def test_a_checkpoint_of_another_version_is_not_gone_on_from(tmp_path):
