@@ -76,7 +76,6 @@ def encode(rows: pa.Table, replaces: Sequence[str] = ()) -> bytes:
         sink,
         use_dictionary=texts,
         write_statistics=False,
-        store_schema=False,  # Parquet's own types are enough
     )
     return sink.getvalue().to_pybytes()
 

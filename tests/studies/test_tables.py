@@ -8,7 +8,7 @@ from moto.server import ThreadedMotoServer
 
 from studies import tables
 from studies.results import Store, load, load_curves
-from studies.tables import latest, mergeable
+from studies.tables import mergeable
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +75,3 @@ def test_only_small_neighbours_are_merged():
     big = tables.MERGED_BYTES
     assert mergeable({"a": 1, "b": 1, "c": big, "d": 1, "e": big, "f": 2, "g": 3}) == [["a", "b"], ["f", "g"]]
     assert mergeable({}) == []
-
-
-def test_nothing_of_nothing_is_no_table():
-    with pytest.raises(ValueError, match="[Mm]ust pass at least one table"):
-        latest([])
