@@ -130,16 +130,10 @@ class _Collect(tune.Callback):
     def __init__(
         self, work: Plan, device: str, turns: Turns, on_finished: OnFinished, stop: Interruption
     ) -> None:
-        self.work, self.device, self.turns, self.on_finished, self.stop = (
-            work,
-            device,
-            turns,
-            on_finished,
-            stop,
-        )
+        self.work, self.device, self.turns = work, device, turns
+        self.on_finished, self.stop = on_finished, stop
         self.numbers = {trial.trial_id: number for number, trial in enumerate(work.trials)}
         self.ends: dict[str, Loss] = {}
-        self.fatal: str | None = None
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.stop.stop_after(DRAIN_SECONDS)
@@ -148,9 +142,8 @@ class _Collect(tune.Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         report: Report = result.pop("report")  # Tune would keep it to the end of the sweep
-        result["trials"] = len(
-            report.finished.rows
-        )  # a result without anything is printed, however quiet Tune is
+        # a result without anything in it is printed, however quiet Tune is to be
+        result["trials"] = len(report.finished.rows)
         if report.end is not None:
             self.ends[trial.trial_id] = report.end
         self._hand_on(report.finished)
