@@ -9,12 +9,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from analysis.validity import EDGE_CELLS
 from studies.entries import OptimizerEntry
 from studies.grids import Grid, LogRange, Positive, Strict, rounded
 from studies.problems import Problem
 
-INSIDE = 2
-"""Learning rates that must lie on either side of an optimizer's best one (ANALYSIS: fair grids)."""
 FIRST_FRESH_SEED = 1000
 DECADES = 3.0
 MAX_DECADES = 100.0
@@ -83,7 +82,7 @@ class Reach:
         self._further = {upper: beyond(entry, grid, upper=upper, decades=decades) for upper in (False, True)}
 
     def extend(self, best: float) -> dict[bool, list[float]]:
-        """Add what is missing for ``best`` to lie ``INSIDE`` on both sides.
+        """Add what is missing for ``best`` to lie ``EDGE_CELLS`` on both sides.
 
         Returns:
             The added rates of each side (``True``: above) on which it does not lie so; none of them where the
@@ -92,8 +91,8 @@ class Reach:
         position = self.rates.index(best)
         sides = {}
         for upper, cells in ((False, position), (True, len(self.rates) - 1 - position)):
-            if cells < INSIDE and upper in self._further:
-                sides[upper] = list(islice(self._further[upper], INSIDE - cells))
+            if cells < EDGE_CELLS and upper in self._further:
+                sides[upper] = list(islice(self._further[upper], EDGE_CELLS - cells))
                 if not sides[upper]:
                     del self._further[upper]
         self.rates = sorted(self.rates + [rate for added in sides.values() for rate in added])
@@ -105,7 +104,7 @@ def extension_notes(label: str, best: float, sides: Mapping[bool, list[float]], 
     notes = []
     for upper, added in sides.items():
         end = "upper" if upper else "lower"
-        where = f"extend: {label}: best lr {best:g} lies within {INSIDE} cells of the {end} edge"
+        where = f"extend: {label}: best lr {best:g} lies within {EDGE_CELLS} cells of the {end} edge"
         rates = ", ".join(f"{rate:g}" for rate in added)
         notes.append(
             f"{where}: adding lr {rates}"
