@@ -13,6 +13,7 @@ from analysis.selection import selected_cells, test_error
 from analysis.sensitivity import mean_sensitivity, sensitivity
 from analysis.summary import summary
 from analysis.surfaces import surface
+from analysis.transfer import mean_transfer_regret, transfer_regret
 from analysis.trials import REQUIRED, errors
 from analysis.width import width
 
@@ -24,6 +25,7 @@ __all__ = [
     "REQUIRED",
     "errors",
     "mean_sensitivity",
+    "mean_transfer_regret",
     "save_figure",
     "selected_cells",
     "sensitivity",
@@ -32,6 +34,7 @@ __all__ = [
     "surface",
     "surface_grid",
     "test_error",
+    "transfer_regret",
     "use_theme",
     "width",
 ]

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.crossfit import with_reference_cell
 from analysis.intervals import mean_interval
 from analysis.references import REFERENCES, reference_gaps
-from analysis.trials import CELL, errors, grid_runs
+from analysis.trials import errors, grid_runs
 
 WINDOW_DECADES = 1.5
 """Learning rates within this many decades of the best one take part."""
@@ -53,7 +54,7 @@ def sensitivity(trials: pd.DataFrame, *, references: Sequence[str] = REFERENCES)
 def sensitivity_of(runs: pd.DataFrame, references: Sequence[str] = REFERENCES) -> pd.DataFrame:
     """Do what `sensitivity` does, on the output of `analysis.trials.errors`."""
     gaps = reference_gaps(runs, references)
-    grid = _with_reference_cell(grid_runs(runs))
+    grid = with_reference_cell(grid_runs(runs))
     grid = grid.merge(gaps, on="task", validate="many_to_one")
     distance = (grid["lr"] / grid["reference_lr"]).transform(np.log10).abs()
     # half a decade times three is not exactly 1.5 in floating point
@@ -84,22 +85,3 @@ def mean_sensitivity(per_seed: pd.DataFrame) -> pd.DataFrame:
     """
     table = mean_interval(per_seed, "sensitivity", ["task", "label"])
     return table.rename(columns={"mean": "sensitivity"})
-
-
-def _with_reference_cell(grid: pd.DataFrame) -> pd.DataFrame:
-    """Add reference_lr, reference_weight_decay, reference_error and cross_fitted to every row."""
-    error = grid["val_error"]
-    cells = grid.groupby(CELL, dropna=False)["val_error"]
-    others = cells.transform("count") - 1
-    mean_of_others = ((cells.transform("sum") - error) / others.where(others > 0)).round(12)
-    surface = [grid["task"], grid["label"], grid["seed"]]
-    cross_fitted = mean_of_others.groupby(surface).transform("count") > 0
-    # rows are in the order of lr and weight decay, and idxmin takes the first of equals
-    score = mean_of_others.where(cross_fitted, error.round(12)).fillna(np.inf)
-    reference = grid.iloc[score.groupby(surface).transform("idxmin").to_numpy()]
-    return grid.assign(
-        reference_lr=reference["lr"].to_numpy(),
-        reference_weight_decay=reference["weight_decay"].to_numpy(),
-        reference_error=reference["val_error"].to_numpy(),
-        cross_fitted=cross_fitted,
-    )

@@ -82,7 +82,7 @@ def test_categories_and_nullable_columns_read_like_plain_ones(hand):
     assert_frame_equal(analysis.summary(dressed), analysis.summary(hand))
 
 
-TABLES = ["summary", "selected_cells", "test_error", "sensitivity", "width", "surface"]
+TABLES = ["summary", "selected_cells", "test_error", "sensitivity", "transfer_regret", "width", "surface"]
 
 
 @pytest.mark.parametrize("name", TABLES)
