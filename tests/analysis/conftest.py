@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -46,6 +47,26 @@ HAND: Cells = {
     (1.0, 0.0): [0.50, 0.50],
     (1.0, 1.0): ["diverged", 0.70],
 }
+
+
+def noisy_plateaus(
+    mean: np.ndarray, sd: float, *, labels: int, seeds: int, scales: Sequence[float] = (1.0,), rng: int = 0
+) -> pd.DataFrame:
+    """Independent studies, one a label, of one true surface (nine cells a decade of lr) and normal noise."""
+    lrs = 10.0 ** (np.arange(len(mean)) / 9 - 4)
+    names = ["label", "grad_scale", "lr", "seed"]
+    index = pd.MultiIndex.from_product([map(str, range(labels)), scales, lrs, range(seeds)], names=names)
+    rows = index.to_frame(index=False)
+    error = mean[np.searchsorted(lrs, rows["lr"])] + np.random.default_rng(rng).normal(0, sd, len(rows))
+    return rows.assign(
+        task="plateau", optimizer=rows["label"], weight_decay=0.0, role="grid", status="completed",
+        chance_accuracy=0.1, val_accuracy=1 - error, test_accuracy=1 - error,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def plateaus() -> Callable[..., pd.DataFrame]:
+    return noisy_plateaus
 
 
 @pytest.fixture(scope="session")
