@@ -116,7 +116,11 @@ class Store:
 
     def read_study(self) -> str | None:
         """Return the text of the study file in the folder, or None if there is none."""
-        path = self._path(STUDY_FILE)
+        return self.read_file(STUDY_FILE)
+
+    def read_file(self, name: str) -> str | None:
+        """Return the text of a file beside the tables, or None if there is none."""
+        path = self._path(name)
         if self.fs.get_file_info(path).type != pafs.FileType.File:
             return None
         with self.fs.open_input_stream(path) as stream:

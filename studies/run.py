@@ -94,7 +94,7 @@ def run(
     store = open_store(spec, out)
     work = plan(spec, store.trial_ids(), device=places.device, engine=engine)
     store.write_study(spec.to_yaml())
-    with _log_file(store):
+    with log_file(store):
         problems = _run_packs(work, places, store, console or Console(quiet=True))
     return _conclude(work, store, problems)
 
@@ -155,7 +155,7 @@ def _conclude(work: Plan, store: Store, problems: list[str]) -> Outcome:
 
 
 @contextmanager
-def _log_file(store: Store) -> Iterator[None]:
+def log_file(store: Store) -> Iterator[None]:
     """Log to ``run.log`` in the study's folder; where that is not a local folder, beside other temporary files."""
     local = "://" not in store.location
     path = Path(store.root if local else tempfile.gettempdir()) / "run.log"

@@ -40,14 +40,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     return made
 
 
-def _number(value: float, digits: int) -> str:
+def number(value: float, digits: int) -> str:
+    """Return a number with so many decimals, or a dash for NaN."""
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _interval(middle: float, low: float, high: float, digits: int, scale: float = 1.0) -> str:
+def interval(middle: float, low: float, high: float, digits: int, scale: float = 1.0) -> str:
+    """Return ``middle`` with half the width of its interval, where it has one, both multiplied by ``scale``."""
     half = (high - low) / 2
-    spread = "" if math.isnan(half) else f" ± {_number(half * scale, digits)}"
-    return _number(middle * scale, digits) + spread
+    spread = "" if math.isnan(half) else f" ± {number(half * scale, digits)}"
+    return number(middle * scale, digits) + spread
 
 
 def summary_table(summary: pd.DataFrame) -> Table:
@@ -62,12 +64,12 @@ def summary_table(summary: pd.DataFrame) -> Table:
             "optimizer": row["label"],
             "lr": f"{row['best_lr']:.3g}",
             "wd": f"{row['best_weight_decay']:.3g}",
-            "val %": _number(100 * row["val_accuracy"], 2),
-            "test %": _interval(
+            "val %": number(100 * row["val_accuracy"], 2),
+            "test %": interval(
                 row["test_accuracy"], row["test_accuracy_low"], row["test_accuracy_high"], 2, 100
             ),
-            "S": _interval(row["sensitivity"], row["sensitivity_low"], row["sensitivity_high"], 3),
-            "width": _number(row["width_own"], 2),
+            "S": interval(row["sensitivity"], row["sensitivity_low"], row["sensitivity_high"], 3),
+            "width": number(row["width_own"], 2),
             "diverged": f"{100 * row['diverged']:.1f} %",
             "failed": f"{row['failed']}",
             "trials": f"{row['trials']}",

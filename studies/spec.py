@@ -29,6 +29,7 @@ from studies.errors import SpecError
 from studies.grids import Grid, LogRange, Strict, Text, seed_list
 from studies.parts import Budget, ScheduleKeys, TaskSpec, folder_name, read_schedule
 from studies.problems import Location, Problem, describe, nearest, one_line, one_of, raise_all
+from studies.spaces import SearchSpec, search_problems
 
 __all__ = ["SpecError", "StudySpec", "TaskSpec", "load_spec", "presets", "study_name"]
 
@@ -64,6 +65,7 @@ class StudySpec(Strict):
         seeds: A number of seeds (0 to n - 1), or a list; held as the seeds themselves.
         grid: The axes that all optimizers share.
         optimizers: What is compared, under registered names, or under any other with ``optimizer: name``.
+        search: What ``robustness search`` looks for.
 
     Example:
         >>> spec = StudySpec(
@@ -84,6 +86,7 @@ class StudySpec(Strict):
     seeds: Annotated[tuple[int, ...], BeforeValidator(seed_list)] = (0,)
     grid: Grid
     optimizers: Annotated[dict[Text, OptimizerEntry], Field(min_length=1), BeforeValidator(_entries)]
+    search: SearchSpec | None = None
 
     _folder: Path | None = PrivateAttr(default=None)
     _source: str = PrivateAttr(default="study")
@@ -110,6 +113,7 @@ class StudySpec(Strict):
                 problem._replace(location=("optimizers", key, *problem.location))
                 for problem in entry_problems(key, entry, self.grid)
             ]
+        problems = problems or list(search_problems(self))
         if not problems and self.count() > MAX_TRIALS:
             rule = f"trials; a study may have at most {MAX_TRIALS}"
             problems.append(Problem(("grid",), self.count(), rule))
@@ -182,6 +186,7 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("schedule",): ScheduleKeys,
         ("grid",): Grid,
         ("grid", "lr"): LogRange,
+        ("search",): SearchSpec,
     }
     return {location: list(model.model_fields) for location, model in models.items()}
 

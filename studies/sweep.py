@@ -6,7 +6,8 @@ import os
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,12 +66,29 @@ def sweep(work: Plan, workers: Workers, on_finished: OnFinished) -> list[str]:
             for finished in runner.run(pack):
                 on_finished(finished)
         return []
+    with connected(workers):
+        return _tune(work, workers, on_finished)
+
+
+@contextmanager
+def connected(workers: Workers) -> Iterator[None]:
+    """Keep Ray for all sweeps within, where they use it; started by the outermost of such blocks.
+
+    Raises:
+        SweepError: If Ray cannot be started or reached.
+    """
+    if workers.count == 0:
+        yield
+        return
     os.environ.update({name: value for name, value in RAY_ENVIRONMENT.items() if name not in os.environ})
     import ray
 
+    if ray.is_initialized():
+        yield
+        return
     _connect(workers)
     try:
-        return _tune(work, workers, on_finished)
+        yield
     finally:
         ray.shutdown()
 
