@@ -168,7 +168,7 @@ def hypervolume_curve(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw how much the front had gained after each point.
 
     Args:
-        history: Output of `analysis.fronts.hypervolume_history`.
+        history: Output of `analysis.hypervolumes.hypervolume_history`.
         ax: Where to draw; None makes a figure.
 
     Returns:

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
-from analysis.fronts import hypervolume, hypervolume_history, pareto
+from analysis.hypervolumes import hypervolume, hypervolume_history, on_front
 from studies.asking import WARM, Points
 from studies.objectives import OBJECTIVES
 from studies.spaces import Range, SearchSpec
@@ -102,7 +102,7 @@ def point_table(points: Points) -> pd.DataFrame:
     table["feasible"] = table["diverged"] <= limit
     first = table["feasible"] & ~table.duplicated(list(search.space))
     directions = {name: OBJECTIVES[name].direction for name in search.objectives}
-    front = pareto(table[first], directions)
+    front = on_front(table[first], directions)
     table["on_front"] = front.reindex(table.index, fill_value=False)
     return table
 
