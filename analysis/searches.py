@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.powers import decade_ticks, power_of_ten
 
@@ -178,7 +179,7 @@ def hypervolume_curve(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     ax.plot(history["points"], history["hypervolume"], drawstyle="steps-post", color="tab:blue")
     ax.set(xlabel="points", ylabel="hypervolume (share of the box)")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.hypervolumes import hypervolume, hypervolume_history, on_front
 from studies.asking import WARM, Points
@@ -95,7 +96,8 @@ def point_table(points: Points) -> pd.DataFrame:
     ]
     scored = [f"{name}{end}" for name in search.objectives for end in ("", "_low", "_high")]
     columns = ["number", "label", *search.space, *scored, "diverged", "stored_before"]
-    table = pd.DataFrame(records, columns=None if records else columns)
+    table = pd.DataFrame(records)
+    table = table.reindex(columns=[*columns, *(name for name in table.columns if name not in columns)])
     table[[*scored, "diverged"]] = table[[*scored, "diverged"]].astype(float)
     table["stored_before"] = table["stored_before"].astype(bool)
     limit = 1.0 if search.max_diverged is None else search.max_diverged
@@ -141,10 +143,14 @@ def importance(points: pd.DataFrame, search: SearchSpec) -> pd.DataFrame:
         shares = get_param_importances(
             study,
             evaluator=FanovaImportanceEvaluator(seed=search.seed),
-            target=lambda trial, place=place: trial.values[place],
+            target=partial(_score, place=place),
         )
         found += [(objective, name, shares[name]) for name in search.space]
     return pd.DataFrame(found, columns=columns)
+
+
+def _score(trial: FrozenTrial, *, place: int) -> float:
+    return trial.values[place]
 
 
 def _linear(search: SearchSpec, name: str) -> BaseDistribution:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
@@ -35,7 +36,7 @@ class Objective:
     """
 
     title: str
-    direction: str
+    direction: Literal["minimize", "maximize"]
     of: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]
     worst: float | None
 

@@ -122,7 +122,7 @@ def _run_packs(work: Plan, workers: Workers, store: Store, console: Console) -> 
         soft_wrap=True,
     )
     if work.pending:
-        console.print(f"engine: {engine_text(work)}", highlight=False, soft_wrap=True)
+        console.print(f"engine: {engine_text(work.engine)}", highlight=False, soft_wrap=True)
     logger.info("start: %d trials, %d stored, %s, %s", len(work.trials), stored, workers, work.engine)
     started = time.monotonic()
     with ProgressLine(console, len(work.trials), stored) as line:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from robustness.training import Engine
     from studies.estimate import Estimate
     from studies.plan import Plan
 
@@ -93,9 +94,8 @@ def print_report(console: Console, summary: pd.DataFrame, location: str, files: 
     console.print(f"\nin {location}: {', '.join(files)}", highlight=False, soft_wrap=True, markup=False)
 
 
-def engine_text(plan: Plan) -> str:
+def engine_text(engine: Engine) -> str:
     """Say which engine was chosen, and by what measurement."""
-    engine = plan.engine
     size = f", up to {engine.pack_size} trials at once" if engine.name == "fused" else ""
     compiling = ", compiled" if engine.compile else ""
     measured = ", ".join(f"{name} {1e3 * seconds:.3g}" for name, seconds in engine.measured.items())
@@ -120,7 +120,7 @@ def print_plan(console: Console, plan: Plan, cost: Estimate) -> None:
         "task": plan.task.name,
         "trials": f"{len(plan.trials)}, {len(plan.trials) - plan.pending} of them stored",
         "packs": f"{len(plan.packs)} to run",
-        "engine": engine_text(plan),
+        "engine": engine_text(plan.engine),
         "time": f"about {duration(cost.seconds)} with {workers}",
         "memory": f"about {filesize.decimal(cost.memory)}",
         "disk": f"about {filesize.decimal(cost.disk)}",

@@ -18,6 +18,7 @@ import pandas as pd
 from rich.console import Console
 
 from robustness.tasks import Task
+from robustness.training import Engine
 from studies import searched
 from studies.asking import Points, Values
 from studies.errors import InputError, SpecError
@@ -25,6 +26,7 @@ from studies.findings import Findings, importance, limits, point_table
 from studies.objectives import Scorer
 from studies.progress import ProgressLine
 from studies.run import log_file, open_store, workplace
+from studies.screen import engine_text
 from studies.search_report import write_findings
 from studies.spaces import Range, SearchSpec
 from studies.spec import StudySpec, load_spec
@@ -87,8 +89,10 @@ def search(
     store.write_study(spec.to_yaml())
     name = name or searched.begin(store, spec, content)
     points = Points(place or searched.open_storage(store, None), name, spec.search)
+    console = console or Console(quiet=True)
     with log_file(store), ExitStack() as stack:
-        line = stack.enter_context(work.line(console or Console(quiet=True), store.trial_ids()))
+        work.announce(console, chosen, store.location)
+        line = stack.enter_context(work.line(console, store.trial_ids()))
         surfaces = Surfaces(spec, task, chosen, places, store, line, stack)
         return Exploration(work, points, surfaces).run(
             lambda: timeout is not None and time.monotonic() - started > timeout
@@ -137,7 +141,7 @@ class Work:
     task: Task
     wanted: int
 
-    def surface(self, values: Mapping[str, Any]) -> list[Trial]:
+    def surface(self, values: Mapping[Any, Any]) -> list[Trial]:
         """Return the trials of a point."""
         return point_trials(self.spec, self.search, self.task, values)
 
@@ -147,6 +151,17 @@ class Work:
         for trial in reference_trials(self.spec, self.search, self.task):
             trials.setdefault(trial.label, []).append(trial)
         return trials
+
+    def announce(self, console: Console, engine: Engine, location: str) -> None:
+        """Say what is going to be trained, how, and where it goes."""
+        each = len(self.surface(typical_point(self.search)))
+        lines = (
+            f"{self.spec.name}: {self.wanted} points of {each} trials of {self.task.name}, and "
+            f"{sum(map(len, self.references().values()))} of the references; rows go to {location}",
+            f"engine: {engine_text(engine)}",
+        )
+        for text in lines:
+            console.print(text, highlight=False, soft_wrap=True)
 
     def line(self, console: Console, stored: set[str]) -> ProgressLine:
         """Return the line of progress; it counts trials, and ``stored`` ones of the references as done."""
@@ -218,7 +233,7 @@ class Exploration:
         optimizer = self.work.spec.optimizers[key].optimizer or key
         tried = rows.loc[(rows["role"] == "grid") & (rows["optimizer"] == optimizer), list(space)]
         for record in tried.drop_duplicates().sort_values(list(space)).to_dict("records"):
-            values = {name: None if pd.isna(value) else value for name, value in record.items()}
+            values = {str(name): None if pd.isna(value) else value for name, value in record.items()}
             if all(_within(axis, values[name]) for name, axis in space.items()):
                 surface = self.work.surface(values)
                 if len(as_planned(rows, surface)) == len(surface):
@@ -227,7 +242,9 @@ class Exploration:
     def _confirm(self, found: Findings, number: int) -> pd.DataFrame:
         """Score the front and the references with fresh seeds, errors at the cells selected before."""
         space = list(self.work.search.space)
-        labelled = {row["label"]: self.work.surface(row[space]) for _, row in found.front.iterrows()}
+        labelled = {
+            row["label"]: self.work.surface(row[space].to_dict()) for _, row in found.front.iterrows()
+        }
         labelled |= self.work.references()
         fresh = [
             with_fresh_seeds(self.work.spec, trials, number, self.work.task) for trials in labelled.values()
@@ -252,9 +269,9 @@ class Exploration:
         tried += list(self.work.references().values())
         own = {trial.trial_id for trials in tried for trial in trials}
         return [
-            f"{row.trial_id} {row.label} lr={row.lr:g} seed={row.seed}: {row.reason}"
-            for row in broken.itertuples(index=False)
-            if row.trial_id in own
+            f"{row['trial_id']} {row['label']} lr={row['lr']:g} seed={row['seed']}: {row['reason']}"
+            for row in broken.to_dict("records")
+            if row["trial_id"] in own
         ]
 
 

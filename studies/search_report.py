@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from analysis.heatmaps import FOOTNOTE, REIMPLEMENTED
 from analysis.plane import plane
@@ -87,8 +87,9 @@ def _responses(found: Findings, name: str) -> Figure:
     return figure
 
 
-def _noted(figure: Figure, found: Findings, *, always: bool = False) -> Figure:
+def _noted(figure: Figure | SubFigure, found: Findings, *, always: bool = False) -> Figure:
     """Say below a figure whose Ada2MS it shows."""
+    assert isinstance(figure, Figure)
     labels = pd.concat([found.points["label"], found.references["label"]])
     if always or labels.str.startswith(REIMPLEMENTED).any():
         figure.supxlabel(f"† {FOOTNOTE}" if always else FOOTNOTE, fontsize="x-small", color="0.35")

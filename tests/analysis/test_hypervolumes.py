@@ -21,7 +21,11 @@ def test_hypervolume_of_two_points_is_the_area_of_their_rectangles():
 
 def test_hypervolume_of_three_objectives_is_the_volume_of_their_boxes():
     points = table((0.5, 0.5, 0.5), (0.0, 0.9, 0.9), names="abc")
-    objectives, best, worst = dict.fromkeys("abc", "minimize"), dict.fromkeys("abc", 0), dict.fromkeys("abc", 1)
+    objectives, best, worst = (
+        dict.fromkeys("abc", "minimize"),
+        dict.fromkeys("abc", 0),
+        dict.fromkeys("abc", 1),
+    )
     # 1/8, and 1 x 0.1 x 0.1 of which half lies within it
     assert hypervolume(points, objectives, best, worst) == pytest.approx(0.125 + 0.005, abs=1e-12)
 
@@ -57,7 +61,11 @@ coordinates = st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size
 @given(coordinates)
 def test_hypervolume_counts_the_dominated_cells_of_a_lattice(rows):
     points = table(*rows, names="abc") / 5
-    objectives, best, worst = dict.fromkeys("abc", "minimize"), dict.fromkeys("abc", 0), dict.fromkeys("abc", 1)
+    objectives, best, worst = (
+        dict.fromkeys("abc", "minimize"),
+        dict.fromkeys("abc", 0),
+        dict.fromkeys("abc", 1),
+    )
     cells = np.indices((5, 5, 5)).reshape(3, -1).T
     covered = (np.array(rows)[:, None, :] <= cells).all(-1).any(0).sum()
     assert hypervolume(points, objectives, best, worst) == pytest.approx(covered / 125, abs=1e-12)
@@ -66,7 +74,11 @@ def test_hypervolume_counts_the_dominated_cells_of_a_lattice(rows):
 @given(coordinates)
 def test_the_front_alone_has_all_of_the_hypervolume(rows):
     points = table(*rows, names="abc") / 5
-    objectives, best, worst = dict.fromkeys("abc", "minimize"), dict.fromkeys("abc", 0), dict.fromkeys("abc", 1)
+    objectives, best, worst = (
+        dict.fromkeys("abc", "minimize"),
+        dict.fromkeys("abc", 0),
+        dict.fromkeys("abc", 1),
+    )
     front = points[on_front(points, objectives)]
     whole = hypervolume(points, objectives, best, worst)
     assert hypervolume(front, objectives, best, worst) == pytest.approx(whole, abs=1e-12)
@@ -74,7 +86,10 @@ def test_the_front_alone_has_all_of_the_hypervolume(rows):
 
 @pytest.mark.parametrize(
     ("objectives", "message"),
-    [({"c": "minimize"}, r"\['c'\] are not among"), ({"a": "smaller"}, "minimize, maximize, but got 'smaller'")],
+    [
+        ({"c": "minimize"}, r"\['c'\] are not among"),
+        ({"a": "smaller"}, "minimize, maximize, but got 'smaller'"),
+    ],
 )
 def test_wrong_objectives_are_refused(objectives, message):
     with pytest.raises(ValueError, match=message):
