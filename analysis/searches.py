@@ -87,10 +87,10 @@ def front(
     best = points[points["on_front"]].sort_values([x, y])
     ax.plot(shown(best, x), shown(best, y), color="0.6", linewidth=0.9, drawstyle="steps-post", zorder=1)
     _crosses(ax, best, x, y, colour="0.75", zorder=0)
-    look: dict[str, Any] = {"cmap": COLOURS, "zorder": 3}
+    look: dict[str, Any] = {"zorder": 3}
     if colour is not None:
         values = points[colour].to_numpy(dtype=float)
-        look["norm"] = mpl.colors.Normalize(values.min(), values.max())
+        look["cmap"], look["norm"] = COLOURS, mpl.colors.Normalize(values.min(), values.max())
     for part, area, edge in ((points[~points["on_front"]], 12, "none"), (best, 38, "black")):
         inks = {"c": part[colour].to_numpy(dtype=float)} if colour else {"color": "tab:blue"}
         drawn = ax.scatter(

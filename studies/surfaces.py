@@ -61,14 +61,19 @@ def _again(trial: Trial, seed: int, task: Task) -> Trial:
 def choose_engine(
     spec: StudySpec, search: SearchSpec, task: Task, wanted: int, device: str, engine: str
 ) -> Engine:
-    """Choose how to train, by a point from the middle of the space and the work of the whole search.
+    """Choose how to train the whole search.
 
     Raises:
         InputError: If ``engine`` is not valid, or the task cannot be trained by it.
     """
-    point = [trial.settings for trial in point_trials(spec, search, task, typical_point(search))]
+    point = point_trials(spec, search, task, typical_point(search))
+    references = reference_trials(spec, search, task)
+    # in the order of the study, so that the same trial is measured as for a grid, and packs are as large
+    first = next(iter(spec.optimizers)) == search.optimizer
+    trials = [*point, *references] if first else [*references, *point]
+    settings = [trial.settings for trial in (*trials, *point * (wanted - 1))]
     try:
-        return choose(task, point * wanted, device, engine, os.cpu_count() or 1)
+        return choose(task, settings, device, engine, os.cpu_count() or 1)
     except ValueError as error:
         raise InputError(f"--engine: {engine}: {error}") from error
 

@@ -63,7 +63,9 @@ def test_any_number_of_workers_gives_the_same_points_and_rows(alone, tmp_path, c
     found = seek(tiny(), tmp_path / "tiny", Workers(count=count))
     pd.testing.assert_frame_equal(found.points, alone.points)
     times = ["wall_seconds"]
-    pd.testing.assert_frame_equal(load(found.location).drop(columns=times), load(alone.location).drop(columns=times))
+    pd.testing.assert_frame_equal(
+        load(found.location).drop(columns=times), load(alone.location).drop(columns=times)
+    )
 
 
 def test_the_same_command_again_trains_nothing_and_more_points_only_what_is_new(alone, tmp_path):
@@ -74,7 +76,9 @@ def test_the_same_command_again_trains_nothing_and_more_points_only_what_is_new(
     again = seek(tiny(), tmp_path / "t")
     pd.testing.assert_frame_equal(load(tmp_path / "t"), before)  # times and all
     pd.testing.assert_frame_equal(again.points, grown.points)
-    pd.testing.assert_frame_equal(grown.points.head(3)[["label", "val_error"]], first.points[["label", "val_error"]])
+    pd.testing.assert_frame_equal(
+        grown.points.head(3)[["label", "val_error"]], first.points[["label", "val_error"]]
+    )
 
 
 def test_the_sampler_grid_gives_the_rows_that_run_gives_on_that_grid(tmp_path):
@@ -113,7 +117,9 @@ def test_a_repeated_suggestion_takes_what_is_stored(tmp_path):
 def test_a_changed_search_in_an_old_folder_is_refused_and_says_what_differs(tmp_path):
     seek(tiny(), tmp_path / "t", trials=1)
     narrow = tiny({"space": {"mixing": {"low": 0.0, "high": 0.5}}})
-    with pytest.raises(StoreError, match=r"search\.space\.mixing\.high: 0\.5, but the search in this folder has 1\.0"):
+    with pytest.raises(
+        StoreError, match=r"search\.space\.mixing\.high: 0\.5, but the search in this folder has 1\.0"
+    ):
         seek(narrow, tmp_path / "t")
     with pytest.raises(StoreError, match=r"seeds: .*but the search in this folder has"):
         seek(tiny(seeds=3), tmp_path / "t")
