@@ -83,7 +83,16 @@ def plane(points: pd.DataFrame, *, score: str, x: str = "p", y: str = "q", ax: A
     ax.figure.colorbar(mesh, ax=ax, label=score_name(score), aspect=30, pad=0.02)
     ax.scatter(known[x], known[y], s=5, color="white", edgecolors="black", linewidths=0.4, zorder=3)
     ends = np.array([box[0] - 1, box[1] + 1])
-    ax.plot(ends, 0.5 - ends, color="black", linestyle="--", linewidth=1.0, path_effects=_HALO)
+    ax.plot(
+        ends,
+        0.5 - ends,
+        color="black",
+        linestyle="--",
+        linewidth=1.0,
+        path_effects=_HALO,
+        label="p + q = 1/2",
+    )
+    ax.legend(loc="upper right", fontsize="x-small", framealpha=0.9)
     text: dict[str, Any] = {"fontsize": "x-small", "path_effects": _HALO, "zorder": 5}
     for name, (at_x, at_y) in NAMED.items():
         if box[0] <= at_x <= box[1] and box[2] <= at_y <= box[3]:

@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from analysis.powers import decade_ticks, power_of_ten
 
 SCORES: dict[str, tuple[str, float]] = {
-    "val_error": ("validation error at the best cell (%)", 100.0),
-    "test_error": ("test error at the best cell (%)", 100.0),
+    "val_error": ("validation error (%)", 100.0),
+    "test_error": ("test error (%)", 100.0),
     "sensitivity": ("sensitivity S", 1.0),
     "transfer_regret": ("transfer regret T", 1.0),
     "width": ("width W (decades of lr)", 1.0),

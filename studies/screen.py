@@ -125,6 +125,8 @@ def print_plan(console: Console, plan: Plan, cost: Estimate) -> None:
         "memory": f"about {filesize.decimal(cost.memory)}",
         "disk": f"about {filesize.decimal(cost.disk)}",
     }
+    if plan.spec.search is not None:
+        rows["search"] = f"{plan.spec.search.wanted} points, each a surface: robustness search"
     console.print(table(("in all", ""), rows.items()))
 
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from robustness.tasks import Task
 from robustness.training import Engine
 from studies import searched
-from studies.asking import Points, Values
+from studies.asking import Points, Values, open_url
 from studies.errors import InputError, SpecError
 from studies.findings import Findings, importance, limits, point_table
 from studies.objectives import Scorer
@@ -77,6 +77,8 @@ def search(
     started = time.monotonic()
     spec = study if isinstance(study, StudySpec) else load_spec(study)
     _check_limits(trials, timeout)
+    if storage is None and "://" in str(out):
+        raise InputError(f"--storage: is required, because {out} is no folder of this machine")
     if spec.search is None:
         raise SpecError(f"{spec.name}: search: is required by `robustness search`, and is not in this study")
     places = workers or workplace(None, None, "auto")
@@ -84,11 +86,11 @@ def search(
     work = Work(spec, spec.search, task, _wanted(spec.search, trials))
     content = searched.identity(spec, spec.search, task)
     name = searched.check(store, content)
-    place = searched.open_storage(store, storage) if storage else None
+    place = open_url(storage) if storage else None
     chosen = choose_engine(spec, spec.search, task, work.wanted, places.device, engine)
     store.write_study(spec.to_yaml())
     name = name or searched.begin(store, spec, content)
-    points = Points(place or searched.open_storage(store, None), name, spec.search)
+    points = Points(place or searched.open_own(store), name, spec.search)
     console = console or Console(quiet=True)
     with log_file(store), ExitStack() as stack:
         work.announce(console, chosen, store.location)

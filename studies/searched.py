@@ -17,8 +17,8 @@ from optuna.storages import BaseStorage
 
 from robustness.tasks import Task
 from studies import yamlfile
-from studies.asking import open_journal, open_url
-from studies.errors import InputError, StoreError
+from studies.asking import open_journal
+from studies.errors import StoreError
 from studies.results import Store
 from studies.spaces import SearchSpec
 from studies.spec import StudySpec
@@ -67,16 +67,8 @@ def begin(store: Store, spec: StudySpec, content: Mapping[str, Any]) -> str:
     return name
 
 
-def open_storage(store: Store, url: str | None) -> BaseStorage:
-    """Return Optuna's storage: at ``url``, or else in the study's folder.
-
-    Raises:
-        InputError: If it cannot be opened, or the folder is not on this machine.
-    """
-    if url is not None:
-        return open_url(url)
-    if "://" in store.location:
-        raise InputError(f"--storage: is required, because {store.location} is no folder of this machine")
+def open_own(store: Store) -> BaseStorage:
+    """Return Optuna's storage in the study's folder, which must be on this machine."""
     return open_journal(Path(store.root) / JOURNAL)
 
 

@@ -27,7 +27,7 @@ def test_the_front_is_large_the_rest_small_and_errors_are_in_percent():
     np.testing.assert_allclose(best.get_offsets(), [[2.0, 0.2], [3.0, 0.1]])
     np.testing.assert_allclose([*adamw.get_offsets(), *sgd.get_offsets()], [[2.5, 0.2], [5.0, 0.4]])
     assert best.get_sizes()[0] > rest.get_sizes()[0]
-    assert ax.get_xlabel() == "validation error at the best cell (%)"
+    assert ax.get_xlabel() == "validation error (%)"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["adamw", "sgd"]
 
 
