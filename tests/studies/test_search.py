@@ -23,9 +23,9 @@ def tiny(seeking=None, **changes):
         "task": "digits-mlp",
         "budget": {"epochs": 1, "batch_size": 64},
         "seeds": 2,
-        "grid": {"lr": {"decades": 2, "points": 3}, "weight_decay": [0], "grad_scale": [1, 10]},
+        "grid": {"lr": {"decades": 2, "points": 3}, "weight_decay": [0]},
         "optimizers": {"adamw": {"lr": 1e-2}, "sgd": {"lr": 0.1}, "ada2ms": {"lr": 1e-2}},
-        "search": {"optimizer": "ada2ms", "space": MIXING, "trials": 6, "batch": 3, **(seeking or {})},
+        "search": {"optimizer": "ada2ms", "space": MIXING, "trials": 4, "batch": 2, **(seeking or {})},
     }
     return StudySpec(**{**settings, **changes})
 
@@ -42,9 +42,9 @@ def alone(tmp_path_factory):
 
 def test_every_point_is_a_whole_surface_of_rows_with_the_role_search(alone):
     rows = load(alone.location)
-    assert rows["role"].value_counts().to_dict() == {"search": 6 * 12, "grid": 2 * 12}
+    assert rows["role"].value_counts().to_dict() == {"search": 4 * 6, "grid": 2 * 6}
     assert set(rows.loc[rows["role"] == "search", "label"]) == set(alone.points["label"])
-    assert alone.points["number"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert alone.points["number"].tolist() == [0, 1, 2, 3]
 
 
 def test_scores_are_those_of_analysis_on_the_surface_beside_the_references(alone):
@@ -58,9 +58,8 @@ def test_scores_are_those_of_analysis_on_the_surface_beside_the_references(alone
     assert alone.references["label"].tolist() == ["adamw", "sgd"]
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_any_number_of_workers_gives_the_same_points_and_rows(alone, tmp_path, count):
-    found = seek(tiny(), tmp_path / "tiny", Workers(count=count))
+def test_any_number_of_workers_gives_the_same_points_and_rows(alone, tmp_path):
+    found = seek(tiny(), tmp_path / "tiny", Workers(count=2))
     pd.testing.assert_frame_equal(found.points, alone.points)
     times = ["wall_seconds"]
     pd.testing.assert_frame_equal(
@@ -69,7 +68,7 @@ def test_any_number_of_workers_gives_the_same_points_and_rows(alone, tmp_path, c
 
 
 def test_the_same_command_again_trains_nothing_and_more_points_only_what_is_new(alone, tmp_path):
-    first = seek(tiny(), tmp_path / "t", trials=3)
+    first = seek(tiny(), tmp_path / "t", trials=2)
     grown = seek(tiny(), tmp_path / "t")
     pd.testing.assert_frame_equal(grown.points, alone.points)
     before = load(tmp_path / "t")
@@ -77,7 +76,7 @@ def test_the_same_command_again_trains_nothing_and_more_points_only_what_is_new(
     pd.testing.assert_frame_equal(load(tmp_path / "t"), before)  # times and all
     pd.testing.assert_frame_equal(again.points, grown.points)
     pd.testing.assert_frame_equal(
-        grown.points.head(3)[["label", "val_error"]], first.points[["label", "val_error"]]
+        grown.points.head(2)[["label", "val_error"]], first.points[["label", "val_error"]]
     )
 
 
@@ -98,18 +97,18 @@ def test_the_sampler_grid_gives_the_rows_that_run_gives_on_that_grid(tmp_path):
 
 def test_rows_of_a_grid_warm_the_search_and_are_not_trained_again(tmp_path):
     optimizers = {"adamw": {"lr": 1e-2}, "sgd": {"lr": 0.1}, "ada2ms": {"lr": 1e-2, "mixing": [0.0, 0.5]}}
-    spec = tiny({"trials": 3}, optimizers=optimizers)
+    spec = tiny({"trials": 1}, optimizers=optimizers)
     before = run(spec, out=tmp_path / "t", workers=0, engine="fused").rows
     found = seek(spec, tmp_path / "t")
-    assert found.points["stored_before"].tolist() == [True, True, False, False, False]
+    assert found.points["stored_before"].tolist() == [True, True, False]
     assert found.points["mixing"].tolist()[:2] == [0.0, 0.5]
-    assert len(load(tmp_path / "t")) == len(before) + 3 * 12
+    assert len(load(tmp_path / "t")) == len(before) + 6
 
 
 def test_a_repeated_suggestion_takes_what_is_stored(tmp_path):
     found = seek(tiny({"space": {"scope": ["model", "tensor"]}, "sampler": "random"}), tmp_path / "t")
-    assert len(found.points) == 6
-    assert (load(tmp_path / "t")["role"] == "search").sum() == 2 * 12
+    assert len(found.points) == 4
+    assert (load(tmp_path / "t")["role"] == "search").sum() == 2 * 6
     assert found.points.groupby("label")["val_error"].nunique().tolist() == [1, 1]
     assert not found.front.duplicated("label").any()
 
@@ -127,30 +126,30 @@ def test_a_changed_search_in_an_old_folder_is_refused_and_says_what_differs(tmp_
 
 def test_searches_that_share_a_storage_never_mix(tmp_path):
     url = f"sqlite:///{tmp_path}/shared.db"
-    one, other = (seek(tiny(), tmp_path / name, trials=3, storage=url) for name in ("one", "other"))
+    one, other = (seek(tiny(), tmp_path / name, trials=1, storage=url) for name in ("one", "other"))
     pd.testing.assert_frame_equal(one.points, other.points)
-    assert len(load(tmp_path / "one")) == len(load(tmp_path / "other")) == 24 + 3 * 12
+    assert len(load(tmp_path / "one")) == len(load(tmp_path / "other")) == 12 + 6
 
 
 def test_divergence_everywhere_gets_the_worst_of_every_score(tmp_path):
     scores = ["val_error", "sensitivity", "transfer_regret", "width"]
     wild = {"adamw": {"lr": 1e-2}, "sgd": {"lr": 0.1}, "ada2ms": {"lr": 1e20}}
-    found = seek(tiny({"objectives": scores, "trials": 2}, optimizers=wild), tmp_path / "t")
-    assert found.points["diverged"].tolist() == [1.0, 1.0]
+    grid = {"lr": {"decades": 2, "points": 3}, "weight_decay": [0], "grad_scale": [1, 10]}
+    found = seek(tiny({"objectives": scores, "trials": 1}, optimizers=wild, grid=grid), tmp_path / "t")
+    assert found.points["diverged"].tolist() == [1.0]
     worst = found.points.loc[0, scores]
     assert worst.tolist() == pytest.approx([found.worst["val_error"], 1.0, 1.0, 0.0])
     assert found.hypervolume == 0
 
 
 def test_fresh_seeds_confirm_the_front_and_the_references(tmp_path):
-    found = seek(tiny({"trials": 3, "confirm": 2}), tmp_path / "t")
+    found = seek(tiny({"trials": 2, "confirm": 2}), tmp_path / "t")
     assert found.confirmed["label"].tolist() == [*found.front["label"], "adamw", "sgd"]
     rows = load(tmp_path / "t")
     fresh = rows[rows["role"] == "confirm"]
     assert set(fresh["seed"]) == {1000, 1001}
     first = found.confirmed.iloc[0]
     cell = fresh[(fresh["label"] == first["label"]) & (fresh["lr"] == found.front.loc[0, "best_lr"])]
-    cell = cell[cell["grad_scale"] == 1]
     assert first["val_error"] == pytest.approx(1 - cell["val_accuracy"].mean(), abs=1e-12)
 
 
@@ -187,15 +186,13 @@ def test_killed_at_any_moment_and_given_again_it_ends_as_undisturbed(alone, tmp_
     (tmp_path / "tiny.yaml").write_text(tiny().to_yaml())
     command = [sys.executable, "-m", "studies.cli", "search", "tiny.yaml"]
     command += ["--workers", "0", "--engine", "fused", "--out", "t"]
-    for rows in (24, 60):
-        process = subprocess.Popen(
-            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline and stored(tmp_path / "t") < rows:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline and stored(tmp_path / "t") <= 12:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 12 < stored(tmp_path / "t") < len(load(alone.location))
     found = seek(tiny(), tmp_path / "t")
     pd.testing.assert_frame_equal(found.points, alone.points)
     assert len(load(tmp_path / "t")) == len(load(alone.location))
