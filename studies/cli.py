@@ -127,6 +127,60 @@ def plan(
 
 
 @command
+def search(
+    study: Study,
+    out: Out = None,
+    trials: Annotated[int | None, typer.Option(help="How many points. [default: the study's]")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds after which no new batch is begun.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="An Optuna storage's URL. [default: a journal in the study's folder]")
+    ] = None,
+    address: Address = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    engine: Engine = "auto",
+) -> None:
+    """Search hyperparameters of one optimizer, such as its exponent, for accuracy against robustness.
+
+    Every point is trained on its whole surface, as a grid would, and scored for its best cell and its robustness;
+    the answer is a Pareto front, beside the study's other optimizers trained on the same surface. Presets:
+    exponent, exponent-plane, mixing-schedule. Killed at any moment and given again, it goes on where it was.
+
+    \b
+    A study file that searches has the usual keys, and:
+      optimizers: {adamw: {lr: 0.01}, sgd: {lr: 0.1}, ada2ms: {lr: 0.01}}
+      search:
+        optimizer: ada2ms                   # the others are its references
+        space: {mixing: {low: 0, high: 1}}  # log: true for a logarithmic range; a list is a choice
+        objectives: [val_error, sensitivity]    # also transfer_regret, width; one or several
+        sampler: tpe                        # gp, nsga2, random; grid takes lists, and ranges with points: 9
+        trials: 32                          # points, suggested and trained in batches (batch: 8)
+        max_diverged: 0.5                   # optional: the share of diverged trials allowed on the front
+        confirm: 5                          # optional: fresh seeds for the front and the references
+    """
+    from studies import screen
+    from studies.run import workplace
+    from studies.search import search as search_study
+    from studies.search_screen import print_findings
+
+    console = screen.console()
+    found = search_study(
+        study,
+        out=out,
+        workers=workplace(workers, address, device),
+        engine=engine,
+        trials=trials,
+        timeout=timeout,
+        storage=storage,
+        console=console,
+    )
+    print_findings(console, found)
+    if found.failed:
+        screen.print_failures(console, found.failed, 0)
+        raise typer.Exit(1)
+
+
+@command
 def status(directory: Folder) -> None:
     """Say how far a study is: trials done, diverged, failed and missing, by optimizer."""
     from studies import screen

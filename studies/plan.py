@@ -79,7 +79,7 @@ def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str 
         chosen = choose(task, [trial.settings for trial in trials], device, engine, os.cpu_count() or 1)
     except ValueError as error:
         raise InputError(f"--engine: {engine}: {error}") from error
-    return Plan(spec, task, tuple(trials), _without(cut(trials, chosen), stored), chosen)
+    return Plan(spec, task, tuple(trials), without(cut(trials, chosen), stored), chosen)
 
 
 def of_stage(plan: Plan, stage: Stage, stored: set[str]) -> Plan:
@@ -87,7 +87,7 @@ def of_stage(plan: Plan, stage: Stage, stored: set[str]) -> Plan:
 
     Stages are cut into packs one by one, so that growing changes no pack that is there already.
     """
-    packs = _without(cut(stage.trials, plan.engine), stored)
+    packs = without(cut(stage.trials, plan.engine), stored)
     return replace(plan, trials=stage.trials, packs=packs)
 
 
@@ -125,7 +125,8 @@ def _pack(trials: tuple[Trial, ...]) -> Pack:
     return Pack(digest[:12], trials)
 
 
-def _without(packs: Iterable[Pack], stored: set[str]) -> tuple[Pack, ...]:
+def without(packs: Iterable[Pack], stored: set[str]) -> tuple[Pack, ...]:
+    """Return ``packs`` less the trials that are ``stored``; a pack that has no others is left out."""
     left = (
         replace(pack, trials=tuple(trial for trial in pack.trials if trial.trial_id not in stored))
         for pack in packs

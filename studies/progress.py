@@ -21,10 +21,14 @@ class ProgressLine:
         total: Trials in the study.
         stored: How many of them were stored before.
         stage: Which of the study's stages they are.
+
+    Attributes:
+        note: What is said after the counts; any text.
     """
 
     def __init__(self, console: Console, total: int, stored: int, stage: str = "training") -> None:
         self.console, self.total, self.stored = console, total, stored
+        self.note = ""
         self.counts: Counter[str] = Counter()
         self.started = self.shown = time.monotonic()
         self.bar = Progress(
@@ -49,7 +53,8 @@ class ProgressLine:
         self.bar.stop()
 
     def _notes(self) -> str:
-        return f"{self.counts['diverged']} diverged, {self.counts['failed']} failed"
+        counts = f"{self.counts['diverged']} diverged, {self.counts['failed']} failed"
+        return f"{counts}, {self.note}" if self.note else counts
 
     def update(self, statuses: Iterable[str]) -> None:
         """Count finished trials by their status and show the new state."""

@@ -169,7 +169,7 @@ def _run_packs(work: Plan, stage: str, workers: Workers, stored: Stored, console
             soft_wrap=True,
         )
     if work.pending and stage == "grid":
-        console.print(f"engine: {engine_text(work)}", highlight=False, soft_wrap=True)
+        console.print(f"engine: {engine_text(work.engine)}", highlight=False, soft_wrap=True)
     logger.info(
         "%s: start: %d trials, %d stored, %s, %s", stage, len(work.trials), done, workers, work.engine
     )

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from robustness.training import Engine
     from studies.estimate import Estimate
     from studies.plan import Plan
     from studies.replay import Replay
@@ -41,14 +42,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     return made
 
 
-def _number(value: float, digits: int) -> str:
+def number(value: float, digits: int) -> str:
+    """Return a number with so many decimals, or a dash for NaN."""
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _interval(middle: float, low: float, high: float, digits: int, scale: float = 1.0) -> str:
+def interval(middle: float, low: float, high: float, digits: int, scale: float = 1.0) -> str:
+    """Return ``middle`` with half the width of its interval, where it has one, both multiplied by ``scale``."""
     half = (high - low) / 2
-    spread = "" if math.isnan(half) else f" ± {_number(half * scale, digits)}"
-    return _number(middle * scale, digits) + spread
+    spread = "" if math.isnan(half) else f" ± {number(half * scale, digits)}"
+    return number(middle * scale, digits) + spread
 
 
 def summary_table(summary: pd.DataFrame) -> Table:
@@ -63,12 +66,12 @@ def summary_table(summary: pd.DataFrame) -> Table:
             "optimizer": row["label"],
             "lr": f"{row['best_lr']:.3g}",
             "wd": f"{row['best_weight_decay']:.3g}",
-            "val %": _number(100 * row["val_accuracy"], 2),
-            "test %": _interval(
+            "val %": number(100 * row["val_accuracy"], 2),
+            "test %": interval(
                 row["test_accuracy"], row["test_accuracy_low"], row["test_accuracy_high"], 2, 100
             ),
-            "S": _interval(row["sensitivity"], row["sensitivity_low"], row["sensitivity_high"], 3),
-            "width": _number(row["width_own"], 2),
+            "S": interval(row["sensitivity"], row["sensitivity_low"], row["sensitivity_high"], 3),
+            "width": number(row["width_own"], 2),
             "diverged": f"{100 * row['diverged']:.1f} %",
             "failed": f"{row['failed']}",
             "trials": f"{row['trials']}",
@@ -115,7 +118,7 @@ def print_metrics(console: Console, tables: Mapping[str, pd.DataFrame]) -> None:
     rows = []
     for row in metrics.to_dict("records"):
         values = [
-            _interval(
+            interval(
                 row[name], row.get(f"{name}_low", math.nan), row.get(f"{name}_high", math.nan), digits, by
             )
             for name, _, digits, by in shown
@@ -131,9 +134,8 @@ def print_verdict(console: Console, texts: Sequence[str]) -> None:
         console.print(f"\n{text}", highlight=False, soft_wrap=True, markup=False)
 
 
-def engine_text(plan: Plan) -> str:
+def engine_text(engine: Engine) -> str:
     """Say which engine was chosen, and by what measurement."""
-    engine = plan.engine
     size = f", up to {engine.pack_size} trials at once" if engine.name == "fused" else ""
     compiling = ", compiled" if engine.compile else ""
     measured = ", ".join(f"{name} {1e3 * seconds:.3g}" for name, seconds in engine.measured.items())
@@ -170,12 +172,14 @@ def print_plan(console: Console, plan: Plan, cost: Estimate, later: Mapping[str,
         "task": plan.task.name,
         "trials": f"{len(plan.trials)}, {len(plan.trials) - plan.pending} of them stored",
         "packs": f"{len(plan.packs)} to run",
-        "engine": engine_text(plan),
+        "engine": engine_text(plan.engine),
         "time": f"about {duration(cost.seconds)} with {workers}",
         "memory": f"about {filesize.decimal(cost.memory)}",
         "disk": f"about {filesize.decimal(cost.disk)}",
         **later,
     }
+    if plan.spec.search is not None:
+        rows["search"] = f"{plan.spec.search.wanted} points, each a surface: robustness search"
     console.print(table(("in all", ""), rows.items()))
 
 

@@ -30,6 +30,7 @@ from studies.grids import MAX_POINTS, Grid, LogRange, Strict, Text, seed_list
 from studies.growth import Extend, growth_problems, read_extend
 from studies.parts import Budget, Resources, Saving, ScheduleKeys, TaskSpec, folder_name, read_schedule
 from studies.problems import Location, Problem, describe, nearest, one_line, one_of, raise_all
+from studies.spaces import SearchSpec, search_problems
 from studies.verdicts import MarginKeys, VerdictSpec, verdict_problems
 
 __all__ = ["SpecError", "StudySpec", "TaskSpec", "load_spec", "presets", "study_name"]
@@ -73,6 +74,7 @@ class StudySpec(Strict):
         resources: What a worker takes of a cluster.
         checkpoint: When long trials are saved; never, unless given.
         verdict: What the study is to judge, if anything; its margins are declared before anything runs.
+        search: What ``robustness search`` looks for.
 
     Example:
         >>> spec = StudySpec(
@@ -98,6 +100,7 @@ class StudySpec(Strict):
     resources: Resources = Resources.model_validate({})
     checkpoint: Saving | None = None
     verdict: VerdictSpec | None = None
+    search: SearchSpec | None = None
 
     _folder: Path | None = PrivateAttr(default=None)
     _source: str = PrivateAttr(default="study")
@@ -124,6 +127,7 @@ class StudySpec(Strict):
                 problem._replace(location=("optimizers", key, *problem.location))
                 for problem in entry_problems(key, entry, self.grid)
             ]
+        problems = problems or list(search_problems(self))
         if not problems:
             problems += growth_problems(self.extend, self.confirm, self.grid, self.optimizers)
         if not problems and self.count() + self.count_confirm() > MAX_TRIALS:
@@ -223,6 +227,7 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("checkpoint",): Saving,
         ("verdict",): VerdictSpec,
         ("verdict", "margins"): MarginKeys,
+        ("search",): SearchSpec,
     }
     return {location: list(model.model_fields) for location, model in models.items()}
 

@@ -130,7 +130,7 @@ def test_plan_without_a_study_lists_the_presets(robustness, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("subcommand", "word"), [("optimizers", "ada2ms"), ("tasks", "digits-cnn"), ("--help", "run")]
+    ("subcommand", "word"), [("optimizers", "ada2ms"), ("tasks", "digits-cnn"), ("--help", "search")]
 )
 def test_lists_and_help_name_what_there_is(robustness, subcommand, word):
     done = robustness(subcommand)
@@ -144,3 +144,43 @@ def test_the_installed_command_answers_in_a_process_of_its_own():
     )
     assert done.returncode == 0
     assert "robustness run quickstart" in done.stdout
+
+
+SEARCH = """
+name: s
+task: digits-mlp
+budget: {epochs: 1, batch_size: 64}
+seeds: 2
+grid: {lr: [0.001, 0.01], weight_decay: [0]}
+optimizers: {adamw: {}, ada2ms: {}}
+search: {optimizer: ada2ms, space: {mixing: {low: 0, high: 1}}, trials: 2, confirm: 2}
+"""
+
+
+def test_search_prints_the_front_beside_the_references(robustness, tmp_path):
+    (tmp_path / "s.yaml").write_text(SEARCH)
+    done = robustness("search", "s.yaml", "--workers", "0", "--engine", "sequential")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2 points, " in done.stdout
+    assert "adamw" in done.stdout
+    assert "fresh seeds" in done.stdout
+    assert (tmp_path / "runs/s/search/front.pdf").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "names"),
+    [
+        (("high: 1", "high: 2"), (), ["s.yaml", "search.space.mixing", "[0, 1]"]),
+        (("search:", "# search:"), (), ["search: is required"]),
+        (("", ""), ("--trials", "0"), ["--trials: 0"]),
+        (("", ""), ("--storage", "nodb://x"), ["--storage: nodb://x"]),
+        (("", ""), ("--out", "s3://bucket/folder"), ["--storage: is required", "s3://bucket/folder"]),
+    ],
+)
+def test_a_wrong_search_is_one_line_and_exit_code_2(robustness, tmp_path, change, arguments, names):
+    (tmp_path / "s.yaml").write_text(SEARCH.replace(*change) if change[0] else SEARCH)
+    done = robustness("search", "s.yaml", "--workers", "0", *arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    for name in names:
+        assert name in done.stderr
+    assert os.listdir(tmp_path) == ["s.yaml"]

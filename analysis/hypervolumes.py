@@ -1,0 +1,112 @@
+"""How much a Pareto front has gained: the share of all that could be gained which its points dominate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.fronts import pareto
+
+DIRECTIONS = ("minimize", "maximize")
+
+
+def on_front(points: pd.DataFrame, objectives: Mapping[str, str]) -> pd.Series:
+    """Find the points that no other one dominates (`analysis.fronts.pareto`), whatever the directions.
+
+    Args:
+        points: One row per point, with the columns that `objectives` names.
+        objectives: 'minimize' or 'maximize' for every column that counts; the best points, if it is one.
+
+    Returns:
+        True where a point is on the front, with the index of `points`.
+
+    Raises:
+        ValueError: A column is missing, or a direction has another name.
+    """
+    costs = pd.DataFrame(_costs(points, objectives), index=points.index, columns=list(objectives))
+    if len(objectives) == 1:
+        only = costs.iloc[:, 0]
+        return only == only.min()
+    return pareto(costs, list(objectives))["on_front"]
+
+
+def hypervolume(
+    points: pd.DataFrame, objectives: Mapping[str, str], best: Mapping[str, float], worst: Mapping[str, float]
+) -> float:
+    """Measure the share of the box between the best and the worst values that is dominated by the points.
+
+    Args:
+        points: One row per point, with the columns that `objectives` names.
+        objectives: 'minimize' or 'maximize' for every column that counts.
+        best: A value for each objective that no point can exceed.
+        worst: A value for each objective; a point that is not better than all of them adds nothing.
+
+    Returns:
+        0 where no point beats the worst, 1 where one has all the best values.
+
+    Raises:
+        ValueError: A column or a bound is missing, a direction has another name, or a best value is not
+            better than the worst.
+    """
+    names = list(objectives)
+    bounds = pd.DataFrame([dict(best), dict(worst)])
+    ideal, reference = _costs(bounds, objectives)
+    if not (ideal < reference).all():
+        raise ValueError(f"best must be better than worst in {', '.join(names)}, but got {best} and {worst}")
+    costs = _costs(points, objectives)
+    scaled = (costs[np.isfinite(costs).all(axis=1)] - ideal) / (reference - ideal)
+    return _dominated(np.clip(scaled, 0, 1))
+
+
+def hypervolume_history(
+    points: pd.DataFrame, objectives: Mapping[str, str], best: Mapping[str, float], worst: Mapping[str, float]
+) -> pd.DataFrame:
+    """Compute the hypervolume of the first 1, 2, … points, in the order of the rows.
+
+    Args:
+        points: As for `hypervolume`.
+        objectives: As for `hypervolume`.
+        best: As for `hypervolume`.
+        worst: As for `hypervolume`.
+
+    Returns:
+        One row per point, with the columns points (how many) and hypervolume.
+
+    Raises:
+        ValueError: As for `hypervolume`.
+    """
+    counts = range(1, len(points) + 1)
+    shares = [hypervolume(points.iloc[:count], objectives, best, worst) for count in counts]
+    return pd.DataFrame({"points": list(counts), "hypervolume": shares})
+
+
+def _costs(points: pd.DataFrame, objectives: Mapping[str, str]) -> np.ndarray:
+    """Return the objectives' columns so that less is better."""
+    missing = [name for name in objectives if name not in points.columns]
+    if missing or not objectives:
+        raise ValueError(
+            f"objectives must name columns, but {missing} are not among {sorted(map(str, points.columns))}"
+        )
+    wrong = [direction for direction in objectives.values() if direction not in DIRECTIONS]
+    if wrong:
+        raise ValueError(f"objectives must be one of {', '.join(DIRECTIONS)}, but got {wrong[0]!r}")
+    signs = np.array([1.0 if direction == "minimize" else -1.0 for direction in objectives.values()])
+    return points[list(objectives)].to_numpy(dtype=float, na_value=np.nan) * signs
+
+
+def _dominated(costs: np.ndarray) -> float:
+    """Return the volume between the points and the corner (1, …, 1), by slices along the last objective."""
+    if not len(costs):
+        return 0.0
+    if costs.shape[1] == 1:
+        return float(1 - costs.min())
+    ordered = costs[np.argsort(costs[:, -1], kind="stable")]
+    ends: Sequence[float] = [*ordered[1:, -1], 1.0]
+    slices = (
+        (end - ordered[place, -1]) * _dominated(ordered[: place + 1, :-1])
+        for place, end in enumerate(ends)
+        if end > ordered[place, -1]
+    )
+    return float(sum(slices))

@@ -1,0 +1,205 @@
+"""Asking Optuna for points and telling it their scores; nothing here trains anything.
+
+One process owns the Optuna study. A point is suggested by a sampler that sees every earlier point, those that are
+not scored yet too, and whose random numbers depend on the search's seed and the point's number alone; it is stored
+whole, as a running trial, before it is trained. So a search that was killed goes on with the very points that it
+would have had, and a running trial is always one that is still to be told.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from studies.errors import InputError
+from studies.grids import Scalar
+from studies.objectives import OBJECTIVES
+from studies.problems import one_line
+from studies.spaces import Range, SearchSpec
+
+DIVERGED = "diverged"
+WARM, BEGUN = "stored before the search", "begun"
+LOCK_SECONDS = 5  # a lock that nobody has touched for so long was left by a process that was killed
+
+Values = dict[str, Scalar]
+
+SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
+    "tpe": lambda seed, batch: TPESampler(seed=seed, n_startup_trials=batch),
+    "gp": lambda seed, batch: GPSampler(seed=seed, n_startup_trials=batch),
+    "nsga2": lambda seed, batch: NSGAIISampler(seed=seed, population_size=max(batch, 2)),
+    "random": lambda seed, batch: RandomSampler(seed=seed),
+}
+"""From the seed of a point and the size of a batch: the first batch is random, and a batch is a generation."""
+
+
+def open_journal(path: Path) -> BaseStorage:
+    """Return Optuna's storage in the file ``path``; a last line that a kill cut short is taken away."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(path, whole)
+    file = str(path.absolute())
+    return JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file, grace_period=LOCK_SECONDS)))
+
+
+def open_url(url: str) -> BaseStorage:
+    """Return Optuna's storage at a URL, such as ``postgresql://…`` or ``sqlite:///file.db``.
+
+    Raises:
+        InputError: If it cannot be opened.
+    """
+    try:
+        return optuna.storages.get_storage(url)
+    except Exception as error:  # the driver of any database may raise anything
+        reason = one_line(str(error))[:200]
+        raise InputError(f"--storage: {url}: cannot be opened: {type(error).__name__}: {reason}") from None
+
+
+class Points:
+    """The points of one search: an Optuna study that this process alone writes to.
+
+    Args:
+        storage: Where it is, or is to be.
+        name: Its name there.
+        search: What is searched.
+    """
+
+    def __init__(self, storage: BaseStorage, name: str, search: SearchSpec) -> None:
+        self.search = search
+        self.directions = [OBJECTIVES[objective].direction for objective in search.objectives]
+        self.distributions = _distributions(search)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        # its own sampler only ever serves to reopen trials, and draws nothing
+        self.study = optuna.create_study(
+            study_name=name,
+            storage=storage,
+            directions=self.directions,
+            sampler=RandomSampler(),
+            load_if_exists=True,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.study.set_metric_names(list(search.objectives))
+
+    @property
+    def begun(self) -> bool:
+        """Whether all points that were there before the search have been added."""
+        return bool(self.study.user_attrs.get(BEGUN))
+
+    def trials(self) -> list[FrozenTrial]:
+        """Return all points, in the order in which they were suggested; those stored before come first."""
+        return self.study.trials
+
+    def begin(self, points: Sequence[tuple[Values, Mapping[str, Any]]]) -> None:
+        """Add points whose scores are known already, once: before the first one is asked for."""
+        there = [trial.params for trial in self.trials()]
+        for values, scores in points:
+            if dict(values) not in there and _finite(scores, self.search.objectives):
+                trial = create_trial(
+                    state=TrialState.COMPLETE,
+                    values=[scores[name] for name in self.search.objectives],
+                    params=values,
+                    distributions=self.distributions,
+                    user_attrs={**_plain(scores), WARM: True},
+                    constraints=self._constraints(scores),
+                )
+                self.study.add_trial(trial)
+        self.study.set_user_attr(BEGUN, True)
+
+    def batch(self, wanted: int) -> list[FrozenTrial]:
+        """Return the points to score next: what is left of a batch, or a new one; none when all are told.
+
+        Args:
+            wanted: How many points to ask for in all, those stored before not counted.
+        """
+        own = [trial for trial in self.trials() if WARM not in trial.user_attrs]
+        told = sum(trial.state.is_finished() for trial in own)
+        size = wanted if self.search.sampler == "grid" else self.search.batch
+        for _ in range(len(own), min((told // size + 1) * size, wanted)):
+            self._ask()
+        return [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
+
+    def _ask(self) -> None:
+        """Suggest one point and store it."""
+        earlier = self.trials()
+        system: dict[str, Any] = {}
+        if self.search.sampler == "grid":
+            number = sum(WARM not in trial.user_attrs for trial in earlier)
+            axes = [self.search.choices(name) for name in self.search.space]
+            values = dict(zip(self.search.space, next(islice(product(*axes), number, None)), strict=True))
+        else:
+            # in memory, since a trial that was asked for in the storage could be cut short by a kill
+            seed = int(np.random.SeedSequence((self.search.seed, len(earlier))).generate_state(1)[0])
+            sampler = SAMPLERS[self.search.sampler](seed, self.search.batch)
+            memory = optuna.create_study(directions=self.directions, sampler=sampler)
+            memory.add_trials(earlier)
+            memory.ask(self.distributions)
+            asked = memory.trials[-1]
+            values, system = self._rounded(asked.params), asked.system_attrs
+        trial = create_trial(
+            state=TrialState.RUNNING, params=values, distributions=self.distributions, system_attrs=system
+        )
+        self.study.add_trial(trial)
+
+    def _rounded(self, values: Mapping[str, Any]) -> Values:
+        axes = self.search.space.items()
+        return {
+            name: axis.rounded(values[name]) if isinstance(axis, Range) else values[name]
+            for name, axis in axes
+        }
+
+    def tell(self, trial: FrozenTrial, scores: Mapping[str, Any]) -> None:
+        """Store the scores of a point; one that could not be scored (all its trials failed) has failed itself."""
+        running = Trial(self.study, trial._trial_id)
+        for key, value in _plain(scores).items():
+            running.set_user_attr(key, value)
+        for key, value in self._constraints(scores).items():
+            if key not in running.constraints:
+                running.set_constraint(key, value)
+        if _finite(scores, self.search.objectives):
+            self.study.tell(trial.number, [scores[name] for name in self.search.objectives])
+        else:
+            self.study.tell(trial.number, state=TrialState.FAIL)
+
+    def _constraints(self, scores: Mapping[str, Any]) -> dict[str, float]:
+        limit = self.search.max_diverged
+        if limit is None or math.isnan(scores[DIVERGED]):
+            return {}
+        return {DIVERGED: float(scores[DIVERGED]) - limit}
+
+
+def _distributions(search: SearchSpec) -> dict[str, BaseDistribution]:
+    found: dict[str, BaseDistribution] = {}
+    for name, axis in search.space.items():
+        if isinstance(axis, Range):
+            found[name] = FloatDistribution(axis.low, axis.high, log=axis.log)
+        else:
+            found[name] = CategoricalDistribution(axis)
+    return found
+
+
+def _finite(scores: Mapping[str, Any], objectives: Sequence[str]) -> bool:
+    return all(math.isfinite(scores[name]) for name in objectives)
+
+
+def _plain(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what JSON can hold: no NaN."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in scores.items()
+    }

@@ -1,0 +1,177 @@
+"""What a search has found: its points, their front beside the references, and which hyperparameter mattered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import optuna
+import pandas as pd
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from analysis.hypervolumes import hypervolume, hypervolume_history, on_front
+from studies.asking import WARM, Points
+from studies.objectives import OBJECTIVES
+from studies.spaces import Range, SearchSpec
+
+
+@dataclass
+class Findings:
+    """What a search has found.
+
+    Attributes:
+        search: What was searched.
+        points: One row per scored point in the order of asking: ``number``, ``label``, the searched
+            hyperparameters, what ``studies.objectives.Scorer.score`` returns, ``stored_before`` (it was there
+            before the search), ``feasible`` and ``on_front``. A point that was suggested again has its scores
+            again, and is on the front once.
+        best: The best that each objective can be.
+        worst: The worst.
+        references: The references' scores, one row per label.
+        confirmed: The same scores with fresh seeds, one row per label of the front and of the references; empty
+            where none were asked for.
+        importance: One row per objective and hyperparameter; empty for a single hyperparameter.
+        failed: A line for each trial that failed.
+        location: The study's folder.
+        files: What was written beside the rows.
+    """
+
+    search: SearchSpec
+    points: pd.DataFrame
+    best: dict[str, float]
+    worst: dict[str, float]
+    references: pd.DataFrame = field(default_factory=pd.DataFrame)
+    confirmed: pd.DataFrame = field(default_factory=pd.DataFrame)
+    importance: pd.DataFrame = field(default_factory=pd.DataFrame)
+    failed: list[str] = field(default_factory=list)
+    location: str = ""
+    files: list[str] = field(default_factory=list)
+
+    @property
+    def objectives(self) -> dict[str, str]:
+        """The direction of each objective."""
+        return {name: OBJECTIVES[name].direction for name in self.search.objectives}
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """The points that no other one beats in every objective, from one end of the front to the other."""
+        return self.points[self.points["on_front"]].sort_values(list(self.objectives), ignore_index=True)
+
+    @property
+    def hypervolume(self) -> float:
+        """The share of all that could be gained that the front has gained."""
+        feasible = self.points[self.points["feasible"]]
+        return hypervolume(feasible, self.objectives, self.best, self.worst)
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The hypervolume after each point."""
+        feasible = self.points.where(self.points["feasible"])
+        return hypervolume_history(feasible, self.objectives, self.best, self.worst)
+
+    def note(self, wanted: int) -> str:
+        """Say in a few words how far the search is."""
+        asked = int((~self.points["stored_before"]).sum())
+        front = int(self.points["on_front"].sum())
+        return f"{asked}/{wanted} points, front {front}, hypervolume {self.hypervolume:.3f}"
+
+
+def point_table(points: Points) -> pd.DataFrame:
+    """Return the table of ``Findings.points``."""
+    search = points.search
+    records = [
+        {
+            "number": trial.number,
+            "label": trial.user_attrs["label"],
+            **trial.params,
+            **{key: value for key, value in trial.user_attrs.items() if key not in (WARM, "label")},
+            "stored_before": WARM in trial.user_attrs,
+        }
+        for trial in points.trials()
+        if trial.state == TrialState.COMPLETE
+    ]
+    scored = [f"{name}{end}" for name in search.objectives for end in ("", "_low", "_high")]
+    columns = ["number", "label", *search.space, *scored, "diverged", "stored_before"]
+    table = pd.DataFrame(records)
+    table = table.reindex(columns=[*columns, *(name for name in table.columns if name not in columns)])
+    table[[*scored, "diverged"]] = table[[*scored, "diverged"]].astype(float)
+    table["stored_before"] = table["stored_before"].astype(bool)
+    limit = 1.0 if search.max_diverged is None else search.max_diverged
+    table["feasible"] = table["diverged"] <= limit
+    first = table["feasible"] & ~table.duplicated(list(search.space))
+    directions = {name: OBJECTIVES[name].direction for name in search.objectives}
+    front = on_front(table[first], directions)
+    table["on_front"] = front.reindex(table.index, fill_value=False)
+    return table
+
+
+def importance(points: pd.DataFrame, search: SearchSpec) -> pd.DataFrame:
+    """Say how much of the scores' variance goes with each searched hyperparameter: fANOVA, 64 trees.
+
+    Logarithmic ranges enter as log10 of their values, and a point that learned nowhere with the worst score,
+    as it was told. It describes the points that were tried, which a sampler takes more often where they are
+    good.
+
+    Args:
+        points: The table of ``Findings.points``.
+        search: What was searched.
+
+    Returns:
+        Columns ``objective``, ``hyperparameter``, ``importance`` (they add up to 1 for an objective); empty for a
+        single hyperparameter or fewer than two points.
+
+    References:
+        Hutter, Hoos, Leyton-Brown 2014, http://proceedings.mlr.press/v32/hutter14.html
+    """
+    columns = ["objective", "hyperparameter", "importance"]
+    if len(search.space) < 2 or len(points) < 2:
+        return pd.DataFrame(columns=columns)
+    kinds = {name: _linear(search, name) for name in search.space}
+    study = optuna.create_study(directions=[OBJECTIVES[name].direction for name in search.objectives])
+    for record in points.to_dict("records"):
+        params = {name: _on_axis(search, name, record[name]) for name in kinds}
+        values = [record[name] for name in search.objectives]
+        study.add_trial(
+            create_trial(state=TrialState.COMPLETE, values=values, params=params, distributions=dict(kinds))
+        )
+    found = []
+    for place, objective in enumerate(search.objectives):
+        shares = get_param_importances(
+            study,
+            evaluator=FanovaImportanceEvaluator(seed=search.seed),
+            target=partial(_score, place=place),
+        )
+        found += [(objective, name, shares[name]) for name in search.space]
+    return pd.DataFrame(found, columns=columns)
+
+
+def _score(trial: FrozenTrial, *, place: int) -> float:
+    return trial.values[place]
+
+
+def _linear(search: SearchSpec, name: str) -> BaseDistribution:
+    axis = search.space[name]
+    if not isinstance(axis, Range):
+        return CategoricalDistribution(axis)
+    return FloatDistribution(_on_axis(search, name, axis.low), _on_axis(search, name, axis.high))
+
+
+def _on_axis(search: SearchSpec, name: str, value: float) -> float:
+    axis = search.space[name]
+    return math.log10(value) if isinstance(axis, Range) and axis.log else value
+
+
+def limits(search: SearchSpec, worst: Mapping[str, float], rates: Sequence[float]) -> dict[str, float]:
+    """Return the best that each objective can be: no error and no loss, or the whole grid's width.
+
+    Args:
+        search: What is searched.
+        worst: The worst of each objective.
+        rates: The learning rates of a surface.
+    """
+    decades = math.log10(max(rates) / min(rates))
+    return {name: 0.0 if OBJECTIVES[name].direction == "minimize" else decades for name in worst}

@@ -1,0 +1,71 @@
+"""How the findings of a search look on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from studies.findings import Findings
+from studies.screen import interval, number, table
+
+HEADS = {
+    "val_error": ("val err %", 2, 100.0),
+    "test_error": ("test err %", 2, 100.0),
+    "sensitivity": ("S", 3, 1.0),
+    "transfer_regret": ("T", 3, 1.0),
+    "width": ("width", 2, 1.0),
+}
+LEGEND = (
+    "Pareto front and references on the same surface; best lr: the validation-best cell at gradient scale 1, where "
+    "errors are taken; S, T: sensitivity and transfer regret (0 flat, 1 all lost); width: decades of lr within 1 "
+    "point of the best; ±: 95 % intervals over seeds. Ada2MS is our reimplementation from the abstract "
+    "(arXiv 2605.20533)."
+)
+CONFIRMED = (
+    "The same with fresh seeds, errors at the cells selected before: free of the luck of the selection."
+)
+
+
+def print_findings(console: Console, found: Findings) -> None:
+    """Print the front, the references, what fresh seeds say of them, and where the files are."""
+    console.print(scores_table(found, pd.concat([found.front, found.references], ignore_index=True)))
+    if found.front.empty:
+        console.print("no point is on the front: none could be scored, or too many trials diverged in all")
+    console.print(LEGEND, highlight=False)
+    if len(found.confirmed):
+        console.print(f"\n{CONFIRMED}", highlight=False)
+        console.print(scores_table(found, found.confirmed))
+    if len(found.importance):
+        wide = found.importance.pivot_table(
+            index="hyperparameter", columns="objective", values="importance", sort=False
+        )
+        rows = [(name, *(number(share, 2) for share in row)) for name, *row in wide.itertuples()]
+        console.print("\nImportance (fANOVA: shares of the variance of each score among the points tried)")
+        console.print(table(("hyperparameter", *wide.columns), rows))
+    asked = int((~found.points["stored_before"]).sum())
+    console.print(
+        f"\n{asked} points, {len(found.front)} on the front, hypervolume {found.hypervolume:.3f}; "
+        f"in {found.location}: {', '.join(found.files)}",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
+
+
+def scores_table(found: Findings, scores: pd.DataFrame) -> Table:
+    """Return one line per surface: its scores with intervals, its best learning rate, what diverged."""
+    names = list(dict.fromkeys((*found.search.objectives, "test_error")))
+    header = ["optimizer", *(HEADS[name][0] for name in names), "best lr", "diverged"]
+    return table(header, [_line(row, names) for row in scores.to_dict("records")])
+
+
+def _line(row: Mapping[Any, Any], names: list[str]) -> list[str]:
+    cells = [row["label"]]
+    for name in names:
+        _, digits, factor = HEADS[name]
+        cells.append(interval(row[name], row[f"{name}_low"], row[f"{name}_high"], digits, factor))
+    return [*cells, f"{row['best_lr']:.3g}", f"{100 * row['diverged']:.1f} %"]

@@ -1,0 +1,84 @@
+"""Which search a folder holds. Searches never mix: another one in the same folder is refused, with what differs.
+
+A folder keeps the search that it was begun with beside its rows. The name of the Optuna study carries that
+search's hash and a few random letters, so that in a storage that many folders share each has a study of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import BaseStorage
+
+from robustness.tasks import Task
+from studies import yamlfile
+from studies.asking import open_journal
+from studies.errors import StoreError
+from studies.results import Store
+from studies.spaces import SearchSpec
+from studies.spec import StudySpec
+
+RECORD = "search/search.yaml"
+JOURNAL = "search/journal.log"
+
+
+def identity(spec: StudySpec, search: SearchSpec, task: Task) -> dict[str, Any]:
+    """Return all that decides which points are suggested and how they score."""
+    content = spec.model_dump(mode="json")
+    content["task"]["version"] = task.version
+    for name in search.space:  # the search puts its own values in their place
+        content["optimizers"][search.optimizer].pop(name, None)
+    for name in ("trials", "confirm"):
+        content["search"].pop(name, None)
+    kept = ("task", "budget", "schedule", "seeds", "grid", "optimizers", "search")
+    return {key: content[key] for key in kept}
+
+
+def check(store: Store, content: Mapping[str, Any]) -> str | None:
+    """Return the name of the search in the folder, or None if there is none yet.
+
+    Raises:
+        StoreError: If it is another search.
+    """
+    content_there = store.read_file(RECORD)
+    if content_there is None:
+        return None
+    record = yamlfile.parse(content_there.decode())
+    now, then = dict(_flat(content)), dict(_flat(record["search of"]))
+    for key in [*now, *then]:
+        if now.get(key) != then.get(key):
+            raise StoreError(
+                f"{store.location}: {key}: {_shown(now, key)}, but the search in this folder has "
+                f"{_shown(then, key)}: give another folder with --out, or another name"
+            )
+    return record["study"]
+
+
+def begin(store: Store, spec: StudySpec, content: Mapping[str, Any]) -> str:
+    """Note in the folder which search it holds; return the name of its Optuna study."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    name = f"{spec.name}-{digest[:8]}-{secrets.token_hex(3)}"
+    store.write_file(RECORD, yamlfile.dump({"study": name, "search of": content}).encode())
+    return name
+
+
+def open_own(store: Store) -> BaseStorage:
+    """Return Optuna's storage in the study's folder, which must be on this machine."""
+    return open_journal(Path(store.root) / JOURNAL)
+
+
+def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(content, Mapping):
+        yield prefix, content
+        return
+    for key, value in content.items():
+        yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    return str(values[key]) if key in values else "nothing"

@@ -1,0 +1,187 @@
+"""What a search looks for, and where: the key ``search`` of a study file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
+
+from analysis.references import REFERENCES
+from robustness.optimizers import hyperparameters
+from studies.entries import OptimizerEntry, entry_problems
+from studies.grids import MAX_POINTS, Natural, Scalar, Setting, Strict, Text, distinct
+from studies.objectives import OBJECTIVES
+from studies.problems import Problem, one_of, raise_all, unknown_key
+
+if TYPE_CHECKING:
+    from studies.spec import StudySpec
+
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_VALUES: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(Annotated[Any, Setting])
+
+
+class Range(Strict):
+    """Numbers from ``low`` to ``high``.
+
+    Attributes:
+        low: The smallest.
+        high: The largest.
+        log: Whether they are searched, and spaced, on a logarithmic scale.
+        points: How many the sampler ``grid`` takes, both ends with them.
+    """
+
+    low: _Number
+    high: _Number
+    log: Annotated[bool, Field(strict=True)] = False
+    points: Annotated[int, Field(strict=True, ge=2, le=MAX_POINTS)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Range:
+        if not self.low < self.high:
+            raise_all([Problem(("high",), self.high, f"must be above low, which is {self.low:g}")])
+        if self.log and self.low <= 0:
+            raise_all([Problem(("low",), self.low, "must be above 0 on a logarithmic scale")])
+        return self
+
+    def rounded(self, value: float) -> float:
+        """Return ``value`` to a 1,000th of the range, or 3 significant digits, so that near values are one.
+
+        The step is the largest power of ten that is at most a 1,000th of the range.
+        """
+        if self.log:
+            near = float(f"{value:.3g}")
+        else:
+            near = round(value, 3 - math.floor(math.log10(self.high - self.low) + 1e-9))
+        return min(max(near, self.low), self.high) + 0.0
+
+    def values(self) -> tuple[float, ...]:
+        """Return ``points`` values, evenly spaced, rounded."""
+        if self.points is None:
+            raise ValueError("a range without points has no values")
+        low, high = (math.log10(self.low), math.log10(self.high)) if self.log else (self.low, self.high)
+        steps = [low + (high - low) * index / (self.points - 1) for index in range(self.points)]
+        return tuple(self.rounded(10**step if self.log else step) for step in steps)
+
+
+def _axis(value: object) -> object:
+    if isinstance(value, Mapping | Range):
+        keys = Range.model_fields
+        raise_all(
+            Problem((key,), item, unknown_key(str(key), keys))
+            for key, item in dict(value).items()
+            if key not in keys
+        )
+        return Range.model_validate(value)
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be {low: …, high: …} or a list of values")
+    return _VALUES.validate_python(value)
+
+
+def _objectives(value: object) -> object:
+    names = [value] if isinstance(value, str) else value
+    if isinstance(names, list | tuple):
+        raise_all(
+            Problem((index,), name, one_of(str(name), OBJECTIVES))
+            for index, name in enumerate(names)
+            if name not in OBJECTIVES
+        )
+        distinct(tuple(names))
+    return names
+
+
+class SearchSpec(Strict):
+    """A search over hyperparameters, each point of which is scored on its whole surface.
+
+    Attributes:
+        optimizer: Which of the study's ``optimizers`` is searched; the others are its references.
+        space: Its hyperparameters' ranges, or lists of values to choose from.
+        objectives: What a point is scored by, of ``studies.objectives.OBJECTIVES``.
+        sampler: Who suggests points; ``grid`` takes them all, in order.
+        seed: Of the sampler.
+        trials: How many points; the sampler ``grid`` takes its whole grid.
+        batch: How many points are suggested, and trained, at a time.
+        max_diverged: The share of a point's trials that may diverge for it to be allowed on the front.
+        confirm: How many fresh seeds the points of the front, and the references, are trained with at the end.
+    """
+
+    optimizer: Text
+    space: Annotated[
+        dict[Text, Annotated[Range | tuple[Any, ...], BeforeValidator(_axis)]], Field(min_length=1)
+    ]
+    objectives: Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_objectives)] = (
+        "val_error",
+        "sensitivity",
+    )
+    sampler: Literal["tpe", "gp", "nsga2", "random", "grid"] = "tpe"
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 0
+    trials: Natural = 32
+    batch: Natural = 8
+    max_diverged: Annotated[_Number, Field(ge=0, le=1)] | None = None
+    confirm: Annotated[int, Field(strict=True, ge=2, le=1000)] | None = None
+
+    def choices(self, name: str) -> tuple[Scalar, ...]:
+        """Return all values that the sampler ``grid`` takes for a hyperparameter."""
+        axis = self.space[name]
+        return axis.values() if isinstance(axis, Range) else axis
+
+    @property
+    def wanted(self) -> int:
+        """How many points are to be scored."""
+        if self.sampler != "grid":
+            return self.trials
+        return math.prod(len(self.choices(name)) for name in self.space)
+
+
+def at_values(entry: OptimizerEntry, values: Mapping[str, Scalar | tuple[Scalar, ...]]) -> OptimizerEntry:
+    """Return ``entry`` with other hyperparameters; those given as a tuple are part of the labels."""
+    return OptimizerEntry(**{**dict(entry), **(entry.model_extra or {}), **values})
+
+
+def search_problems(spec: StudySpec) -> Iterator[Problem]:
+    """Yield what is wrong with the search of ``spec`` in the light of the rest of it."""
+    search = spec.search
+    if search is None:
+        return
+    if search.optimizer not in spec.optimizers:
+        rule = one_of(search.optimizer, spec.optimizers)
+        yield Problem(("search", "optimizer"), search.optimizer, f"{rule}, the study's optimizers")
+        return
+    yield from _space_problems(spec, search)
+    others = {entry.optimizer or key for key, entry in spec.optimizers.items() if key != search.optimizer}
+    if not others & set(REFERENCES):
+        rule = f"must hold {' or '.join(REFERENCES)} beside it, whose best error sets the scale of the scores"
+        yield Problem(("optimizers",), list(spec.optimizers), rule)
+    if 1.0 not in spec.grid.grad_scale:
+        rule = "must hold 1, where points are scored"
+        yield Problem(("grid", "grad_scale"), list(spec.grid.grad_scale), rule)
+    elif "transfer_regret" in search.objectives and len(spec.grid.grad_scale) == 1:
+        rule = "needs gradient scales beside 1 in grid.grad_scale"
+        yield Problem(("search", "objectives"), "transfer_regret", rule)
+
+
+def _space_problems(spec: StudySpec, search: SearchSpec) -> Iterator[Problem]:
+    entry = spec.optimizers[search.optimizer]
+    allowed = hyperparameters(entry.optimizer or search.optimizer)
+    ends: dict[str, tuple[Scalar, ...]] = {}
+    for name, axis in search.space.items():
+        place = ("search", "space", name)
+        if name in ("lr", "weight_decay"):
+            yield Problem(place, name, "is an axis of the surface that every point is scored on (grid)")
+        elif name not in allowed:
+            yield Problem(place, name, unknown_key(name, allowed))
+        elif isinstance(axis, Range):
+            ends[name] = (axis.low, axis.high)
+            if isinstance(allowed[name], str | bool) or name == "mixing_steps":
+                yield Problem(place, axis.model_dump(), "must be a list of values")
+            elif (search.sampler == "grid") != (axis.points is not None):
+                need = "is required" if axis.points is None else "is there for the sampler grid only"
+                yield Problem((*place, "points"), axis.points, need)
+        else:
+            ends[name] = axis
+    if set(ends) != set(search.space):
+        return
+    for problem in entry_problems(search.optimizer, at_values(entry, ends), spec.grid):
+        if problem.location and problem.location[0] in search.space:
+            yield problem._replace(location=("search", "space", problem.location[0]))

@@ -1,0 +1,95 @@
+"""Kill a search 10 times at random moments with SIGKILL, give it again, and compare it with one left undisturbed.
+
+Prints a line for each kill and fails unless points, scores, front and trained trials are those of the undisturbed
+search: python tests/faults/kill_search.py [--kills 10] [--workers 0] [--seed 0]
+"""
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from studies import StoreError, load
+
+STUDY = """
+name: killed
+task: digits-mlp
+budget: {epochs: 3, batch_size: 64}
+seeds: 2
+grid: {lr: {decades: 2, points: 3}, weight_decay: [0], grad_scale: [1, 10]}
+optimizers: {adamw: {lr: 1e-2}, sgd: {lr: 0.1}, ada2ms: {lr: 1e-2}}
+search: {optimizer: ada2ms, space: {mixing: {low: 0, high: 1}}, trials: 16, batch: 4, confirm: 2}
+"""
+
+
+def start(folder: Path, out: str, workers: int) -> subprocess.Popen:
+    command = [sys.executable, "-m", "studies.cli", "search", "killed.yaml", "--engine", "fused"]
+    command += ["--workers", str(workers), "--out", out]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+
+
+def finish(folder: Path, out: str, workers: int) -> float:
+    begun = time.monotonic()
+    if start(folder, out, workers).wait():
+        raise SystemExit((folder / "log").read_text())
+    return time.monotonic() - begun
+
+
+def rows(folder: Path) -> pd.DataFrame:
+    try:
+        return load(folder)
+    except StoreError:
+        return pd.DataFrame()
+
+
+def stored_parts(folder: Path) -> int:
+    """Return the rows in all parts, a trial that was trained twice counted twice."""
+    return sum(len(pd.read_parquet(part)) for part in (folder / "rows").glob("*.parquet"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    chance = random.Random(given.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "killed.yaml").write_text(STUDY)
+        whole = finish(folder, "undisturbed", given.workers)
+        print(f"undisturbed: {len(rows(folder / 'undisturbed'))} trials in {whole:.1f} s", flush=True)
+        for kill in range(given.kills):
+            process = start(folder, "killed", given.workers)
+            try:
+                process.wait(chance.uniform(0.3, 0.75) * whole)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+            print(f"kill {kill + 1}: {len(rows(folder / 'killed'))} trials stored", flush=True)
+        finish(folder, "killed", given.workers)
+        compare(folder / "undisturbed", folder / "killed")
+
+
+def compare(one: Path, other: Path) -> None:
+    for name in ("points", "front", "confirmed"):
+        tables = [pd.read_csv(folder / f"search/{name}.csv") for folder in (one, other)]
+        pd.testing.assert_frame_equal(*tables)
+        print(f"{name}: {len(tables[0])} rows, equal")
+    trained = [rows(folder).drop(columns=["wall_seconds"]) for folder in (one, other)]
+    pd.testing.assert_frame_equal(*trained)
+    counts = [stored_parts(folder) for folder in (one, other)]
+    print(f"trials trained: {counts[0]} undisturbed, {counts[1]} with kills")
+    if counts[0] != counts[1]:
+        raise SystemExit("some trials were trained twice")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""Points of a search whose two objectives are known in closed form, so that nothing needs to be trained.
+
+On the exponent plane, with ``a`` the squared distance from AdamW (1/2, 0) and ``b`` that from normalized momentum
+SGD (0, 1/2): the Pareto set is the segment between the two, Ada2MS's line. At share ``t`` of the way ``a = t^2 / 2``
+and ``b = (1 - t)^2 / 2``, so that the front dominates 5/6 of the box from (0, 0) to (1/2, 1/2).
+"""
+
+import optuna
+import pytest
+
+from analysis.hypervolumes import on_front
+from studies.asking import SAMPLERS, Points, open_journal
+from studies.findings import importance, point_table
+from studies.search import explore
+from studies.spaces import SearchSpec
+
+DIRECTIONS = {"val_error": "minimize", "sensitivity": "minimize"}
+SHARE = 5 / 6
+
+
+def plane(**changes):
+    axis = {"low": 0.0, "high": 0.75}
+    keys = {"optimizer": "exponent_plane", "space": {"p": axis, "q": axis}, "trials": 60}
+    return SearchSpec(**{**keys, **changes})
+
+
+def distances(batch):
+    return [
+        {
+            "label": "exponent_plane",
+            "val_error": (values["p"] - 0.5) ** 2 + values["q"] ** 2,
+            "sensitivity": values["p"] ** 2 + (values["q"] - 0.5) ** 2,
+            "diverged": values["q"],
+        }
+        for values in batch
+    ]
+
+
+def points_of(search, storage=None):
+    points = Points(storage or optuna.storages.InMemoryStorage(), "plane", search)
+    if not points.begun:
+        points.begin([])
+    return points
+
+
+def searched(search, **options):
+    points = points_of(search)
+    explore(points, distances, search.wanted, **options)
+    return points
+
+
+def share_of_truth(points):
+    from analysis.hypervolumes import hypervolume
+
+    best, worst = dict.fromkeys(DIRECTIONS, 0.0), dict.fromkeys(DIRECTIONS, 0.5)
+    return hypervolume(point_table(points), DIRECTIONS, best, worst) / SHARE
+
+
+@pytest.mark.parametrize(("sampler", "trials"), [("tpe", 60), ("gp", 24)])
+def test_the_front_reaches_95_percent_of_the_true_hypervolume(sampler, trials):
+    assert share_of_truth(searched(plane(sampler=sampler, trials=trials))) > 0.95
+
+
+def test_the_front_shown_is_the_true_one_for_the_points_told():
+    table = point_table(searched(plane(sampler="random", trials=40)))
+    for row in table.itertuples():
+        better = (table["val_error"] <= row.val_error) & (table["sensitivity"] <= row.sensitivity)
+        strictly = (table["val_error"] < row.val_error) | (table["sensitivity"] < row.sensitivity)
+        assert row.on_front == (not (better & strictly).any())
+
+
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "gp"])
+def test_the_same_seed_gives_the_same_points_and_another_seed_others(sampler):
+    once, again, other = (
+        [trial.params for trial in searched(plane(sampler=sampler, trials=20, seed=seed)).trials()]
+        for seed in (0, 0, 1)
+    )
+    assert once == again
+    assert once != other
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+def test_killed_while_asking_or_telling_it_goes_on_with_the_very_same_points(sampler, tmp_path, monkeypatch):
+    undisturbed = searched(plane(sampler=sampler, trials=14, batch=4))
+
+    class Killed(BaseException):
+        pass
+
+    def dying(countdown, method):
+        def counted(self, *arguments, **options):
+            countdown[0] -= 1
+            if countdown[0] < 0:
+                raise Killed
+            return method(self, *arguments, **options)
+
+        return counted
+
+    def go_on():
+        points = points_of(plane(sampler=sampler, trials=14, batch=4), open_journal(tmp_path / "j"))
+        explore(points, distances, 14)
+        return points
+
+    for name in ("add_trial", "tell"):
+        original = getattr(optuna.Study, name)
+        for after in (0, 2, 3):
+            monkeypatch.setattr(optuna.Study, name, dying([after], original))
+            with pytest.raises(Killed):
+                go_on()
+        monkeypatch.setattr(optuna.Study, name, original)
+    points = go_on()
+    assert [trial.params for trial in points.trials()] == [trial.params for trial in undisturbed.trials()]
+    assert [trial.values for trial in points.trials()] == [trial.values for trial in undisturbed.trials()]
+    assert all(trial.state.is_finished() for trial in points.trials())
+
+
+def test_a_journal_whose_last_line_was_cut_short_is_read_up_to_there(tmp_path):
+    search = plane(sampler="random", trials=4)
+    explore(points_of(search, open_journal(tmp_path / "j")), distances, 4)
+    content = (tmp_path / "j").read_bytes()
+    (tmp_path / "j").write_bytes(content + b'{"op_code": 4, "worker')
+    points = points_of(search, open_journal(tmp_path / "j"))
+    explore(points, distances, 8)
+    assert len(point_table(points)) == 8
+
+
+def test_grid_takes_every_combination_in_order_and_no_more():
+    axes = {"mixing": {"low": 0.0, "high": 1.0, "points": 3}, "scope": ["model", "tensor"]}
+    search = SearchSpec(optimizer="ada2ms", space=axes, sampler="grid")
+    points = points_of(search)
+    assert search.wanted == 6
+    batch = [trial.params for trial in points.batch(search.wanted)]
+    assert batch == [{"mixing": m, "scope": s} for m in (0.0, 0.5, 1.0) for s in ("model", "tensor")]
+
+
+def test_suggestions_are_rounded_to_what_is_trained():
+    search = plane(space={"p": {"low": -0.5, "high": 1.0}, "eps": {"low": 1e-10, "high": 1e-4, "log": True}})
+    for trial in points_of(search).batch(8):
+        assert trial.params["p"] == round(trial.params["p"], 3)
+        assert trial.params["eps"] == float(f"{trial.params['eps']:.3g}")
+
+
+def test_points_that_diverge_too_much_are_not_on_the_front():
+    points = searched(plane(sampler="random", trials=30, max_diverged=0.25))
+    table = point_table(points)
+    assert (table.loc[table["on_front"], "q"] <= 0.25).all()
+    assert table["on_front"].any()
+    feasible = table["diverged"] <= 0.25
+    assert table.loc[feasible, "on_front"].tolist() == on_front(table[feasible], DIRECTIONS).tolist()
+    assert points.trials()[0].constraints == {"diverged": table["diverged"][0] - 0.25}
+
+
+def test_known_points_are_added_once_and_are_not_counted():
+    search = plane(sampler="tpe", trials=8)
+    points = Points(optuna.storages.InMemoryStorage(), "plane", search)
+    known = [({"p": 0.5, "q": 0.0}, distances([{"p": 0.5, "q": 0.0}])[0])]
+    points.begin(known)
+    points.begin(known)
+    explore(points, distances, 8)
+    table = point_table(points)
+    assert table["stored_before"].tolist() == [True] + 8 * [False]
+
+
+def test_a_point_that_cannot_be_scored_has_failed_and_stops_nothing():
+    def first_is_broken(batch):
+        return [{**scores, "sensitivity": float("nan")} for scores in distances(batch)[:1]] + distances(
+            batch
+        )[1:]
+
+    points = points_of(plane(sampler="tpe", trials=8))
+    explore(points, first_is_broken, 8)
+    assert [trial.state.name for trial in points.trials()] == ["FAIL"] + 7 * ["COMPLETE"]
+
+
+def test_importance_goes_with_the_hyperparameter_that_matters_on_its_own_scale():
+    space = {"p": {"low": 0.0, "high": 1.0}, "eps": {"low": 1e-8, "high": 1.0, "log": True}}
+    search = plane(space=space, sampler="random", trials=40)
+    points = points_of(search)
+
+    def by_eps(batch):
+        import math
+
+        return [
+            {"label": "x", "val_error": -math.log10(v["eps"]) / 8, "sensitivity": v["p"], "diverged": 0.0}
+            for v in batch
+        ]
+
+    explore(points, by_eps, 40)
+    shares = importance(point_table(points), search).set_index(["objective", "hyperparameter"])["importance"]
+    assert shares["val_error", "eps"] > 0.9
+    assert shares["sensitivity", "p"] > 0.9

@@ -1,0 +1,205 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from analysis import mean_sensitivity, selected_cells, sensitivity
+from studies import StudySpec, load, run
+from studies.errors import InputError, SpecError, StoreError
+from studies.search import search
+from studies.sweep import Workers
+
+HERE = Workers(count=0)
+MIXING = {"mixing": {"low": 0.0, "high": 1.0}}
+
+
+def tiny(seeking=None, **changes):
+    settings = {
+        "name": "tiny",
+        "task": "digits-mlp",
+        "budget": {"epochs": 1, "batch_size": 64},
+        "seeds": 2,
+        "grid": {"lr": {"decades": 2, "points": 3}, "weight_decay": [0]},
+        "optimizers": {"adamw": {"lr": 1e-2}, "sgd": {"lr": 0.1}, "ada2ms": {"lr": 1e-2}},
+        "search": {"optimizer": "ada2ms", "space": MIXING, "trials": 4, "batch": 2, **(seeking or {})},
+    }
+    return StudySpec(**{**settings, **changes})
+
+
+def seek(spec, out, workers=HERE, **options):
+    return search(spec, out=out, workers=workers, engine="fused", **options)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The search undisturbed, in this process."""
+    return seek(tiny(), tmp_path_factory.mktemp("alone") / "tiny")
+
+
+def test_every_point_is_a_whole_surface_of_rows_with_the_role_search(alone):
+    rows = load(alone.location)
+    assert rows["role"].value_counts().to_dict() == {"search": 4 * 6, "grid": 2 * 6}
+    assert set(rows.loc[rows["role"] == "search", "label"]) == set(alone.points["label"])
+    assert alone.points["number"].tolist() == [0, 1, 2, 3]
+
+
+def test_scores_are_those_of_analysis_on_the_surface_beside_the_references(alone):
+    rows = load(alone.location)
+    for point in alone.points.itertuples():
+        seen = rows[(rows["role"] == "grid") | (rows["label"] == point.label)].assign(role="grid")
+        best = selected_cells(seen).set_index("label").loc[point.label]
+        s = mean_sensitivity(sensitivity(seen)).set_index("label").loc[point.label]
+        assert point.val_error == pytest.approx(best["val_error"], abs=1e-12)
+        assert (point.sensitivity, point.sensitivity_low) == (s["sensitivity"], s["low"])
+    assert alone.references["label"].tolist() == ["adamw", "sgd"]
+
+
+def test_any_number_of_workers_gives_the_same_points_and_rows(alone, tmp_path):
+    found = seek(tiny(), tmp_path / "tiny", Workers(count=2))
+    pd.testing.assert_frame_equal(found.points, alone.points)
+    times = ["wall_seconds"]
+    pd.testing.assert_frame_equal(
+        load(found.location).drop(columns=times), load(alone.location).drop(columns=times)
+    )
+
+
+def test_the_same_command_again_trains_nothing_and_more_points_only_what_is_new(alone, tmp_path):
+    first = seek(tiny(), tmp_path / "t", trials=2)
+    grown = seek(tiny(), tmp_path / "t")
+    pd.testing.assert_frame_equal(grown.points, alone.points)
+    before = load(tmp_path / "t")
+    again = seek(tiny(), tmp_path / "t")
+    pd.testing.assert_frame_equal(load(tmp_path / "t"), before)  # times and all
+    pd.testing.assert_frame_equal(again.points, grown.points)
+    pd.testing.assert_frame_equal(
+        grown.points.head(2)[["label", "val_error"]], first.points[["label", "val_error"]]
+    )
+
+
+def test_the_sampler_grid_gives_the_rows_that_run_gives_on_that_grid(tmp_path):
+    values = [0.0, 0.1, 0.25, 0.4, 0.5, 0.75, 0.9, 1.0]
+    spec = tiny({"space": {"mixing": values}, "sampler": "grid"})
+    found = seek(spec, tmp_path / "s")
+    grid = tiny(optimizers={**spec.model_dump()["optimizers"], "ada2ms": {"lr": 1e-2, "mixing": values}})
+    ran = run(grid.model_copy(update={"search": None}), out=tmp_path / "r", workers=0, engine="fused").rows
+    order = ["trial_id"]
+    rows = load(tmp_path / "s").sort_values(order, ignore_index=True)
+    ran = ran.sort_values(order, ignore_index=True)
+    assert len(found.points) == 8
+    assert set(rows.loc[rows["role"] != "grid", "role"]) == {"search"}
+    different = ["role", "wall_seconds"]
+    pd.testing.assert_frame_equal(rows.drop(columns=different), ran.drop(columns=different))
+
+
+def test_rows_of_a_grid_warm_the_search_and_are_not_trained_again(tmp_path):
+    optimizers = {"adamw": {"lr": 1e-2}, "sgd": {"lr": 0.1}, "ada2ms": {"lr": 1e-2, "mixing": [0.0, 0.5]}}
+    spec = tiny({"trials": 1}, optimizers=optimizers)
+    before = run(spec, out=tmp_path / "t", workers=0, engine="fused").rows
+    found = seek(spec, tmp_path / "t")
+    assert found.points["stored_before"].tolist() == [True, True, False]
+    assert found.points["mixing"].tolist()[:2] == [0.0, 0.5]
+    assert len(load(tmp_path / "t")) == len(before) + 6
+
+
+def test_a_repeated_suggestion_takes_what_is_stored(tmp_path):
+    found = seek(tiny({"space": {"scope": ["model", "tensor"]}, "sampler": "random"}), tmp_path / "t")
+    assert len(found.points) == 4
+    assert (load(tmp_path / "t")["role"] == "search").sum() == 2 * 6
+    assert found.points.groupby("label")["val_error"].nunique().tolist() == [1, 1]
+    assert not found.front.duplicated("label").any()
+
+
+def test_a_changed_search_in_an_old_folder_is_refused_and_says_what_differs(tmp_path):
+    seek(tiny(), tmp_path / "t", trials=1)
+    narrow = tiny({"space": {"mixing": {"low": 0.0, "high": 0.5}}})
+    with pytest.raises(
+        StoreError, match=r"search\.space\.mixing\.high: 0\.5, but the search in this folder has 1\.0"
+    ):
+        seek(narrow, tmp_path / "t")
+    with pytest.raises(StoreError, match=r"seeds: .*but the search in this folder has"):
+        seek(tiny(seeds=3), tmp_path / "t")
+
+
+def test_searches_that_share_a_storage_never_mix(tmp_path):
+    url = f"sqlite:///{tmp_path}/shared.db"
+    one, other = (seek(tiny(), tmp_path / name, trials=1, storage=url) for name in ("one", "other"))
+    pd.testing.assert_frame_equal(one.points, other.points)
+    assert len(load(tmp_path / "one")) == len(load(tmp_path / "other")) == 12 + 6
+
+
+def test_divergence_everywhere_gets_the_worst_of_every_score(tmp_path):
+    scores = ["val_error", "sensitivity", "transfer_regret", "width"]
+    wild = {"adamw": {"lr": 1e-2}, "sgd": {"lr": 0.1}, "ada2ms": {"lr": 1e20}}
+    grid = {"lr": {"decades": 2, "points": 3}, "weight_decay": [0], "grad_scale": [1, 10]}
+    found = seek(tiny({"objectives": scores, "trials": 1}, optimizers=wild, grid=grid), tmp_path / "t")
+    assert found.points["diverged"].tolist() == [1.0]
+    worst = found.points.loc[0, scores]
+    assert worst.tolist() == pytest.approx([found.worst["val_error"], 1.0, 1.0, 0.0])
+    assert found.hypervolume == 0
+
+
+def test_fresh_seeds_confirm_the_front_and_the_references(tmp_path):
+    found = seek(tiny({"trials": 2, "confirm": 2}), tmp_path / "t")
+    assert found.confirmed["label"].tolist() == [*found.front["label"], "adamw", "sgd"]
+    rows = load(tmp_path / "t")
+    fresh = rows[rows["role"] == "confirm"]
+    assert set(fresh["seed"]) == {1000, 1001}
+    first = found.confirmed.iloc[0]
+    cell = fresh[(fresh["label"] == first["label"]) & (fresh["lr"] == found.front.loc[0, "best_lr"])]
+    assert first["val_error"] == pytest.approx(1 - cell["val_accuracy"].mean(), abs=1e-12)
+
+
+def test_tables_and_figures_are_written(alone):
+    names = {name.rpartition("/")[2] for name in alone.files}
+    assert {"front.png", "front.pdf", "response-mixing.pdf", "hypervolume.pdf", "points.csv"} <= names
+    for name in alone.files:
+        assert os.path.getsize(os.path.join(alone.location, name)) > 50
+    front = pd.read_csv(os.path.join(alone.location, "search/front.csv"))
+    assert front["label"].tolist() == alone.front["label"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"trials": 0}, InputError, "--trials: 0: must be at least 1"),
+        ({"timeout": -1}, InputError, "--timeout: -1: must be above 0"),
+        ({"storage": "nodb://x"}, InputError, "--storage: nodb://x: cannot be opened"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_written(tmp_path, options, error, message):
+    with pytest.raises(error, match=message):
+        seek(tiny(), tmp_path / "t", **options)
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_study_without_a_search_and_a_remote_folder_without_a_storage_are_refused(tmp_path):
+    with pytest.raises(SpecError, match="search: is required"):
+        seek(tiny().model_copy(update={"search": None}), tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+
+
+def test_killed_at_any_moment_and_given_again_it_ends_as_undisturbed(alone, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(tiny().to_yaml())
+    command = [sys.executable, "-m", "studies.cli", "search", "tiny.yaml"]
+    command += ["--workers", "0", "--engine", "fused", "--out", "t"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline and stored(tmp_path / "t") <= 12:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 12 < stored(tmp_path / "t") < len(load(alone.location))
+    found = seek(tiny(), tmp_path / "t")
+    pd.testing.assert_frame_equal(found.points, alone.points)
+    assert len(load(tmp_path / "t")) == len(load(alone.location))
+
+
+def stored(folder):
+    try:
+        return len(load(folder))
+    except StoreError:
+        return 0
