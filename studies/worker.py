@@ -26,7 +26,7 @@ from robustness.training import (
 from studies.errors import InputError
 from studies.plan import Pack
 from studies.results import HYPERPARAMETERS
-from studies.trials import Trial
+from studies.trials import Trial, setup
 
 logger = logging.getLogger("studies")
 
@@ -75,6 +75,8 @@ def _row(
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
         "schedule": settings.schedule.name,
+        "setup": setup(trial.task, settings.training),
+        "task_version": task.version,
         **own,
         "status": result.status,
         "stopped_step": result.stopped_step,
@@ -106,9 +108,9 @@ class Runner:
     def __init__(self, task: Task, device: str, engine: Engine) -> None:
         if device == "cpu":
             keep_freed_memory()
-        self.task, self.device = task, device
+        self.task, self.device = task.to(device), device
         fused = engine.name == "fused"
-        self.trainer = PackTrainer(task, device=device, compile=engine.compile) if fused else None
+        self.trainer = PackTrainer(self.task, device=device, compile=engine.compile) if fused else None
 
     def run(self, pack: Pack, *, every_seconds: float = 2.0) -> Iterator[Finished]:
         """Train the trials of ``pack`` and yield what is finished, about ``every_seconds``."""

@@ -88,13 +88,16 @@ def begin(rule: Rule, param: Tensor, grad: Tensor, state: State, scalars: Scalar
         param: The parameters; only read.
         grad: Their gradient; only read.
         state: The tensors named by ``rule.slots``; updated in place.
-        scalars: What ``step_scalars`` gave.
+        scalars: What ``step_scalars`` gave; where weight decay is not for every element, also ``decayed``,
+            which tells of each whether it is.
 
     Returns:
         The gradient the rule saw, with coupled weight decay where there is any; ``finish`` wants it.
     """
-    l2 = scalars["l2"]
-    if l2 is not None:
+    l2, decayed = scalars["l2"], scalars.get("decayed")
+    if l2 is not None and decayed is not None:
+        grad = grad + l2 * param * decayed
+    elif l2 is not None:
         grad = grad + l2 * param if isinstance(l2, Tensor) else grad.add(param, alpha=l2)
     rule.accumulate(grad, state, scalars)
     return grad
@@ -112,8 +115,9 @@ def finish(rule: Rule, param: Tensor, grad: Tensor, state: State, scalars: Scala
     """
     lr = scalars["lr"]
     update = rule.direction(grad, state, scalars)
-    if scalars["shrink"] is not None:
-        param.mul_(scalars["shrink"])
+    shrink, decayed = scalars["shrink"], scalars.get("decayed")
+    if shrink is not None:
+        param.mul_(shrink if decayed is None else torch.where(decayed, shrink, 1.0))
     if isinstance(lr, Tensor):
         param.addcmul_(update, lr, value=-1)
     else:

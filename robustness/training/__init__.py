@@ -1,10 +1,10 @@
 """Training: settings of a trial, one trial at a time, many as a pack, and the choice between the two."""
 
-from robustness.training.engine import ENGINES, Engine, choose
+from robustness.training.engine import ENGINES, Engine, choose, sequential_seconds
 from robustness.training.pack import PackTrainer, blocks, signature
 from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.results import CurvePoint, TrialResult
-from robustness.training.settings import Schedule, TrialSettings
+from robustness.training.settings import Schedule, Training, TrialSettings
 from robustness.training.trial import train
 
 __all__ = [
@@ -13,12 +13,14 @@ __all__ = [
     "Engine",
     "PackTrainer",
     "Schedule",
+    "Training",
     "TrialResult",
     "TrialSettings",
     "blocks",
     "choose",
     "keep_freed_memory",
     "one_thread",
+    "sequential_seconds",
     "signature",
     "train",
 ]
