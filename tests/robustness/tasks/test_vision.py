@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def proportional_memory(path, send):
     total = int(split.inputs.to(torch.int64).sum())  # touches every page
     send.send(total)
     send.recv()  # until all have touched theirs
-    lines = open("/proc/self/smaps").read().split("\n")
+    lines = Path("/proc/self/smaps").read_text().split("\n")
     mine, inside = 0, False
     for line in lines:
         if "-" in line.partition(" ")[0]:
@@ -173,7 +174,7 @@ def test_svhn_counts_its_tenth_class_as_zero(tmp_path, monkeypatch):
 
 
 def test_without_a_network_it_is_said_what_to_place_where(tmp_path, no_network):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="cannot be downloaded") as error:
         load("cifar10/mlp", root=str(tmp_path))
     assert "\n" not in str(error.value)
     assert f"place cifar-10-python.tar.gz (MD5 c58f30108f718f92721af3b95e74349a) in {tmp_path}" in str(
