@@ -20,9 +20,7 @@ PIXELS = torch.randint(256, (40, 2, 8, 8), dtype=torch.uint8, generator=GENERATO
 
 
 def network():
-    return nn.Sequential(
-        nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(-3), nn.Linear(144, 3)
-    )
+    return nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(-3), nn.Linear(144, 3))
 
 
 def images(*names, model=network):
@@ -198,9 +196,10 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_parameters():
 def test_labels_are_smoothed_in_training_alone():
     still = pack("sgd", 1, label_smoothing=0.3)[0]
     still = replace(still, hyperparameters={**still.hyperparameters, "lr": 0.0})
-    assert train(images(), still).metrics["val_loss"] == train(
-        images(), replace(still, training=Training())
-    ).metrics["val_loss"]
+    assert (
+        train(images(), still).metrics["val_loss"]
+        == train(images(), replace(still, training=Training())).metrics["val_loss"]
+    )
     with pytest.raises(ValueError, match="label_smoothing: the loss of line takes no label_smoothing"):
         train(line(), still)
 
