@@ -15,7 +15,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from robustness.tasks.task import Split, Task, cross_entropy
 
@@ -61,14 +60,16 @@ class _Block(nn.Module):
         self.layers = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return (hidden := hidden + self._attended(self.attention_norm(hidden))) + self.layers(
-            self.layers_norm(hidden)
-        )
+        hidden = hidden + self._attended(self.attention_norm(hidden))
+        return hidden + self.layers(self.layers_norm(hidden))
 
     def _attended(self, hidden: Tensor) -> Tensor:
         parts = self.query_key_value(hidden).unflatten(-1, (3, self.heads, -1)).unbind(-3)
         query, key, value = (part.transpose(-3, -2) for part in parts)
-        seen = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        # written out: torch's own attention has no rule for many models at once
+        scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+        later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        seen = scores.masked_fill(later, -math.inf).softmax(-1) @ value
         return self.project(seen.transpose(-3, -2).flatten(-2))
 
 

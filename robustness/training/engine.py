@@ -14,6 +14,7 @@ import os
 import platform
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -122,7 +123,9 @@ def _measure(
             return measured, f"no packs: a step of one model takes {1e3 * alone:.0f} ms, which fills a core"
     if wanted != "sequential":
         try:
-            measured |= _fused_seconds(task, settings, device, measured.get("sequential"))
+            with warnings.catch_warnings():  # that something is slow as a pack is what is measured here
+                warnings.filterwarnings("ignore", message="There is a performance drop")
+                measured |= _fused_seconds(task, settings, device, measured.get("sequential"))
         except (
             Exception
         ) as error:  # models may refuse to be trained as a pack in as many ways as there are models

@@ -120,8 +120,8 @@ def test_a_loss_that_cannot_be_smoothed_is_refused_before_anything_is_trained(tm
     (tmp_path / "fit.py").write_text(
         "import torch\nfrom robustness.tasks import Split, Task\n"
         "def task():\n    split = Split(torch.ones(4, 1), torch.ones(4, 1))\n"
-        "    return Task('fit', split, split, split, lambda: torch.nn.Linear(1, 1), loss=torch.nn.functional.mse_loss,\n"
-        "        correct=None)\n"
+        "    loss = torch.nn.functional.mse_loss\n"
+        "    return Task('fit', split, split, split, lambda: torch.nn.Linear(1, 1), loss=loss, correct=None)\n"
     )
     text = (
         "name: s\ntask: fit:task\nbudget: {epochs: 1, batch_size: 1}\ntraining: {label_smoothing: 0.1}\n"
