@@ -238,12 +238,11 @@ def optimizers() -> None:
 
 @command
 def tasks() -> None:
-    """List the tasks by name; any other is given as package.module:function."""
-    from robustness.tasks import TASKS
+    """List tasks, image data and networks (data/network names a task); any other is package.module:function."""
+    from robustness.tasks import catalogue
     from studies import screen
 
-    rows = [(name, (make.__doc__ or "").strip().partition("\n")[0]) for name, make in sorted(TASKS.items())]
-    screen.console().print(screen.table(("task", "what it is"), rows))
+    screen.console().print(screen.table(("task", "what it is", "options"), catalogue()))
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
-from robustness.training import one_thread
+from robustness.training import one_thread, sequential_seconds
 from studies.plan import Plan
 from studies.sweep import Workers
 from studies.worker import Runner
@@ -39,17 +39,21 @@ class Estimate:
 
 
 def estimate(plan: Plan, workers: Workers) -> Estimate:
-    """Extrapolate the measured step of the chosen engine, and one evaluation, to the pending trials."""
+    """Extrapolate the measured step of the chosen engine, and its evaluations, to the pending trials."""
     pending = [trial for pack in plan.packs for trial in pack.trials]
     processes = workers.count if workers.count is not None else os.cpu_count() or 1
+    seconds = _trial_seconds(plan, workers.device)  # before memory is looked at: it trains
     unit = 1 if sys.platform == "darwin" else 1024
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    points = sum(3 * (trial.settings.epochs + 1) for trial in pending)
+    shared = plan.task.mapped_bytes
+    own = max(0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - shared)
+    points = sum(
+        3 * (trial.settings.epochs // trial.settings.training.evaluate_every + 1) for trial in pending
+    )
     start = RAY_START_SECONDS if processes and pending else 0.0
     return Estimate(
         workers=processes,
-        seconds=len(pending) * _trial_seconds(plan, workers.device) / max(processes, 1) + start,
-        memory=resident * (processes + 1) + (RAY_BYTES if processes else 0),
+        seconds=len(pending) * seconds / max(processes, 1) + start,
+        memory=own * (processes + 1) + shared + (RAY_BYTES if processes else 0),
         disk=len(pending) * BYTES_PER_ROW + points * BYTES_PER_CURVE_POINT,
     )
 
@@ -59,12 +63,14 @@ def _trial_seconds(plan: Plan, device: str) -> float:
     if not plan.packs:
         return 0.0
     pack = max((pack.trials for pack in plan.packs), key=len)
-    settings = [replace(trial.settings, epochs=1) for trial in pack]
-    runner = Runner(plan.task, device, plan.engine)
+    budget = plan.spec.budget
     with one_thread():
-        count = len(settings) if plan.engine.name == "fused" else 1
-        runner.train(settings[:count])  # warms caches up
+        if plan.engine.name == "sequential":
+            step = sequential_seconds(plan.task, pack[0].settings, device)
+            return step * plan.task.steps(budget.epochs, budget.batch_size)
+        settings = [replace(trial.settings, epochs=1) for trial in pack]
+        runner = Runner(plan.task, device, plan.engine)
+        runner.train(settings)  # warms caches up
         started = time.perf_counter()
-        runner.train(settings[:count])
-        seconds = (time.perf_counter() - started) / count
-    return seconds * plan.spec.budget.epochs
+        runner.train(settings)
+        return (time.perf_counter() - started) / len(settings) * budget.epochs

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, fields
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, Field, PlainValidator, TypeAdapter, create_model, model_validator
 
-from robustness.training.settings import Schedule
+from robustness.training.settings import Schedule, Training
 from studies.grids import Natural, Option, Positive, Scalar, Strict, Text
 from studies.problems import Problem, raise_all, without_value
 
@@ -93,27 +93,46 @@ class TaskSpec(Strict):
         return dict(self.model_extra or {})
 
 
-ScheduleKeys = create_model(  # type: ignore[call-overload]
-    "ScheduleKeys",
-    __base__=Strict,
-    **{
-        field.name: (Annotated[get_type_hints(Schedule)[field.name], Field(strict=True)], field.default)
-        for field in fields(Schedule)
-    },
-)
+def _keys(kind: type) -> Any:
+    """Return the model of a study's keys that are the fields of a dataclass."""
+    types = get_type_hints(kind)
+    return create_model(  # type: ignore[call-overload]
+        f"{kind.__name__}Keys",
+        __base__=Strict,
+        **{
+            field.name: (Annotated[types[field.name], Field(strict=True)], field.default)
+            for field in fields(kind)
+        },
+    )
+
+
+ScheduleKeys = _keys(Schedule)
+TrainingKeys = _keys(Training)
+
+Part = TypeVar("Part", Schedule, Training)
+
+
+def _read(kind: type[Part], keys: Any, value: object) -> Part:
+    """Return ``value`` as a dataclass, which checks itself; only the keys' types are checked here."""
+    given = keys.model_validate(asdict(value) if isinstance(value, kind) else value)
+    values = {name: getattr(given, name) for name in keys.model_fields}
+    try:
+        return kind(**values)
+    except ValueError as error:
+        rule = without_value(str(error)).removeprefix("schedule ")
+        key = next(word for word in re.findall(r"\w+", rule) if word in values)
+        raise_all([Problem((key,), values[key], rule.removeprefix(f"{key} "))])
+        raise
 
 
 def read_schedule(value: object) -> Schedule:
-    """Return ``value`` as a ``Schedule``, which checks itself; only the keys' types are checked here."""
-    keys = ScheduleKeys.model_validate(asdict(value) if isinstance(value, Schedule) else value)
-    values = {name: getattr(keys, name) for name in type(keys).model_fields}
-    try:
-        return Schedule(**values)
-    except ValueError as error:
-        rule = without_value(str(error))
-        key = next((word for word in re.findall(r"\w+", rule)[1:] if word in values), "name")
-        raise_all([Problem((key,), values[key], rule.removeprefix(f"schedule {key} "))])
-        raise
+    """Return the value of a study's ``schedule``."""
+    return _read(Schedule, ScheduleKeys, value)
+
+
+def read_training(value: object) -> Training:
+    """Return the value of a study's ``training``."""
+    return _read(Training, TrainingKeys, value)
 
 
 def folder_name(value: str) -> str:

@@ -58,6 +58,8 @@ ROW_SCHEMA = pa.schema(
         "epochs": pa.int64(),
         "batch_size": pa.int64(),
         "schedule": pa.string(),
+        "setup": pa.string(),
+        "task_version": pa.string(),
         **HYPERPARAMETERS,
         "status": pa.string(),
         "stopped_step": pa.int64(),

@@ -139,8 +139,10 @@ def engine_text(engine: Engine) -> str:
     size = f", up to {engine.pack_size} trials at once" if engine.name == "fused" else ""
     compiling = ", compiled" if engine.compile else ""
     measured = ", ".join(f"{name} {1e3 * seconds:.3g}" for name, seconds in engine.measured.items())
+    reason = f"; {engine.reason}" if engine.reason else ""
     return (
-        f"{engine.name}{size}{compiling} (measured, ms a step of one model, evaluations with it: {measured})"
+        f"{engine.name}{size}{compiling} (measured, ms a step of one model, evaluations with it: {measured}"
+        f"{reason})"
     )
 
 
@@ -170,6 +172,7 @@ def print_plan(console: Console, plan: Plan, cost: Estimate, later: Mapping[str,
     workers = f"{cost.workers} worker{'s' * (cost.workers != 1)}" if cost.workers else "this process"
     rows = {
         "task": plan.task.name,
+        **({"data": plan.task.data} if plan.task.data else {}),
         "trials": f"{len(plan.trials)}, {len(plan.trials) - plan.pending} of them stored",
         "packs": f"{len(plan.packs)} to run",
         "engine": engine_text(plan.engine),

@@ -21,15 +21,27 @@ from pydantic import (
     model_validator,
 )
 
-from robustness.tasks import TASKS, Task, load
-from robustness.training.settings import Schedule
+from robustness.tasks import Task, load, name_rule
+from robustness.training.settings import Schedule, Training
+from robustness.training.steps import check_loss
 from studies import yamlfile
 from studies.entries import OptimizerEntry, entry_problems
 from studies.errors import SpecError
 from studies.grids import MAX_POINTS, Grid, LogRange, Strict, Text, seed_list
 from studies.growth import Extend, growth_problems, read_extend
-from studies.parts import Budget, Resources, Saving, ScheduleKeys, TaskSpec, folder_name, read_schedule
-from studies.problems import Location, Problem, describe, nearest, one_line, one_of, raise_all
+from studies.parts import (
+    Budget,
+    Resources,
+    Saving,
+    ScheduleKeys,
+    TaskSpec,
+    TrainingKeys,
+    folder_name,
+    read_schedule,
+    read_training,
+)
+from studies.problems import Location, Problem, describe, nearest, one_line, raise_all
+from studies.protocols import with_protocol
 from studies.spaces import SearchSpec, search_problems
 from studies.verdicts import MarginKeys, VerdictSpec, verdict_problems
 
@@ -62,8 +74,10 @@ class StudySpec(Strict):
     Attributes:
         name: Names the study and its folder.
         task: A task's name, or a mapping of ``name`` and the task's options.
+        protocol: Names a bundle in ``studies.protocols``, which stands for the keys that are not given.
         budget: The same for every trial.
         schedule: The same for every trial; its fractions are of a trial's steps.
+        training: The same for every trial: weight decay's mask, clipping, label smoothing, precision.
         seeds: A number of seeds (0 to n - 1), or a list; held as the seeds themselves.
         grid: The axes that all optimizers share.
         optimizers: What is compared, under registered names, or under any other with ``optimizer: name``.
@@ -90,8 +104,10 @@ class StudySpec(Strict):
 
     name: Annotated[Text, AfterValidator(folder_name)]
     task: Annotated[TaskSpec, BeforeValidator(_task)]
+    protocol: Text | None = None
     budget: Budget
     schedule: Annotated[Schedule, BeforeValidator(read_schedule)] = Schedule()
+    training: Annotated[Training, BeforeValidator(read_training)] = Training()
     seeds: Annotated[tuple[int, ...], BeforeValidator(seed_list)] = (0,)
     grid: Grid
     optimizers: Annotated[dict[Text, OptimizerEntry], Field(min_length=1), BeforeValidator(_entries)]
@@ -107,7 +123,7 @@ class StudySpec(Strict):
 
     def __init__(self, /, **data: Any) -> None:
         try:
-            super().__init__(**data)
+            super().__init__(**with_protocol(data))
         except ValidationError as error:
             raise SpecError(describe(error, _allowed_keys())) from None
 
@@ -118,9 +134,8 @@ class StudySpec(Strict):
     @model_validator(mode="after")
     def _check(self) -> StudySpec:
         problems: list[Problem] = []
-        if ":" not in self.task.name and self.task.name not in TASKS:
-            # a user's own module is imported by those who train, and not by those who read what was trained
-            rule = one_of(self.task.name, [*TASKS, "package.module:function"])
+        # a user's own module is imported by those who train, and not by those who read what was trained
+        if rule := name_rule(self.task.name):
             problems.append(Problem(("task",), self.task.name, rule))
         for key, entry in self.optimizers.items():
             problems += [
@@ -207,7 +222,9 @@ class StudySpec(Strict):
         """
         try:
             with _on_path(self._folder):
-                return load(self.task.name, **self.task.options)
+                task = load(self.task.name, **self.task.options)
+                check_loss(task, self.training)
+                return task
         except Exception as error:  # a user's own function may raise anything
             kind = "" if isinstance(error, ValueError) else f"{self.task.name!r}: {type(error).__name__}: "
             reason = str(error).removeprefix("task ")
@@ -220,6 +237,7 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("task",): TaskSpec,
         ("budget",): Budget,
         ("schedule",): ScheduleKeys,
+        ("training",): TrainingKeys,
         ("grid",): Grid,
         ("grid", "lr"): LogRange,
         ("extend",): Extend,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -30,6 +30,10 @@ class Identified(Protocol):
     def options(self) -> Mapping[str, object]:
         """How it was made."""
 
+    @property
+    def places(self) -> Collection[str]:
+        """Which of its options say where data lie: no part of its identity."""
+
     def steps(self, epochs: int, batch_size: int) -> int:
         """Return how many steps a trial takes."""
 
@@ -41,7 +45,7 @@ class KnownTask:
     Attributes:
         name: As the study file names it.
         version: Of the task, when it was last run.
-        options: How it was made.
+        options: How it was made, but for where its data lay.
         epochs: The budget that ``total_steps`` belongs to.
         batch_size: The same.
         total_steps: The steps of one trial.
@@ -54,11 +58,17 @@ class KnownTask:
     batch_size: int
     total_steps: int
 
+    @property
+    def places(self) -> Collection[str]:
+        """None: they are not remembered."""
+        return ()
+
     @classmethod
     def of(cls, task: Identified, budget: Budget) -> KnownTask:
         """Return what is to be remembered of ``task``."""
         steps = task.steps(budget.epochs, budget.batch_size)
-        return cls(task.name, task.version, dict(task.options), budget.epochs, budget.batch_size, steps)
+        options = {name: value for name, value in task.options.items() if name not in task.places}
+        return cls(task.name, task.version, options, budget.epochs, budget.batch_size, steps)
 
     def steps(self, epochs: int, batch_size: int) -> int:
         """Return the steps of a trial.

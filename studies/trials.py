@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from robustness.training.settings import TrialSettings
+from robustness.tasks import PLACES
+from robustness.training.settings import Training, TrialSettings
 from studies.errors import SpecError
 from studies.parts import TaskSpec
 from studies.spec import StudySpec
@@ -61,7 +62,24 @@ def in_study(rows: pd.DataFrame, spec: StudySpec) -> pd.DataFrame:
     cells = planned_cells(spec)[CELL].drop_duplicates()
     here = rows["seed"].isin(spec.seeds) & (rows["task"] == spec.task.name)
     here &= (rows["epochs"] == spec.budget.epochs) & (rows["batch_size"] == spec.budget.batch_size)
+    here &= rows["setup"].fillna("") == (setup(spec.task, spec.training) or "")
     return rows[here].merge(cells, on=CELL)
+
+
+def setup(task: TaskSpec, training: Training) -> str | None:
+    """Return the task's options and what of ``training`` is not at its default, as rows and figures show it.
+
+    Where data lie is left out, as it is of a trial's identity.
+    """
+    places = PLACES if ":" not in task.name else ()
+    given = {key: value for key, value in sorted(task.options.items()) if key not in places}
+    given |= training.decisive()
+    parts = [f"{key}={_shown(value)}" for key, value in given.items()]
+    return ", ".join(parts) or None
+
+
+def _shown(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def planned_cells(spec: StudySpec) -> pd.DataFrame:
@@ -119,6 +137,7 @@ def trials_at(
                 epochs=spec.budget.epochs,
                 batch_size=spec.budget.batch_size,
                 schedule=spec.schedule,
+                training=spec.training,
             )
             trials.append(Trial(trial_id(task, settings), spec.name, spec.task, cell.label, role, settings))
     return trials
@@ -144,7 +163,9 @@ def trial_id(task: Identified, settings: TrialSettings) -> str:
     """
     content = {
         "task": task.name,
-        "task_options": {key: _canonical(value) for key, value in task.options.items()},
+        "task_options": {
+            key: _canonical(value) for key, value in task.options.items() if key not in task.places
+        },
         "task_version": task.version,
         "optimizer": settings.optimizer,
         "hyperparameters": {key: _canonical(value) for key, value in settings.hyperparameters.items()},
@@ -154,6 +175,8 @@ def trial_id(task: Identified, settings: TrialSettings) -> str:
         "batch_size": settings.batch_size,
         "schedule": {key: _canonical(value) for key, value in vars(settings.schedule).items()},
     }
+    if decisive := settings.training.decisive():  # left out at its defaults: older identities stay
+        content["training"] = {key: _canonical(value) for key, value in decisive.items()}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

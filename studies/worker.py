@@ -28,7 +28,7 @@ from studies.checkpoints import Checkpoints
 from studies.errors import InputError
 from studies.plan import Pack
 from studies.results import HYPERPARAMETERS
-from studies.trials import Trial
+from studies.trials import Trial, setup
 
 logger = logging.getLogger("studies")
 
@@ -107,6 +107,8 @@ def _row(
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
         "schedule": settings.schedule.name,
+        "setup": setup(trial.task, settings.training),
+        "task_version": task.version,
         **own,
         "status": result.status,
         "stopped_step": result.stopped_step,
@@ -147,10 +149,10 @@ class Runner:
     ) -> None:
         if device == "cpu":
             keep_freed_memory()
-        self.task, self.device, self.checkpoints = task, device, checkpoints
+        self.task, self.device, self.checkpoints = task.to(device), device, checkpoints
         self.watch: Watch = _Unwatched()
         fused = engine.name == "fused"
-        self.trainer = PackTrainer(task, device=device, compile=engine.compile) if fused else None
+        self.trainer = PackTrainer(self.task, device=device, compile=engine.compile) if fused else None
 
     def run(self, pack: Pack, *, every_seconds: float = 2.0) -> Iterator[Finished]:
         """Train the trials of ``pack`` and yield what is finished, about ``every_seconds``."""

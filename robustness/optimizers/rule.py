@@ -90,7 +90,8 @@ def begin(rule: Rule, param: Tensor, grad: Tensor, state: State, scalars: Scalar
         param: The parameters; only read.
         grad: Their gradient; only read.
         state: The tensors named by ``rule.slots``; updated in place.
-        scalars: What ``step_scalars`` gave.
+        scalars: What ``step_scalars`` gave; where weight decay is not for every element, also ``decayed``,
+            which tells of each whether it is.
 
     Returns:
         The gradient the rule saw, with coupled weight decay where there is any; ``finish`` wants it.
@@ -108,9 +109,11 @@ def uses_global_moment(rule: Rule, scalars: Scalars) -> bool:
 
 def seen(param: Tensor, grad: Tensor, scalars: Scalars) -> Tensor:
     """Return the gradient that a rule sees: with coupled weight decay where there is any."""
-    l2 = scalars["l2"]
+    l2, decayed = scalars["l2"], scalars.get("decayed")
     if l2 is None:
         return grad
+    if decayed is not None:
+        return grad + l2 * param * decayed
     return grad + l2 * param if isinstance(l2, Tensor) else grad.add(param, alpha=l2)
 
 
@@ -126,8 +129,9 @@ def finish(rule: Rule, param: Tensor, grad: Tensor, state: State, scalars: Scala
     """
     lr = scalars["lr"]
     update = rule.direction(grad, state, scalars)
-    if scalars["shrink"] is not None:
-        param.mul_(scalars["shrink"])
+    shrink, decayed = scalars["shrink"], scalars.get("decayed")
+    if shrink is not None:
+        param.mul_(shrink if decayed is None else torch.where(decayed, shrink, 1.0))
     if isinstance(lr, Tensor):
         param.addcmul_(update, lr, value=-1)
     else:

@@ -4,30 +4,65 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 
 from robustness.tasks.digits import digits_cnn, digits_mlp
+from robustness.tasks.networks import NETWORKS, network
 from robustness.tasks.task import Task
+from robustness.tasks.text import TEXT, char_lstm, char_transformer
+from robustness.tasks.vision import DATASETS, FOLDER, combined
 
-TASKS: dict[str, Callable[..., Task]] = {"digits-mlp": digits_mlp, "digits-cnn": digits_cnn}
+TASKS: dict[str, Callable[..., Task]] = {
+    "digits-mlp": digits_mlp,
+    "digits-cnn": digits_cnn,
+    "char-lm": char_transformer,
+    "char-lm/lstm": char_lstm,
+}
+"""The tasks with names of their own; the others are ``data/network``."""
+
+PLACES = (FOLDER, TEXT)
+"""Options of these tasks that say where data lie and not what they hold."""
+
+
+def name_rule(name: str) -> str | None:
+    """Return the rule that ``name`` breaks by naming no task, or None; a user's module is not imported."""
+    if name in TASKS or ":" in name:
+        return None
+    data, slash, model = name.partition("/")
+    if slash and data in DATASETS:
+        try:
+            network(model)
+            return None
+        except ValueError as error:
+            rule = str(error).partition(", but got")[0].replace("must be", f"must be {data}/ and")
+            names = NETWORKS
+            near = get_close_matches(model, names, n=1)
+            return rule + (f" (did you mean '{data}/{near[0]}'?)" if near else "")
+    combinations = [f"{data}/{model}" for data in DATASETS for model in NETWORKS]
+    near = get_close_matches(name, [*TASKS, *combinations], n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return (
+        f"must be one of {', '.join(TASKS)}, package.module:function, or data/network such as "
+        f"cifar10/resnet18 with data one of {', '.join(DATASETS)}{hint}"
+    )
 
 
 def factory(name: str) -> Callable[..., Task]:
     """Return the function that makes the task ``name``.
 
     Raises:
-        ValueError: If ``name`` is neither registered nor the ``package.module:function`` of a callable.
+        ValueError: If ``name`` is neither registered, nor ``data/network``, nor the
+            ``package.module:function`` of a callable.
     """
+    if rule := name_rule(name):
+        raise ValueError(f"task {rule}, but got {name!r}")
     if name in TASKS:
         return TASKS[name]
     if ":" not in name:
-        near = get_close_matches(name, TASKS, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(
-            f"task must be one of {', '.join(TASKS)} or package.module:function, but got {name!r}{hint}"
-        )
+        data, _, model = name.partition("/")
+        return combined(data, model)
     module_name, _, attribute = name.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), attribute)
@@ -54,3 +89,32 @@ def load(name: str, **options: object) -> Task:
     if not isinstance(task, Task):
         raise ValueError(f"task {name!r} must return a robustness.tasks.Task, but returned {task!r}")
     return replace(task, name=name, options=options)
+
+
+def catalogue() -> Iterator[tuple[str, str, str]]:
+    """Yield name, description and options, with their defaults, of every task, image data set and network."""
+    for name, make in TASKS.items():
+        yield name, _first_line(make), _options(make)
+    for name, (_, description) in DATASETS.items():
+        yield f"{name}/…", description, _options(combined(name, "resnet18"))
+    for name, build in NETWORKS.items():
+        yield f"…/{name}", _first_line(build), _options(build)
+    yield "…/<name>", "any other classification network of torchvision.models, as it is", ""
+
+
+def _first_line(function: Callable[..., object]) -> str:
+    return (function.__doc__ or "").strip().partition("\n")[0]
+
+
+def _options(function: Callable[..., object]) -> str:
+    found = inspect.signature(function).parameters.values()
+    shown = [
+        f"{p.name}={_shown(p.default)}" if p.default is not p.empty else p.name
+        for p in found
+        if p.kind is p.KEYWORD_ONLY
+    ]
+    return ", ".join(shown)
+
+
+def _shown(value: object) -> object:
+    return "[]" if value == () else "null" if value is None else value

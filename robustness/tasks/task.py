@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from robustness.tasks.images import Augmentation, Standardize
 
 
 @dataclass(frozen=True)
@@ -17,10 +20,12 @@ class Split:
     Attributes:
         inputs: Shape ``[N, ...]``.
         targets: Shape ``[N, ...]``; class numbers for classification.
+        origin: Gives the split again in another process, which is then all that travels there.
     """
 
     inputs: Tensor
     targets: Tensor
+    origin: Callable[[], Split] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.targets) or not len(self.inputs):
@@ -32,18 +37,30 @@ class Split:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Split, (self.inputs, self.targets)) if self.origin is None else (self.origin, ())
+
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Split:
         """Return the split on ``device``, its floating-point tensors as ``dtype``."""
 
         def move(tensor: Tensor) -> Tensor:
             return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
 
-        return Split(move(self.inputs), move(self.targets))
+        inputs, targets = move(self.inputs), move(self.targets)
+        same = inputs is self.inputs and targets is self.targets
+        return self if same else Split(inputs, targets)
 
 
 def correct(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return, per example, whether the largest of ``outputs`` ``[N, classes]`` is at ``targets`` ``[N]``."""
     return outputs.argmax(-1) == targets
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Return the mean cross-entropy in nats of ``outputs`` ``[..., classes]`` at ``targets`` ``[...]``."""
+    return functional.cross_entropy(
+        outputs.flatten(0, -2), targets.flatten(), label_smoothing=label_smoothing
+    )
 
 
 @dataclass(frozen=True)
@@ -56,11 +73,18 @@ class Task:
         val: The split that hyperparameters are selected on.
         test: The split that is reported.
         model: Makes a freshly initialized model from torch's default generator.
-        loss: ``(outputs, targets) -> scalar``, the mean over the examples of a batch.
+        loss: ``(outputs, targets) -> scalar``, the mean over the examples of a batch. One that takes
+            ``label_smoothing`` can be trained with it.
         version: Part of every trial's identity; raise it when anything about the task changes.
         options: How ``load`` was called; part of every trial's identity too.
-        correct: ``(outputs, targets) -> [N] bool`` for accuracies, or None where there are none.
+        correct: ``(outputs, targets) -> [N]`` for accuracies, whether (or what share of) an example is right;
+            None where there are none.
         chance_accuracy: What always naming the commonest training class reaches, unless given.
+        prepare: What inputs go through, a batch at a time, before the model sees them.
+        augment: What training inputs go through before that.
+        places: Options that say where the data lie; ``version`` tells what they hold, so these are no part of
+            a trial's identity.
+        data: What the data are, in a few words, where the name does not tell.
     """
 
     name: str
@@ -73,8 +97,14 @@ class Task:
     options: Mapping[str, object] = field(default_factory=dict)
     correct: Callable[[Tensor, Tensor], Tensor] | None = correct
     chance_accuracy: float | None = None
+    prepare: Standardize | None = None
+    augment: Augmentation | None = None
+    places: tuple[str, ...] = ()
+    data: str | None = None
 
     def __post_init__(self) -> None:
+        if self.augment is not None and self.prepare is None:
+            raise ValueError("a task with augment needs prepare, whose mean colour covers what is cut out")
         if self.chance_accuracy is None and self.correct is not None:
             counts = torch.unique(self.train.targets, return_counts=True)[1]
             object.__setattr__(self, "chance_accuracy", float(counts.max()) / float(counts.sum()))
@@ -83,6 +113,33 @@ class Task:
     def splits(self) -> dict[str, Split]:
         """The splits by the names that the columns of a row begin with."""
         return {"train": self.train, "val": self.val, "test": self.test}
+
+    @property
+    def mapped_bytes(self) -> int:
+        """The bytes of data that all processes of a machine share."""
+        splits = [split for split in self.splits.values() if split.origin is not None]
+        return sum(tensor.nbytes for split in splits for tensor in (split.inputs, split.targets))
+
+    @property
+    def predictions(self) -> int:
+        """The number of targets of one example: 1, or as many as a text's window has characters."""
+        return self.train.targets[0].numel()
+
+    def prepared(self, inputs: Tensor) -> Tensor:
+        """Return a batch of a split's ``inputs`` as the model takes it."""
+        return inputs if self.prepare is None else self.prepare(inputs)
+
+    def changed(self, inputs: Tensor, draws: Tensor) -> Tensor:
+        """Return a batch of the training split's ``inputs`` with the changes that ``draws`` decide."""
+        if self.augment is None or self.prepare is None:
+            return inputs
+        return self.augment(inputs, draws, self.prepare.mean)
+
+    def training_loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """Return the loss that is trained on."""
+        if label_smoothing:
+            return self.loss(outputs, targets, label_smoothing=label_smoothing)  # type: ignore[call-arg]
+        return self.loss(outputs, targets)
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Return the number of whole batches in the training split, at least 1."""
@@ -95,4 +152,5 @@ class Task:
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> Task:
         """Return the task with its data on ``device``, floating-point data as ``dtype``."""
         train, val, test = (split.to(device, dtype) for split in (self.train, self.val, self.test))
-        return replace(self, train=train, val=val, test=test)
+        prepare = self.prepare and self.prepare.to(device, dtype)
+        return replace(self, train=train, val=val, test=test, prepare=prepare)

@@ -1,11 +1,11 @@
 """Training: settings of a trial, one trial at a time, many as a pack, and the choice between the two."""
 
 from robustness.training.checkpoints import Checkpoint
-from robustness.training.engine import ENGINES, Engine, choose, processor
+from robustness.training.engine import ENGINES, Engine, choose, processor, sequential_seconds
 from robustness.training.pack import PackTrainer, blocks, signature
 from robustness.training.process import keep_freed_memory, one_thread, warm_up
 from robustness.training.results import CurvePoint, TrialResult
-from robustness.training.settings import Schedule, TrialSettings
+from robustness.training.settings import Schedule, Training, TrialSettings
 from robustness.training.trial import train
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Engine",
     "PackTrainer",
     "Schedule",
+    "Training",
     "TrialResult",
     "TrialSettings",
     "blocks",
@@ -22,6 +23,7 @@ __all__ = [
     "keep_freed_memory",
     "one_thread",
     "processor",
+    "sequential_seconds",
     "signature",
     "train",
     "warm_up",

@@ -14,19 +14,22 @@ import os
 import platform
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from robustness import __version__
 from robustness.compiling import compiler_found, synchronize
 from robustness.optimizers import RULES
 from robustness.tasks import Split, Task
-from robustness.training.flat import SLAB, evaluation_batch
-from robustness.training.pack import EVALUATION_BATCH, Block, PackTrainer
+from robustness.tasks.storage import cache_home
+from robustness.training import pack, trial
+from robustness.training.flat import SLAB
+from robustness.training.pack import Block, PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.settings import TrialSettings
 from robustness.training.trial import Trainer, evaluate
@@ -38,6 +41,8 @@ MEASURED_STEPS = 6
 WORTHWHILE = 1.05
 # A pack this much slower than single models is not tried at larger sizes.
 HOPELESS = 1.5
+# A step of a single model that takes so many seconds on a CPU is at the machine's limit: no pack is tried.
+FILLS_A_CORE = 0.03
 # Seconds of training ahead of each worker from which on compiling is tried: it costs about 20 (2 cores).
 LONG = 120.0
 # Parameters, gradients, states and what a step needs for a moment, in copies of a model; activations come on top.
@@ -55,12 +60,14 @@ class Engine:
         compile: Whether to compile what a pack computes.
         measured: Seconds of one training step of one model and its share of the evaluations, by each way that
             was tried.
+        reason: Why packs were not measured, where they were not.
     """
 
     name: str
     pack_size: int
     compile: bool
     measured: dict[str, float]
+    reason: str | None = None
 
 
 def choose(
@@ -88,36 +95,44 @@ def choose(
     typical = next((settings for settings in trials if settings.optimizer in RULES), trials[0])
     steps = len(trials) * task.steps(typical.epochs, typical.batch_size) / max(workers, 1)
     path = _cache_path(task, typical, device, wanted)
-    measured = _read(path)
+    measured, reason = _read(path)
     with one_thread():
         if not measured:
-            measured = _measure(task, typical, device, wanted)
+            measured, reason = _measure(task, typical, device, wanted)
         if _compiling_worthwhile(measured, steps, device):
             size = SLAB * max(1, int(measured["pack_size"]) // SLAB)
             measured["compiled"] = _pack_seconds(task, typical, device, size, compile=True)
-    _write(path, measured)
-    return _fastest(measured, steps)
+    _write(path, measured, reason)
+    return _fastest(measured, steps, reason)
 
 
-def _measure(task: Task, settings: TrialSettings, device: str, wanted: str) -> dict[str, float]:
-    """Return the seconds of a step of one model, by each way, and the best size of a pack."""
+def _measure(
+    task: Task, settings: TrialSettings, device: str, wanted: str
+) -> tuple[dict[str, float], str | None]:
+    """Return the seconds of a step of one model, by each way, the best size of a pack, and why there is none."""
     if device == "cpu":
         keep_freed_memory()
     measured: dict[str, float] = {}
+    reason = None
     if wanted != "fused":
         try:
-            measured["sequential"] = _sequential_seconds(task, settings, device)
+            measured["sequential"] = alone = sequential_seconds(task, settings, device)
         except Exception:  # a task's own code may raise anything; then every trial is to say so for itself
-            return {"sequential": 0.0}
+            return {"sequential": 0.0}, None
+        if wanted == "auto" and device == "cpu" and alone > FILLS_A_CORE:
+            return measured, f"no packs: a step of one model takes {1e3 * alone:.0f} ms, which fills a core"
     if wanted != "sequential":
         try:
-            measured |= _fused_seconds(task, settings, device, measured.get("sequential"))
+            with warnings.catch_warnings():  # that something is slow as a pack is what is measured here
+                warnings.filterwarnings("ignore", message="There is a performance drop")
+                measured |= _fused_seconds(task, settings, device, measured.get("sequential"))
         except (
             Exception
         ) as error:  # models may refuse to be trained as a pack in as many ways as there are models
             if wanted == "fused":
                 raise ValueError(f"{task.name} cannot be trained by the fused engine: {error}") from error
-    return measured
+            reason = f"no packs: {str(error).strip().partition(chr(10))[0]}"
+    return measured, reason
 
 
 def _compiling_worthwhile(measured: dict[str, float], steps: float, device: str) -> bool:
@@ -128,7 +143,7 @@ def _compiling_worthwhile(measured: dict[str, float], steps: float, device: str)
     return measured["fused"] < HOPELESS * alone and steps * min(alone, measured["fused"]) > LONG
 
 
-def _fastest(measured: dict[str, float], steps: float) -> Engine:
+def _fastest(measured: dict[str, float], steps: float, reason: str | None) -> Engine:
     ways = {
         name: seconds for name, seconds in measured.items() if name in ("sequential", "fused", "compiled")
     }
@@ -136,33 +151,35 @@ def _fastest(measured: dict[str, float], steps: float) -> Engine:
         ways.pop("compiled", None)  # known from a longer study
     best = min(ways, key=ways.__getitem__)
     if best == "sequential":
-        return Engine("sequential", 1, False, ways)
+        return Engine("sequential", 1, False, ways, reason)
     return Engine("fused", int(measured["pack_size"]), best == "compiled", ways)
 
 
-def _sequential_seconds(task: Task, settings: TrialSettings, device: str) -> float:
+def sequential_seconds(task: Task, settings: TrialSettings, device: str) -> float:
+    """Return the time of one step of a single model, its share of the evaluations with it, by a few of both."""
     task = task.to(device)
     trainer = Trainer(task, settings, device, torch.float32)
-    inputs, targets = _batch(task, settings)
-    step = _best_seconds(lambda: trainer.train_step(inputs, targets), device)
-    some = _some(task)
-    evaluation = _best_seconds(lambda: evaluate(task, trainer.model, some), device)
-    return step + evaluation / len(some) * _evaluated_per_step(task, settings)
+    batches = chain.from_iterable(iter(trainer.feed.epoch, None))
+    step = _best_seconds(lambda: trainer.train_step(*next(batches)), device)
+    some = _some(task, trial.examples_at_once(task))
+
+    def evaluation() -> None:
+        with trainer.autocast:
+            evaluate(task, trainer.model, some)
+
+    seconds = _best_seconds(evaluation, device)
+    return step + seconds / len(some) * _evaluated_per_step(task, settings)
 
 
-def _some(task: Task) -> Split:
-    """Return as many examples as are evaluated at once."""
-    count = evaluation_batch(task, EVALUATION_BATCH)
+def _some(task: Task, count: int) -> Split:
     return Split(task.train.inputs[:count], task.train.targets[:count])
 
 
 def _evaluated_per_step(task: Task, settings: TrialSettings) -> float:
-    """Return how many examples are evaluated for every training step: all splits at every epoch."""
-    return sum(len(split) for split in task.splits.values()) / task.steps_per_epoch(settings.batch_size)
-
-
-def _batch(task: Task, settings: TrialSettings) -> tuple[Tensor, Tensor]:
-    return task.train.inputs[: settings.batch_size], task.train.targets[: settings.batch_size]
+    """Return how many examples are evaluated for every training step."""
+    times = sum(settings.training.evaluated(epoch, settings.epochs) for epoch in range(settings.epochs + 1))
+    examples = sum(len(split) for split in task.splits.values())
+    return times * examples / task.steps(settings.epochs, settings.batch_size)
 
 
 def _fused_seconds(task: Task, settings: TrialSettings, device: str, alone: float | None) -> dict[str, float]:
@@ -189,13 +206,16 @@ def _pack_seconds(
     trainer = PackTrainer(task, device=device, compile=compile)
     rates = [settings.hyperparameters["lr"] * (1 + 1e-3 * row) for row in range(size)]
     rows = [replace(settings, hyperparameters={**settings.hyperparameters, "lr": rate}) for rate in rates]
-    block, batch = Block(trainer, rows), _batch(trainer.task, settings)
-    scalars = block.scalars(0)[0]
+    block = Block(trainer, rows)
+    batch, scalars = next(iter(block.feed.epoch())), block.scalars(0)[0]
     step = _best_seconds(lambda: block.train_step(*batch, True, scalars), device)
-    some = _some(trainer.task)
-    evaluation = _best_seconds(
-        lambda: trainer.models.evaluate(block.flat, block.buffers, some, len(some)), device
-    )
+    some = _some(trainer.task, pack.examples_at_once(task))
+
+    def evaluate_all() -> None:
+        with block.autocast:
+            trainer.models.evaluate(block.flat, block.buffers, some, len(some))
+
+    evaluation = _best_seconds(evaluate_all, device)
     return (step + evaluation / len(some) * _evaluated_per_step(task, settings)) / size
 
 
@@ -223,10 +243,9 @@ def _memory(device: str) -> int:
 def _cache_path(task: Task, settings: TrialSettings, device: str, wanted: str) -> Path:
     machine = torch.cuda.get_device_name() if device == "cuda" else [processor(), os.cpu_count()]
     identity = [task.name, task.version, repr(task.options), settings.optimizer, settings.batch_size, wanted]
-    identity += [machine, torch.__version__, __version__, _code(task)]
+    identity += [machine, torch.__version__, __version__, _code(task), repr(settings.training)]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "robustness" / "engines" / f"{digest}.json"
+    return cache_home() / "engines" / f"{digest}.json"
 
 
 def processor() -> str:
@@ -246,21 +265,22 @@ def _code(task: Task) -> str:
     return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
 
 
-def _read(path: Path) -> dict[str, float]:
-    """Return a kept measurement, or nothing."""
+def _read(path: Path) -> tuple[dict[str, float], str | None]:
+    """Return a kept measurement and why packs are not in it, or nothing."""
     try:
         kept = json.loads(path.read_text())
-        return {str(name): float(value) for name, value in kept.items()}
+        reason = kept.pop("reason", None)
+        return {str(name): float(value) for name, value in kept.items()}, reason
     except (OSError, ValueError, TypeError, AttributeError):
-        return {}
+        return {}, None
 
 
-def _write(path: Path, measured: dict[str, float]) -> None:
+def _write(path: Path, measured: dict[str, float], reason: str | None) -> None:
     """Keep a measurement; a folder that cannot be written to only means that it is measured again."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(measured))
+        temporary.write_text(json.dumps({**measured, **({"reason": reason} if reason else {})}))
         temporary.replace(path)
     except OSError:
         return

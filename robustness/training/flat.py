@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_map
 
 from robustness.compiling import compiled, faster
 from robustness.tasks import Split, Task
+from robustness.training.steps import decayed
 
 Buffers = dict[str, Tensor]
 
@@ -28,6 +29,7 @@ class FlatModels:
 
     Attributes:
         sizes: Elements of each parameter tensor, in a row's order.
+        decayed: Whether each is one of the matrices that weight decay may be confined to.
     """
 
     def __init__(self, task: Task, *, compile: bool = False) -> None:
@@ -37,10 +39,12 @@ class FlatModels:
         self.names = [name for name, _ in self.model.named_parameters()]
         self.shapes = [parameter.shape for parameter in self.model.parameters()]
         self.sizes = [parameter.numel() for parameter in self.model.parameters()]
+        matrices = decayed(self.model)
+        self.decayed = [id(parameter) in matrices for parameter in self.model.parameters()]
         step = grad_and_value(self._loss, has_aux=True)
         self._eager: dict[str, Callable[..., Any]] = {
-            "one batch": vmap(step, in_dims=(0, 0, None, None)),
-            "own batches": vmap(step, in_dims=(0, 0, 0, 0)),
+            "one batch": vmap(step, in_dims=(0, 0, None, None, None)),
+            "own batches": vmap(step, in_dims=(0, 0, 0, 0, None)),
             "outputs": vmap(self._outputs, in_dims=(0, 0, None)),
         }
         self._compiled: dict[str, Callable[..., Any]] = {}
@@ -55,19 +59,27 @@ class FlatModels:
         return torch.stack(rows), buffers
 
     def gradients(
-        self, flat: Tensor, buffers: Buffers, inputs: Tensor, targets: Tensor, *, shared: bool
+        self,
+        flat: Tensor,
+        buffers: Buffers,
+        inputs: Tensor,
+        targets: Tensor,
+        *,
+        shared: bool,
+        label_smoothing: float = 0.0,
     ) -> tuple[Tensor, Tensor, Buffers]:
         """Return gradients ``[K, P]``, losses ``[K]`` and new buffers of one training step.
 
         Args:
             flat: Parameters.
             buffers: Such as the running statistics of batch normalization; only read.
-            inputs: One batch for all models, or a batch for each, ``[K, batch, ...]``.
+            inputs: One prepared batch for all models, or a batch for each, ``[K, batch, ...]``.
             targets: Likewise.
             shared: Whether there is one batch for all.
+            label_smoothing: Of the loss.
         """
         kind = "one batch" if shared else "own batches"
-        gradient, (loss, buffers) = self._compute(kind, flat, buffers, inputs, targets)
+        gradient, (loss, buffers) = self._compute(kind, flat, buffers, inputs, targets, label_smoothing)
         return gradient, loss, buffers
 
     @torch.no_grad()
@@ -84,14 +96,14 @@ class FlatModels:
             count = len(targets)
             if count < batch:
                 inputs = inputs[torch.arange(batch, device=inputs.device) % count]
-            outputs = self._compute("outputs", flat, buffers, inputs)[:, :count]
+            outputs = self._compute("outputs", flat, buffers, self.task.prepared(inputs))[:, :count]
             loss = loss + vmap(self.task.loss, in_dims=(0, None))(outputs, targets).double() * count
             if self.task.correct is not None:
                 right = right + vmap(self.task.correct, in_dims=(0, None))(outputs, targets).double().sum(-1)
         self.model.train()
         return loss / len(split), right / len(split)
 
-    def _compute(self, kind: str, flat: Tensor, buffers: Buffers, *batch: Tensor) -> Any:
+    def _compute(self, kind: str, flat: Tensor, buffers: Buffers, *batch: Tensor | float) -> Any:
         """Compute eagerly for all models at once, or compiled for ``SLAB`` of them at a time."""
         if not self.compile:
             return self._eager[kind](flat, buffers, *batch)
@@ -100,7 +112,8 @@ class FlatModels:
             rows: slice | Tensor = slice(start, start + SLAB)
             if start + SLAB > len(flat):  # filled up with the last row
                 rows = torch.arange(start, start + SLAB, device=flat.device).clamp_max(len(flat) - 1)
-            own = [tensor[rows] for tensor in batch] if kind == "own batches" else batch
+            each = kind == "own batches"
+            own = [part[rows] if each and isinstance(part, Tensor) else part for part in batch]
             slab = (flat[rows], {name: buffer[rows] for name, buffer in buffers.items()}, *own)
             slabs.append(self._fastest(kind, slab)(*slab))
         if len(flat) == SLAB:
@@ -119,9 +132,12 @@ class FlatModels:
         parameters = {name: part.view(shape) for name, part, shape in parts}
         return functional_call(self.model, {**parameters, **buffers}, (inputs,))
 
-    def _loss(self, row: Tensor, buffers: Buffers, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Buffers]:
+    def _loss(
+        self, row: Tensor, buffers: Buffers, inputs: Tensor, targets: Tensor, label_smoothing: float
+    ) -> tuple[Tensor, Buffers]:
         buffers = {name: buffer.clone() for name, buffer in buffers.items()}  # the model writes into them
-        return self.task.loss(self._outputs(row, buffers, inputs), targets), buffers
+        outputs = self._outputs(row, buffers, inputs)
+        return self.task.training_loss(outputs, targets, label_smoothing), buffers
 
 
 def evaluation_batch(task: Task, most: int) -> int:

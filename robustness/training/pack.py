@@ -15,17 +15,26 @@ from robustness.optimizers import RULES, advance, begin, finish
 from robustness.optimizers.rule import Rule, Scalars, State, absorbed, step_scalars
 from robustness.tasks import Task
 from robustness.training.checkpoints import Checkpoint
+from robustness.training.feed import Feed
 from robustness.training.flat import FlatModels, evaluation_batch
-from robustness.training.randomness import batches, initialized_model
+from robustness.training.randomness import initialized_model
 from robustness.training.results import CurvePoint, TrialResult, concluded
 from robustness.training.settings import TrialSettings
+from robustness.training.steps import autocast, check_loss
+from robustness.training.trial import FEWEST_EVALUATED
 
 # Exponents for which square roots alone serve stay Python numbers, in blocks of their own: a third of the time.
 EXPONENTS = ("mixing", "exponent", "p", "q")
 ROOTS = (-0.5, 0.0, 0.25, 0.5, 1.0)
 # torch makes a graph of its own for one row; with at least two, one graph serves any number.
 FEWEST_COMPILED = 2
-EVALUATION_BATCH = 256  # at most; outputs of all models of a pack are to stay in cache
+# Predictions of each model at once, at most; outputs of all models of a pack are to stay in cache.
+EVALUATED_PREDICTIONS = 256
+
+
+def examples_at_once(task: Task) -> int:
+    """Return how many examples all models of a pack are evaluated on at once."""
+    return evaluation_batch(task, max(FEWEST_EVALUATED, EVALUATED_PREDICTIONS // task.predictions))
 
 
 def _fixed(name: str, value: Any) -> bool:
@@ -42,6 +51,7 @@ def signature(settings: TrialSettings) -> tuple[Any, ...]:
         settings.epochs,
         settings.batch_size,
         settings.schedule,
+        settings.training,
         tuple(sorted(fixed.items(), key=lambda item: item[0])),
     )
 
@@ -70,7 +80,7 @@ class PackTrainer:
         self.task, self.device, self.dtype = task.to(device, dtype), device, dtype
         self.compile = compile and compiler_found(device)
         self.models = FlatModels(self.task, compile=self.compile)
-        self.evaluation_batch = evaluation_batch(task, EVALUATION_BATCH)
+        self.evaluation_batch = examples_at_once(task)
         self.begin = compiled(begin, dynamic=True) if self.compile else begin
         self.finish = compiled(finish, dynamic=True) if self.compile else finish
         self.advance = compiled(advance, dynamic=True) if self.compile else advance
@@ -136,9 +146,13 @@ class Block:
         task, first = self.task, self.trials[0]
         self.rule: Rule = RULES[first.optimizer]
         self.seeds = sorted({settings.seed for settings in self.trials})
-        self.streams = {seed: batches(task, seed, first.batch_size) for seed in self.seeds}
+        self.feed = Feed(task, self.seeds, first.batch_size)
         self.steps = task.steps_per_epoch(first.batch_size)
         self.models = trainer.models
+        self.training = first.training
+        self.autocast = autocast(self.device, self.training)
+        check_loss(task, self.training)
+        self.decayed = self._decayed() if self.training.decay == "matrices" else None
         models = {seed: initialized_model(task, seed).to(self.device, self.dtype) for seed in self.seeds}
         self.flat, self.buffers = self.models.matrix([models[settings.seed] for settings in self.trials])
         self.state = {slot: torch.zeros_like(self.flat) for slot in self.rule.slots}
@@ -197,7 +211,8 @@ class Block:
             self._drop_diverged(losses, (epoch - 1) * self.steps)
             if not len(self.alive):
                 break
-            self._evaluate(epoch)
+            if self.training.evaluated(epoch, epochs):
+                self._evaluate(epoch)
             if checkpoint is not None and checkpoint.due(epoch, epochs):
                 seconds = time.perf_counter() - started
                 checkpoint.save({"epoch": epoch, "seconds": seconds, **self._saved()})
@@ -219,28 +234,30 @@ class Block:
         self.state = {slot: tensor.to(self.device) for slot, tensor in saved["state"].items()}
         self.buffers = {name: buffer.to(self.device) for name, buffer in saved["buffers"].items()}
         self._columns()
-        for stream in self.streams.values():
-            for _ in range(saved["epoch"]):
-                next(stream)
+        self.feed.skip(saved["epoch"])
 
     def _epoch(self, before: int) -> Tensor:
         """Take the steps of an epoch and return the losses ``[steps, K]``."""
-        train = self.task.train
-        indices = torch.stack([next(self.streams[seed]) for seed in self.seeds]).to(self.device)
         shared = len(self.seeds) == 1
         losses = []
-        for step, now in enumerate(self.scalars(before)):
-            chosen = indices[0, step] if shared else indices[self.which, step]
-            losses.append(self.train_step(train.inputs[chosen], train.targets[chosen], shared, now))
+        for batch, now in zip(self.feed.epoch(), self.scalars(before), strict=True):
+            inputs, targets = batch if shared else (part[self.which] for part in batch)
+            losses.append(self.train_step(inputs, targets, shared, now))
         return torch.stack(losses)
 
     def train_step(self, inputs: Tensor, targets: Tensor, shared: bool, scalars: Scalars) -> Tensor:
-        """Take one step on one batch for all, or one for each, and return the losses ``[K]`` before it."""
-        gradient, loss, self.buffers = self.models.gradients(
-            self.flat, self.buffers, inputs, targets, shared=shared
-        )
+        """Take one step on one prepared batch for all, or one for each; return the losses ``[K]`` before it."""
+        smoothing = self.training.label_smoothing
+        with self.autocast:
+            gradient, loss, self.buffers = self.models.gradients(
+                self.flat, self.buffers, inputs, targets, shared=shared, label_smoothing=smoothing
+            )
         if self.scale is not None:
             gradient.mul_(self.scale)
+        if self.training.clip_norm is not None:
+            # as torch.nn.utils.clip_grad_norm_, a row a model
+            norm = gradient.norm(dim=1, keepdim=True)
+            gradient.mul_((self.training.clip_norm / (norm + 1e-6)).clamp_max(1))
         self.trainer.update(self.rule, self.flat, gradient, self.state, scalars, self.sizes)
         return loss
 
@@ -256,7 +273,16 @@ class Block:
             name: value.unbind() if isinstance(value, Tensor) and value.dim() == 3 else [value] * self.steps
             for name, value in scalars.items()
         }
+        by_step["decayed"] = [self.decayed] * self.steps
         return [dict(zip(by_step, values, strict=True)) for values in zip(*by_step.values(), strict=True)]
+
+    def _decayed(self) -> Tensor:
+        """Return at each element of a row whether it decays, ``[P]``."""
+        parts = [
+            torch.full((size,), does)
+            for size, does in zip(self.models.sizes, self.models.decayed, strict=True)
+        ]
+        return torch.cat(parts).to(self.device)
 
     def _drop_diverged(self, losses: Tensor, before: int) -> None:
         """Note the trials with a loss or parameters that are not finite, and go on without their rows."""
@@ -272,9 +298,10 @@ class Block:
 
     def _evaluate(self, epoch: int) -> None:
         for name, split in self.task.splits.items():
-            losses, right = self.models.evaluate(
-                self.flat, self.buffers, split, self.trainer.evaluation_batch
-            )
+            with self.autocast:
+                losses, right = self.models.evaluate(
+                    self.flat, self.buffers, split, self.trainer.evaluation_batch
+                )
             rights = right.tolist() if self.task.correct is not None else [None] * len(self.alive)
             points = zip(self.alive.tolist(), losses.tolist(), rights, strict=True)
             for index, loss, accuracy in dict.fromkeys(points):

@@ -34,3 +34,12 @@ def batches(task: Task, seed: int, batch_size: int) -> Iterator[Tensor]:
     steps, size = task.steps_per_epoch(batch_size), min(batch_size, count)
     while True:
         yield torch.randperm(count, generator=generator)[: steps * size].view(steps, size)
+
+
+def augmentations(task: Task, seed: int, batch_size: int) -> Iterator[Tensor]:
+    """Yield, epoch after epoch, what decides the changes of the images of every step, ``[steps, batch, 5]``."""
+    assert task.augment is not None
+    generator = stream(task, seed, "augmentation")
+    shape = (task.steps_per_epoch(batch_size), min(batch_size, len(task.train)))
+    while True:
+        yield task.augment.draw(shape, task.train.inputs.shape[1:], generator)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 SCHEDULES = ("constant", "cosine", "linear")
+DECAYED = ("all", "matrices")
+PRECISIONS = ("float32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,50 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Training:
+    """How steps are taken, beside optimizer and schedule.
+
+    Attributes:
+        decay: What weight decay acts on: ``all`` parameters, or only the ``matrices``, which are the weights of
+            linear, convolutional, attention and recurrent layers.
+        clip_norm: The most that the norm of the whole gradient may be: beyond, it is multiplied by
+            ``clip_norm / (norm + 1e-6)``. After the gradient scale, before weight decay. None clips nothing.
+        label_smoothing: The share of the target that goes to all classes alike, in [0, 1), in training alone.
+        precision: ``bf16`` computes what torch's autocast allows in bfloat16; parameters stay as they are.
+        evaluate_every: Epochs from one evaluation to the next; the last epoch is always evaluated.
+    """
+
+    decay: str = "all"
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    precision: str = "float32"
+    evaluate_every: int = 1
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("decay", DECAYED), ("precision", PRECISIONS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(allowed)}, but got {getattr(self, name)!r}"
+                )
+        if self.clip_norm is not None and not 0 < self.clip_norm < math.inf:
+            raise ValueError(f"clip_norm must be positive and finite, but got {self.clip_norm}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be in [0, 1), but got {self.label_smoothing}")
+        if self.evaluate_every < 1:
+            raise ValueError(f"evaluate_every must be at least 1, but got {self.evaluate_every}")
+
+    def decisive(self) -> dict[str, Any]:
+        """Return what is not left at its default and decides the result of a trial, by name."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        del values["evaluate_every"]
+        return {name: value for name, (value, default) in values.items() if value != default}
+
+    def evaluated(self, epoch: int, epochs: int) -> bool:
+        """Return whether a trial of ``epochs`` is evaluated after ``epoch``."""
+        return epoch % self.evaluate_every == 0 or epoch == epochs
+
+
+@dataclass(frozen=True)
 class TrialSettings:
     """One training run of a task.
 
@@ -68,6 +114,7 @@ class TrialSettings:
         epochs: Passes over the training split.
         batch_size: Examples per step; an incomplete last batch of an epoch is left out.
         schedule: The learning-rate schedule.
+        training: How steps are taken otherwise.
     """
 
     optimizer: str
@@ -77,3 +124,4 @@ class TrialSettings:
     epochs: int = 20
     batch_size: int = 64
     schedule: Schedule = field(default_factory=Schedule)
+    training: Training = field(default_factory=Training)

@@ -12,30 +12,35 @@ from torch import Tensor, nn
 from robustness.optimizers import build
 from robustness.tasks import Split, Task
 from robustness.training.checkpoints import Checkpoint
-from robustness.training.randomness import batches, initialized_model
+from robustness.training.feed import Feed
+from robustness.training.randomness import initialized_model
 from robustness.training.results import CurvePoint, TrialResult, concluded
 from robustness.training.settings import TrialSettings
+from robustness.training.steps import autocast, check_loss, decayed
 
-EVALUATION_BATCH = 4096
+# At most so many predictions and so many numbers of the inputs are in memory at once, but at least a few examples.
+EVALUATED_PREDICTIONS, EVALUATED_NUMBERS, FEWEST_EVALUATED = 4096, 2**20, 32
+
+
+def examples_at_once(task: Task) -> int:
+    """Return how many examples a single model is evaluated on at once."""
+    most = min(EVALUATED_PREDICTIONS // task.predictions, EVALUATED_NUMBERS // task.train.inputs[0].numel())
+    return max(most, FEWEST_EVALUATED)
 
 
 @torch.inference_mode()
 def evaluate(task: Task, model: nn.Module, split: Split) -> tuple[float, float | None]:
     """Return mean loss and accuracy (None where the task has none) of ``model`` in evaluation mode."""
     model.eval()
-    loss, right = 0.0, 0.0
-    for start in range(0, len(split), EVALUATION_BATCH):
-        targets = split.targets[start : start + EVALUATION_BATCH]
-        outputs = model(split.inputs[start : start + EVALUATION_BATCH])
+    loss, right, at_once = 0.0, 0.0, examples_at_once(task)
+    for start in range(0, len(split), at_once):
+        targets = split.targets[start : start + at_once]
+        outputs = model(task.prepared(split.inputs[start : start + at_once]))
         loss += float(task.loss(outputs, targets)) * len(targets)
         if task.correct is not None:
             right += float(task.correct(outputs, targets).double().mean()) * len(targets)
     model.train()
     return loss / len(split), right / len(split) if task.correct is not None else None
-
-
-def _curve_points(task: Task, model: nn.Module, epoch: int) -> list[CurvePoint]:
-    return [CurvePoint(epoch, name, *evaluate(task, model, split)) for name, split in task.splits.items()]
 
 
 def _first_broken_step(losses: list[Tensor], parameters: list[nn.Parameter]) -> int | None:
@@ -63,35 +68,55 @@ class Trainer:
         if any(isinstance(module, nn.Conv2d) for module in self.model.modules()):
             self.model = self.model.to(memory_format=torch.channels_last)
         self.parameters = list(self.model.parameters())
-        self.optimizer = build(settings.optimizer, self.parameters, **settings.hyperparameters)
+        self.autocast = autocast(device, settings.training)
+        check_loss(task, settings.training)
+        self.optimizer = build(settings.optimizer, self._groups(), **settings.hyperparameters)
         if "fused" in self.optimizer.defaults:  # torch's own classes: their fastest form
             for group in self.optimizer.param_groups:
                 group["fused"] = True
-        self.batches = batches(task, settings.seed, settings.batch_size)
+        self.feed = Feed(task, [settings.seed], settings.batch_size)
         self.total_steps = task.steps(settings.epochs, settings.batch_size)
         self.step = 0
 
     def epoch(self) -> list[Tensor]:
         """Train one epoch and return the loss of each step, before it was taken."""
-        train = self.task.train
-        return [
-            self.train_step(train.inputs[indices], train.targets[indices])
-            for indices in next(self.batches).to(train.inputs.device)
+        return [self.train_step(*batch) for batch in self.feed.epoch()]
+
+    def curve_points(self, epoch: int) -> list[CurvePoint]:
+        """Evaluate all splits."""
+        with self.autocast:
+            return [
+                CurvePoint(epoch, name, *evaluate(self.task, self.model, split))
+                for name, split in self.task.splits.items()
+            ]
+
+    def _groups(self) -> list[nn.Parameter] | list[dict[str, Any]]:
+        """Return the parameters, or those that decay and those that do not."""
+        if self.settings.training.decay == "all":
+            return self.parameters
+        matrices = decayed(self.model)
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in self.parameters if id(p) in matrices]},
+            {"params": [p for p in self.parameters if id(p) not in matrices], "weight_decay": 0.0},
         ]
+        return [group for group in groups if group["params"]]
 
     def train_step(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Take one step on a batch and return its loss, before the step."""
-        settings = self.settings
+        """Take one step on a batch, prepared for the model, and return its loss, before the step."""
+        settings, training = self.settings, self.settings.training
         multiplier = settings.schedule.multiplier(self.step, self.total_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = settings.hyperparameters["lr"] * multiplier
         self.optimizer.zero_grad()
-        loss = self.task.loss(self.model(inputs), targets)
+        with self.autocast:
+            loss = self.task.training_loss(self.model(inputs), targets, training.label_smoothing)
         loss.backward()
         if settings.grad_scale != 1:
             # the gradient is scaled, not the loss: the loss that is watched keeps its meaning
             gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
             torch._foreach_mul_(gradients, settings.grad_scale)
+        if training.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters, training.clip_norm)
         self.optimizer.step()
         self.step += 1
         return loss.detach()
@@ -109,8 +134,7 @@ class Trainer:
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        for _ in range(epochs):
-            next(self.batches)
+        self.feed.skip(epochs)
 
 
 def train(
@@ -142,7 +166,7 @@ def train(
     trainer = Trainer(task, settings, device, dtype)
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is None:
-        done, curves = 0, _curve_points(task, trainer.model, 0)
+        done, curves = 0, trainer.curve_points(0)
     else:
         done, curves = saved["epoch"], [CurvePoint(*point) for point in saved["curves"]]
         trainer.restore(saved, done)
@@ -154,7 +178,8 @@ def train(
         if broken is not None:
             stopped = before + broken
             break
-        curves += _curve_points(task, trainer.model, epoch)
+        if settings.training.evaluated(epoch, settings.epochs):
+            curves += trainer.curve_points(epoch)
         if checkpoint is not None and checkpoint.due(epoch, settings.epochs):
             seconds = time.perf_counter() - started
             points = [astuple(point) for point in curves]

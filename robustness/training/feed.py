@@ -1,0 +1,49 @@
+"""Batches of the training split for trials of some seeds, prepared for the model where the data lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from robustness.tasks import Task
+from robustness.training.randomness import augmentations, batches
+
+
+class Feed:
+    """Batches of one seed, or of several at a time; a seed's batches do not depend on its company.
+
+    Args:
+        task: With its data where training takes place.
+        seeds: One gives batches ``[batch, ...]``, several ``[seeds, batch, ...]``.
+        batch_size: Examples of one seed's batch.
+    """
+
+    def __init__(self, task: Task, seeds: Sequence[int], batch_size: int) -> None:
+        self.task = task
+        self.indices = [batches(task, seed, batch_size) for seed in seeds]
+        changed = task.augment is not None
+        self.draws = [augmentations(task, seed, batch_size) for seed in seeds] if changed else []
+
+    def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield inputs and targets of each step of the next epoch."""
+        device, train = self.task.train.inputs.device, self.task.train
+        indices = torch.stack([next(stream) for stream in self.indices], 1).to(device)
+        if self.draws:
+            draws = torch.stack([next(stream) for stream in self.draws], 1).to(device)
+        for step, chosen in enumerate(indices.flatten(1)):
+            inputs = train.inputs[chosen]
+            if self.draws:
+                inputs = self.task.changed(inputs, draws[step].flatten(0, 1))
+            inputs, targets = self.task.prepared(inputs), train.targets[chosen]
+            if len(self.indices) > 1:
+                shape = (len(self.indices), -1)
+                inputs, targets = inputs.unflatten(0, shape), targets.unflatten(0, shape)
+            yield inputs, targets
+
+    def skip(self, epochs: int) -> None:
+        """Leave out the next epochs."""
+        for stream in (*self.indices, *self.draws):
+            for _ in range(epochs):
+                next(stream)
