@@ -20,11 +20,11 @@ from studies import StoreError, load
 STUDY = """
 name: killed
 task: digits-mlp
-budget: {epochs: 3, batch_size: 64}
+budget: {epochs: 1, batch_size: 64}
 seeds: 2
-grid: {lr: {decades: 2, points: 3}, weight_decay: [0], grad_scale: [1, 10]}
+grid: {lr: {decades: 2, points: 3}, weight_decay: [0]}
 optimizers: {adamw: {lr: 1e-2}, sgd: {lr: 0.1}, ada2ms: {lr: 1e-2}}
-search: {optimizer: ada2ms, space: {mixing: {low: 0, high: 1}}, trials: 16, batch: 4, confirm: 2}
+search: {optimizer: ada2ms, space: {mixing: {low: 0, high: 1}}, trials: 12, batch: 4, confirm: 2}
 """
 
 
