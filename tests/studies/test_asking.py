@@ -10,8 +10,8 @@ import pytest
 
 from analysis.hypervolumes import on_front
 from studies.asking import SAMPLERS, Points, open_journal
+from studies.exploration import explore
 from studies.findings import importance, point_table
-from studies.search import explore
 from studies.spaces import SearchSpec
 
 DIRECTIONS = {"val_error": "minimize", "sensitivity": "minimize"}
