@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 # Modules that share their function's name are imported here and now: a lazy attribute would yield the module
 # or the function, depending on who imported what first.
+from analysis.bits import bits_per_character
 from analysis.selection import selected_cells, test_error
 from analysis.sensitivity import mean_sensitivity, sensitivity
 from analysis.summary import summary
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REQUIRED",
+    "bits_per_character",
     "errors",
     "mean_sensitivity",
     "save_figure",
