@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 # Modules that share their function's name are imported here and now: a lazy attribute would yield the module
 # or the function, depending on who imported what first.
+from analysis.bits import bits_per_character
 from analysis.endpoints import endpoints
 from analysis.margins import Margins
 from analysis.selection import selected_cells, test_error, test_error_by_seed
@@ -40,6 +41,7 @@ __all__ = [
     "Margins",
     "Verdict",
     "best_of_k",
+    "bits_per_character",
     "check",
     "cross_task_sensitivity",
     "endpoints",

@@ -46,7 +46,7 @@ class Standardize:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return ``(images - mean) / deviation`` in the dtype of ``mean``."""
-        return images.to(self.mean.dtype).sub_(self.mean).div_(self.deviation)
+        return images.sub(self.mean).div_(self.deviation)
 
 
 @dataclass(frozen=True)

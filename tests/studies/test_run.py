@@ -9,8 +9,10 @@ import time
 import pandas as pd
 import pytest
 
+from robustness.tasks import DATASETS
 from studies import StoreError, StudySpec, load, load_curves, load_spec, run
 from studies.errors import InputError
+from studies.parts import TaskSpec
 
 TIMES = ["wall_seconds"]
 
@@ -179,5 +181,8 @@ def test_every_preset_is_a_study_that_plans(subtests):
 
     for name in presets():
         with subtests.test(name):
-            work = plan(load_spec(name), set(), engine="sequential")
+            spec = load_spec(name)
+            if spec.task.name.partition("/")[0] in DATASETS:  # nothing is downloaded by tests
+                spec = spec.model_copy(update={"task": TaskSpec(name="digits-cnn")})
+            work = plan(spec, set(), engine="sequential")
             assert work.pending == len(work.trials) > 0

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from robustness.tasks import TASKS, Split, Task, load
+from robustness.tasks import TASKS, Split, Task, catalogue, load
+from robustness.tasks.networks import NETWORKS, Images, made
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))
@@ -79,3 +80,38 @@ def test_a_function_that_returns_no_task_is_a_clear_error():
 def test_splits_of_unequal_length_are_refused():
     with pytest.raises(ValueError, match="3 inputs and 2 targets"):
         Split(torch.zeros(3, 1), torch.zeros(2))
+
+
+def test_the_catalogue_has_a_line_for_every_task_data_set_and_network():
+    lines = {name: (what, options) for name, what, options in catalogue()}
+    assert {*TASKS, "cifar10/…", "image-folder/…", "…/resnet18", "…/vit-s4", "…/<name>"} <= lines.keys()
+    assert all(what and "\n" not in what + options for what, options in lines.values())
+    assert lines["…/cnn"][1] == "width=16, depth=2"
+    assert lines["image-folder/…"][1] == "root, size=null, validation=0.1, train_size=null, augment=[]"
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "mobilenet_v3_small"])
+@pytest.mark.parametrize("images", [Images(3, 32, 10), Images(1, 32, 7)])
+def test_every_network_takes_small_images_of_colour_and_of_grey(name, images):
+    with torch.device("meta"):
+        model = made(name, images, {})()
+        outputs = model(torch.empty(2, images.channels, 32, 32))
+    assert outputs.shape == (2, images.classes)
+
+
+def test_networks_are_the_published_ones():
+    def count(name, **options):
+        with torch.device("meta"):
+            return sum(p.numel() for p in made(name, Images(3, 32, 10), options)().parameters())
+
+    assert count("resnet18") == 11_173_962  # torchvision's with a 3x3 stem, as is usual for CIFAR-10
+    assert count("resnet8") == 77_850
+    assert count("mlp", width=8, depth=1) == 3072 * 8 + 8 + 8 * 10 + 10
+    assert count("cnn", width=4, depth=1) == 4 * 27 + 4 + 4 * 256 * 10 + 10
+    # patches 4*4*3 -> 384, class token, 65 positions, 8 blocks of 12 * 384^2 + 13 * 384, a norm, a head
+    assert count("vit-s4") == 48 * 384 + 384 + 384 + 65 * 384 + 8 * (12 * 384**2 + 13 * 384) + 768 + 3850
+
+
+def test_a_network_that_does_not_take_the_images_is_one_clear_line():
+    with pytest.raises(ValueError, match=r"vit-s4 does not take images of \(3, 30, 30\): .* patches of 4"):
+        made("vit-s4", Images(3, 30, 10), {})
