@@ -2,22 +2,26 @@
 
 A folder holds ``study.yaml`` (the resolved study), ``rows/*.parquet`` (one row per trial) and
 ``curves/*.parquet`` (one row per trial, epoch and split). What is stored is what has been done: planned trials
-less stored trials are what runs next. Needs neither torch nor ray, so reading a study is light.
+less stored trials are what runs next. While a study runs there is a ``driver-*.lock``; ``damaged`` keeps parts that
+were found to be. Needs neither torch nor ray, so reading a study is light.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
-from pyarrow import fs as pafs
+import pyarrow.compute as pc
 
 from studies.errors import StoreError
+from studies.files import Files, writing
+from studies.lock import Lock
+from studies.partfile import Layout, order_of
+from studies.tables import DAMAGED, PartFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,8 +95,17 @@ STUDY_FILE = "study.yaml"
 Row = Mapping[str, Any]
 
 
+# Rows as they are stored: with whether the trial's curve was stored too, so that its loss can be noticed.
+_ROWS = Layout(ROW_SCHEMA.append(pa.field("has_curve", pa.bool_())), frozenset({"trial_id", "status"}))
+_CURVES = Layout(CURVE_SCHEMA, frozenset(CURVE_SCHEMA.names))
+MERGE_EVERY = 64
+"""Appended parts between two looks at whether there are many to be merged."""
+
+
 class Store:
     """The folder of one study.
+
+    Anyone may read at any time; what writes rows does so within ``driving``.
 
     Args:
         location: A local path, or any address that ``pyarrow.fs`` knows (``s3://bucket/folder``).
@@ -102,91 +115,118 @@ class Store:
     """
 
     def __init__(self, location: str | Path) -> None:
-        self.location = str(location)
-        try:
-            if "://" in self.location:
-                self.fs, self.root = pafs.FileSystem.from_uri(self.location)
-            else:
-                self.fs, self.root = pafs.LocalFileSystem(), str(Path(self.location).absolute())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-            raise StoreError(f"{self.location}: not a folder that can be opened: {error}") from error
+        self.files = Files(location)
+        self.location, self.root = self.files.location, self.files.root
+        self._rows = PartFolder(self.files, "rows", _ROWS)
+        self._curves = PartFolder(self.files, "curves", _CURVES)
+        self._lock: Lock | None = None
+        self._order = self._appended = 0
 
-    def _path(self, *names: str) -> str:
-        return "/".join((self.root, *names))
+    @contextmanager
+    def driving(self) -> Iterator[None]:
+        """Be the one driver of the folder: set damaged parts aside, and merge small ones now and then.
+
+        Raises:
+            StoreError: If another driver has the folder, a newer version has written to it, or it cannot be
+                written to.
+            SweepError: If the disk is full.
+        """
+        with ExitStack() as stack:
+            stack.callback(self.files.delete_if_empty)
+            with writing(self.location, started=False):
+                self._lock = stack.enter_context(Lock(self.files))
+                for table in (self._rows, self._curves):
+                    table.tidy()
+                    table.merge()
+                    self._order = max([self._order, *map(order_of, table.sizes())])
+            try:
+                yield
+            finally:
+                self._lock = None
+
+    def read_file(self, name: str) -> bytes | None:
+        """Return what a file beside the tables holds, or None if there is none."""
+        try:
+            return self.files.read(name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def read_study(self) -> str | None:
         """Return the text of the study file in the folder, or None if there is none."""
-        path = self._path(STUDY_FILE)
-        if self.fs.get_file_info(path).type != pafs.FileType.File:
-            return None
-        with self.fs.open_input_stream(path) as stream:
-            return stream.read().decode()
+        content = self.read_file(STUDY_FILE)
+        return None if content is None else content.decode()
 
     def write_study(self, text: str) -> None:
         """Make the folder and write the study file into it.
 
         Raises:
             StoreError: If the folder cannot be written to.
+            SweepError: If the disk is full.
         """
-        try:
-            for table in ("rows", "curves"):
-                self.fs.create_dir(self._path(table), recursive=True)
-            self.write_file(STUDY_FILE, text.encode())
-        except OSError as error:
-            raise StoreError(f"{self.location}: cannot be written to: {error}") from error
+        with writing(self.location, started=False):
+            self.files.write(STUDY_FILE, text.encode())
 
     def write_file(self, name: str, content: bytes) -> None:
-        """Write a file beside the tables, whole or not at all."""
-        self.fs.create_dir(self._path(name).rpartition("/")[0], recursive=True)
-        self._write(name, lambda stream: stream.write(content))
+        """Write a file beside the tables, whole or not at all.
 
-    def _write(self, name: str, fill: Any) -> None:
-        """Write a file under a temporary name that no reader looks at, then rename it."""
-        temporary, final = self._path(f"{name}.writing"), self._path(name)
-        with self.fs.open_output_stream(temporary) as stream:
-            fill(stream)
-        self.fs.move(temporary, final)
+        Raises:
+            SweepError: If it cannot be written.
+        """
+        with writing(self.location):
+            self.files.write(name, content)
 
     def append(self, rows: Sequence[Row], curves: Sequence[Row]) -> None:
         """Store finished trials; once this returns, they are there for good.
 
-        Curves are written before the rows that vouch for them: curves without a row are not read.
+        Curves are written before the rows that vouch for them: curves without a row are not read. A trial that is
+        stored already is replaced.
+
+        Raises:
+            SweepError: If they cannot be written, or another driver has taken the folder over.
         """
         if not rows:
             return
-        part = f"{uuid.uuid4().hex}.parquet"
-        for table, schema, records in (("curves", CURVE_SCHEMA, curves), ("rows", ROW_SCHEMA, rows)):
-            content = pa.Table.from_pylist([dict(record) for record in records], schema=schema)
-            self._write(f"{table}/{part}", lambda stream, content=content: pq.write_table(content, stream))
-
-    def _table(self, name: str, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
-        selector = pafs.FileSelector(self._path(name), allow_not_found=True)
-        files = sorted(
-            info.path for info in self.fs.get_file_info(selector) if info.path.endswith(".parquet")
-        )
-        if not files:
-            return schema.empty_table().select(columns or schema.names)
-        return ds.dataset(files, schema=schema, filesystem=self.fs, format="parquet").to_table(
-            columns=columns
-        )
+        if self._lock is not None:
+            self._lock.check()
+        with_curve = {point["trial_id"] for point in curves}
+        records = [{**row, "has_curve": row["trial_id"] in with_curve} for row in rows]
+        tables = [
+            (self._curves, pa.Table.from_pylist([*curves], schema=_CURVES.schema)),
+            (self._rows, pa.Table.from_pylist(records, schema=_ROWS.schema)),
+        ]
+        self._order = max(self._order + 1, time.time_ns() // 1000)
+        with writing(self.location):
+            for table, content in tables:
+                if content.num_rows:
+                    table.append(content, self._order)
+            self._appended += 1
+            if self._lock is not None and self._appended % MERGE_EVERY == 0:
+                self._rows.merge()
+                self._curves.merge()
 
     def trial_ids(self) -> set[str]:
-        """Return the ids of all stored trials."""
-        return set(self._table("rows", ROW_SCHEMA, ["trial_id"])["trial_id"].to_pylist())
+        """Return the ids of all stored trials but those whose curve was lost with a damaged part."""
+        if any(name.startswith(self._curves.name) for name in self.files.list(DAMAGED)):
+            rows = self._rows.read(["trial_id", "has_curve"])
+            whole = pc.invert(pc.fill_null(rows["has_curve"], False))
+            found = pc.is_in(rows["trial_id"], pc.unique(self._curves.read(["trial_id"])["trial_id"]))
+            rows = rows.filter(pc.or_(whole, found))
+        else:
+            rows = self._rows.read(["trial_id"])
+        return set(rows["trial_id"].to_pylist())
 
     def rows(self) -> pd.DataFrame:
         """Return one row per stored trial, in a fixed order, with the columns of ``ROW_SCHEMA``."""
-        frame = _frame(self._table("rows", ROW_SCHEMA)).drop_duplicates("trial_id")
+        frame = _frame(self._rows.read(ROW_SCHEMA.names)).drop_duplicates("trial_id", keep="last")
         order = ["task", "label", "role", "grad_scale", "weight_decay", "lr", "seed", "trial_id"]
         return frame.sort_values(order, ignore_index=True)
 
     def curves(self) -> pd.DataFrame:
         """Return the learning curves of all stored trials, with the columns of ``CURVE_SCHEMA``."""
-        frame = _frame(self._table("curves", CURVE_SCHEMA))
-        frame = frame[frame["trial_id"].isin(self.trial_ids())].drop_duplicates(
-            ["trial_id", "epoch", "split"]
-        )
-        return frame.sort_values(["trial_id", "epoch", "split"], ignore_index=True)
+        points = self._curves.read()
+        stored = self._rows.read(["trial_id"])["trial_id"]
+        points = points.filter(pc.is_in(points["trial_id"], pc.unique(stored)))
+        return _frame(points).sort_values(["trial_id", "epoch", "split"], ignore_index=True)
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

@@ -85,18 +85,19 @@ def run(
 
     Raises:
         SpecError: If the study is not valid.
-        StoreError: If the folder holds another study or cannot be written to.
+        StoreError: If the folder holds another study, cannot be written to, or another driver is at work there.
         InputError: If ``workers``, ``address``, ``device`` or ``engine`` is not valid.
-        SweepError: If Ray cannot be started or reached.
+        SweepError: If Ray cannot be started or reached, or the disk is full.
     """
     spec = study if isinstance(study, StudySpec) else load_spec(study)
     places = workplace(workers, address, device)
     store = open_store(spec, out)
-    work = plan(spec, store.trial_ids(), device=places.device, engine=engine)
-    store.write_study(spec.to_yaml())
-    with _log_file(store):
-        problems = _run_packs(work, places, store, console or Console(quiet=True))
-    return _conclude(work, store, problems)
+    with store.driving():
+        work = plan(spec, store.trial_ids(), device=places.device, engine=engine)
+        store.write_study(spec.to_yaml())
+        with _log_file(store):
+            problems = _run_packs(work, places, store, console or Console(quiet=True))
+        return _conclude(work, store, problems)
 
 
 def workplace(workers: int | None, address: str | None, device: str) -> Workers:

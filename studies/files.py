@@ -1,0 +1,160 @@
+"""Files of a study's folder, wherever pyarrow reaches: a file is there whole or not at all, and for good."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import fs as pafs
+
+from studies.errors import StoreError, SweepError
+
+WRITING = ".writing"
+"""The end of a file's name while it is being written; no reader looks at such a file."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EISDIR}
+
+
+class Files:
+    """The files under one folder; names are relative to it.
+
+    On a disk a file gets its name when all of it is on the disk, and the name is on the disk when ``write``
+    returns. An object store (``s3``, ``gs``, ``abfs``) shows a file when all of it has been taken.
+
+    Args:
+        location: A local path, or any address that ``pyarrow.fs`` knows (``s3://bucket/folder``).
+
+    Raises:
+        StoreError: If the location cannot be understood.
+    """
+
+    def __init__(self, location: str | Path) -> None:
+        self.location = str(location)
+        try:
+            if "://" in self.location:
+                self.fs, root = pafs.FileSystem.from_uri(self.location)
+            else:
+                self.fs, root = pafs.LocalFileSystem(), str(Path(self.location).absolute())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+            raise StoreError(f"{self.location}: not a folder that can be opened: {error}") from error
+        self.root = root.rstrip("/")
+        self._local = self.fs.type_name == "local"
+        self._objects = self.fs.type_name in ("s3", "gcs", "abfs")
+
+    def _path(self, name: str) -> str:
+        return f"{self.root}/{name}" if name else self.root
+
+    def list(self, folder: str = "") -> dict[str, int]:
+        """Return the names of the files right in ``folder``, and their sizes in bytes."""
+        selector = pafs.FileSelector(self._path(folder), allow_not_found=True)
+        infos = self.fs.get_file_info(selector)
+        return {info.base_name: info.size for info in infos if info.type == pafs.FileType.File}
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is such a file."""
+        return self.fs.get_file_info(self._path(name)).type == pafs.FileType.File
+
+    def read(self, name: str) -> bytes:
+        """Return what a file holds.
+
+        Raises:
+            FileNotFoundError: If there is none.
+        """
+        with self.fs.open_input_stream(self._path(name)) as stream:
+            return stream.read()
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file, whole or not at all; once this returns, it is there for good."""
+        final = self._path(name)
+        if self._objects:
+            with self.fs.open_output_stream(final) as stream:
+                stream.write(content)
+            return
+        temporary = f"{final}.{uuid.uuid4().hex[:8]}{WRITING}"
+        self._make_folder(os.path.dirname(final))
+        try:
+            with self.fs.open_output_stream(temporary) as stream:
+                stream.write(content)
+            self._sync(temporary)
+            self.fs.move(temporary, final)
+        except BaseException:
+            with suppress(OSError):
+                self.fs.delete_file(temporary)
+            raise
+        self._sync(os.path.dirname(final))
+
+    def move(self, name: str, to: str) -> None:
+        """Give a file another name."""
+        if not self._objects:
+            self._make_folder(os.path.dirname(self._path(to)))
+        self.fs.move(self._path(name), self._path(to))
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it is there."""
+        with suppress(FileNotFoundError):
+            self.fs.delete_file(self._path(name))
+
+    def delete_if_empty(self) -> None:
+        """Delete the folder itself where it is a local one that holds nothing."""
+        if self._local:
+            with suppress(OSError):
+                os.rmdir(self.root)
+
+    def _make_folder(self, path: str) -> None:
+        """Make a folder and those above it, each of which is to know it for good."""
+        if self.fs.get_file_info(path).type == pafs.FileType.Directory:
+            return
+        above = os.path.dirname(path)
+        if above != path:
+            self._make_folder(above)
+        self.fs.create_dir(path, recursive=False)
+        self._sync(above)
+
+    def _sync(self, path: str) -> None:
+        """Wait until a local file's content, or a folder's names, are on the disk."""
+        if not self._local:
+            return
+        try:
+            opened = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            if error.errno not in _NO_SYNC:
+                raise
+            return
+        try:
+            os.fsync(opened)
+        except OSError as error:  # a few network file systems cannot do so for folders
+            if error.errno not in _NO_SYNC:
+                raise
+        finally:
+            os.close(opened)
+
+
+@contextmanager
+def writing(location: str, *, started: bool = True) -> Iterator[None]:
+    """Say in one line what went wrong if what is done within cannot be written.
+
+    Args:
+        location: The study's folder.
+        started: Whether it could be written to before.
+
+    Raises:
+        SweepError: If the disk is full, or what worked before does not any longer.
+        StoreError: If the folder cannot be written to in the first place.
+    """
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in _FULL
+        if not (full or started):
+            raise StoreError(f"{location}: cannot be written to: {error}") from error
+        reason = os.strerror(error.errno) if full and error.errno else str(error)
+        advice = "make room, then give the same command again" if full else "give the same command again"
+        raise SweepError(
+            f"{location}: cannot be written to: {reason}; what was stored is kept: {advice}"
+        ) from error

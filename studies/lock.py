@@ -1,0 +1,179 @@
+"""One driver per folder, on any storage that lists a file as soon as it is written.
+
+Every driver writes a file of its own, ``driver-<token>.lock``, and goes on when it sees no other living driver's.
+Of two that ask at the same time the earlier one goes on: one of them wrote last, and sees the other's file. As no
+two drivers share a file, a file that a dead one left can be deleted by anyone at any time without a race. Needs no
+exclusive creation and no file locks, which network file systems and object stores may not have.
+
+A driver of the same machine is dead if its process is. Of any other, the file must change: a driver writes it
+anew every ``BEAT_SECONDS``, and one that has not for ``LEASE_SECONDS``, by the clock of who waits, is dead. A driver
+that was only suspended finds its file gone at its next beat and stops.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from types import TracebackType
+
+from studies.driver import Driver
+from studies.errors import StoreError, SweepError
+from studies.files import Files
+
+logger = logging.getLogger("studies")
+
+BEAT_SECONDS = 15.0
+LEASE_SECONDS = 60.0
+_POLL_SECONDS = 0.05, 1.0
+_PREFIX, _SUFFIX = "driver-", ".lock"
+
+
+@dataclass
+class _Watched:
+    """Another driver's file as it was first seen.
+
+    Attributes:
+        content: What it held.
+        since: When that was, by this process's clock.
+        told: Whether the user has been told of it.
+    """
+
+    content: bytes
+    since: float = field(default_factory=time.monotonic)
+    told: bool = False
+
+    def is_alive(self, driver: Driver | None, content: bytes, lease_seconds: float) -> bool | None:
+        """Return whether the driver lives, going by what its file holds now; None if that is not known yet."""
+        runs = driver.runs() if driver else None
+        if runs is not None:
+            return runs
+        if content != self.content:
+            return True
+        return False if time.monotonic() - self.since > lease_seconds else None
+
+
+class Lock:
+    """This process's right to write to a study's folder; a context manager.
+
+    Args:
+        files: The files of the folder.
+        beat_seconds: How often it shows that it is alive.
+        lease_seconds: After how long without a beat a driver counts as dead.
+    """
+
+    def __init__(
+        self, files: Files, *, beat_seconds: float = BEAT_SECONDS, lease_seconds: float = LEASE_SECONDS
+    ) -> None:
+        self.files, self.beat_seconds, self.lease_seconds = files, beat_seconds, lease_seconds
+        self.name = f"{_PREFIX}{uuid.uuid4().hex}{_SUFFIX}"
+        self.driver = Driver.here()
+        self.lost = False
+        self._ending = threading.Event()
+        self._writing = threading.Lock()
+        self._thread = threading.Thread(target=self._beat, name="studies-lock", daemon=True)
+
+    def __enter__(self) -> Lock:
+        """Take the folder.
+
+        Raises:
+            StoreError: If another driver has it.
+            OSError: If it cannot be written to.
+        """
+        try:
+            self._write()
+            self._thread.start()
+            self._wait_for_others()
+            self._write(holds=True)
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._release()
+
+    def check(self) -> None:
+        """Make sure that the folder is still this driver's.
+
+        Raises:
+            SweepError: If another driver has taken it, since this one gave no sign of life for too long.
+        """
+        if self.lost:
+            raise SweepError(
+                f"{self.files.location}: another driver has taken the folder over, since this one gave no sign of "
+                f"life for {self.lease_seconds:.0f} s (was it suspended?); what was stored is kept"
+            )
+
+    def _write(self, holds: bool = False) -> None:
+        with self._writing:
+            self.driver = replace(self.driver, beat=self.driver.beat + 1, holds=holds or self.driver.holds)
+            self.files.write(self.name, json.dumps(asdict(self.driver)).encode())
+
+    def _release(self) -> None:
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        try:
+            self.files.delete(self.name)
+        except OSError as error:  # whoever comes next will see that this process has ended
+            logger.warning("%s: lock not deleted: %s", self.files.location, error)
+
+    def _wait_for_others(self) -> None:
+        """Return when there is no other living driver's file.
+
+        Raises:
+            StoreError: If another driver has the folder, or asked for it earlier.
+        """
+        watched: dict[str, _Watched] = {}
+        pause, longest = _POLL_SECONDS
+        while others := self._others():
+            for name, content in others.items():
+                if name not in watched:
+                    watched[name] = _Watched(content)
+                self._face(name, watched[name], content)
+            time.sleep(pause)
+            pause = min(2 * pause, longest)
+
+    def _others(self) -> dict[str, bytes]:
+        """Return the names of all other drivers' files, and what they hold."""
+        found = {}
+        for name in self.files.list():
+            if name.startswith(_PREFIX) and name.endswith(_SUFFIX) and name != self.name:
+                with suppress(FileNotFoundError):
+                    found[name] = self.files.read(name)
+        return found
+
+    def _face(self, name: str, watched: _Watched, content: bytes) -> None:
+        """Give way to another driver, or wait for it, or delete the file of one that is dead."""
+        driver = Driver.from_bytes(content)
+        alive = watched.is_alive(driver, content, self.lease_seconds)
+        location, who = self.files.location, driver or f"unreadable {name}"
+        if alive is False:
+            self.files.delete(name)
+            logger.warning("%s: taken over from a driver that no longer runs (%s)", location, who)
+        elif alive and driver and (driver.holds or (driver.began, name) < (self.driver.began, self.name)):
+            raise StoreError(
+                f"{location}: another driver is at work here ({driver}): "
+                "wait for its end, or give another folder with --out"
+            )
+        elif alive is None and not watched.told:
+            watched.told = True
+            wait = f"waiting up to {self.lease_seconds:.0f} s to see whether it still runs"
+            logger.warning("%s: another driver may be at work here (%s): %s", location, who, wait)
+
+    def _beat(self) -> None:
+        while not self._ending.wait(self.beat_seconds):
+            try:
+                if not self.files.exists(self.name):
+                    self.lost = True
+                    return
+                self._write()
+            except OSError as error:  # a full disk, or a network that is away: the next beat may come through
+                logger.warning("%s: lock not renewed: %s", self.files.location, error)

@@ -1,0 +1,173 @@
+"""A part: rows as the bytes of one Parquet file, and what tells whole bytes from damaged ones.
+
+A part is called ``<order>-<digest>.parquet``: ``order`` grows with the time of writing, ``digest`` is the beginning
+of the SHA-256 of all its bytes. Parquet's own checksums cover its pages but not its footer, where one changed bit
+can make other numbers. Parts of any other name, such as an earlier version's, are taken by their schema alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA_VERSION = 1
+"""To be raised when a column's meaning or type changes; an added column is noticed without."""
+SUFFIX = ".parquet"
+
+_DISTRIBUTION = "ada2ms-robustness"
+_NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{32})\.parquet")
+_SCHEMA, _WRITER, _REPLACES = b"robustness.schema", b"robustness.version", b"robustness.replaces"
+
+
+class DamagedError(Exception):
+    """A part is not what was written; the message says how that shows."""
+
+
+class NewerError(Exception):
+    """A part was written by a newer version; the message says by which."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a table.
+
+    Attributes:
+        schema: All of them; a part of an earlier version may lack some, which are then null.
+        needed: Those that every part has.
+    """
+
+    schema: pa.Schema
+    needed: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a part holds.
+
+    Attributes:
+        rows: Its rows.
+        replaces: The names of the parts that it was merged from.
+    """
+
+    rows: pa.Table
+    replaces: frozenset[str]
+
+
+def encode(rows: pa.Table, replaces: Sequence[str] = ()) -> bytes:
+    """Return the bytes of a part."""
+    about = {_SCHEMA: str(SCHEMA_VERSION), _WRITER: _version(), _REPLACES: json.dumps(list(replaces))}
+    texts = [column.name for column in rows.schema if column.type == pa.string()]
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        rows.replace_schema_metadata(about),
+        sink,
+        use_dictionary=texts,
+        write_statistics=False,
+        store_schema=False,  # Parquet's own types are enough
+    )
+    return sink.getvalue().to_pybytes()
+
+
+def file_name(content: bytes, order: int) -> str:
+    """Return what the part of these bytes is called."""
+    return f"{order:016x}-{_digest(content)}{SUFFIX}"
+
+
+def order_of(name: str) -> int:
+    """Return the order in a part's name; -1 for a name without one, which thereby comes before all others."""
+    match = _NAME.fullmatch(name)
+    return int(match[1], 16) if match else -1
+
+
+def decode(name: str, content: bytes, layout: Layout, columns: Sequence[str] | None = None) -> Part:
+    """Return what a part holds, or some columns of it.
+
+    Raises:
+        DamagedError: If it is not what was written.
+        NewerError: If a newer version wrote it.
+    """
+    file = _opened(name, content, layout)
+    wanted = list(columns if columns is not None else layout.schema.names)
+    try:
+        rows = file.read(
+            [column for column in wanted if column in file.schema_arrow.names], use_threads=False
+        )
+        replaces = frozenset(json.loads(_about(file).get(_REPLACES, b"[]")))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DamagedError(f"cannot be read: {_line(error)}") from error
+    if "trial_id" in wanted and rows["trial_id"].null_count:
+        raise DamagedError("has rows without a trial_id")
+    return Part(_with_columns(rows, layout.schema, wanted), replaces)
+
+
+def check(name: str, content: bytes, layout: Layout) -> frozenset[str]:
+    """Return what a part replaces, if it is whole; all of it is read only where its name does not vouch for it.
+
+    Raises:
+        DamagedError: If it is not what was written.
+        NewerError: If a newer version wrote it.
+    """
+    columns: list[str] | None = [] if _NAME.fullmatch(name) else None
+    return decode(name, content, layout, columns).replaces
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+@cache
+def _version() -> str:
+    return version(_DISTRIBUTION)
+
+
+def _about(file: pq.ParquetFile) -> dict[bytes, bytes]:
+    return file.schema_arrow.metadata or {}
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _opened(name: str, content: bytes, layout: Layout) -> pq.ParquetFile:
+    match = _NAME.fullmatch(name)
+    if match and match[2] != _digest(content):
+        raise DamagedError(f"its {len(content)} bytes are not those that were written")
+    try:
+        file = pq.ParquetFile(pa.BufferReader(content))
+        found, about = file.schema_arrow, _about(file)
+        schema_version = int(about.get(_SCHEMA, b"0"))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DamagedError(f"is not a part: {_line(error)}") from error
+    unknown = set(found.names) - set(layout.schema.names)
+    if _SCHEMA in about and (schema_version > SCHEMA_VERSION or unknown):
+        writer = about.get(_WRITER, b"?").decode(errors="replace")
+        extra = f", with the columns {', '.join(sorted(unknown))}" if unknown else ""
+        raise NewerError(
+            f"was written by version {writer} (schema {schema_version}{extra}), "
+            f"and this is version {_version()} (schema {SCHEMA_VERSION})"
+        )
+    other = [
+        column.name
+        for column in layout.schema
+        if column.name in found.names and found.field(column.name).type != column.type
+    ]
+    if unknown or other or layout.needed - set(found.names):
+        raise DamagedError("holds the columns of another table")
+    return file
+
+
+def _with_columns(rows: pa.Table, schema: pa.Schema, wanted: list[str]) -> pa.Table:
+    """Return ``rows`` with all ``wanted`` columns, nulls where it has none."""
+    columns = [
+        rows[name] if name in rows.schema.names else pa.nulls(rows.num_rows, schema.field(name).type)
+        for name in wanted
+    ]
+    return pa.Table.from_arrays(columns, schema=pa.schema([schema.field(name) for name in wanted]))

@@ -1,0 +1,216 @@
+"""A table as a folder of immutable parts: written, read while others write, merged, and rid of damaged ones.
+
+A trial that lies in several parts is what the last of them says. Parts that one part replaces are not read, whether
+or not they are deleted already, so merging them changes what is read at no moment.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from studies.errors import StoreError
+from studies.files import WRITING, Files
+from studies.partfile import (
+    SUFFIX,
+    DamagedError,
+    Layout,
+    NewerError,
+    check,
+    decode,
+    encode,
+    file_name,
+    order_of,
+)
+
+logger = logging.getLogger("studies")
+
+DAMAGED = "damaged"
+MANY_PARTS = 512
+"""Small neighbouring parts are merged as soon as there are so many."""
+MERGED_BYTES = 16_000_000
+"""Parts are merged to at most this; a part of half of it or more stays as it is."""
+
+_READERS = 8
+_VANISHED_SECONDS = 10.0
+_GONE = {errno.ENOENT, errno.ESTALE}
+
+T = TypeVar("T")
+
+
+class PartFolder:
+    """The parts of one table.
+
+    Args:
+        files: The files of the study's folder.
+        name: The table's folder in it.
+        layout: Its columns.
+    """
+
+    def __init__(self, files: Files, name: str, layout: Layout) -> None:
+        self.files, self.name, self.layout = files, name, layout
+        self._warned: set[str] = set()
+
+    def sizes(self) -> dict[str, int]:
+        """Return the names of the parts in the order of their writing, and their sizes in bytes."""
+        found = self.files.list(self.name)
+        names = (name for name in found if name.endswith(SUFFIX))
+        return {name: found[name] for name in sorted(names, key=lambda name: (order_of(name), name))}
+
+    def append(self, rows: pa.Table, order: int, replaces: Sequence[str] = ()) -> None:
+        """Write a part."""
+        content = encode(rows, replaces)
+        self.files.write(self._path(file_name(content, order)), content)
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the rows of all trials, each once; damaged parts are named and left out.
+
+        Raises:
+            StoreError: If a part was written by a newer version.
+        """
+        parts, damaged = self._all(lambda name, content: decode(name, content, self.layout, columns))
+        for name in damaged.keys() - self._warned:
+            self._warned.add(name)
+            logger.warning(
+                "%s/%s: damaged and left out: %s; the next run sets it aside and trains its trials again",
+                self.files.location,
+                self._path(name),
+                damaged[name],
+            )
+        replaced = frozenset[str]().union(*(part.replaces for part in parts.values()))
+        tables = [part.rows for name, part in parts.items() if name not in replaced]
+        schema = self.layout.schema
+        if columns is not None:
+            schema = pa.schema([schema.field(name) for name in columns])
+        return latest([schema.empty_table(), *tables])
+
+    def tidy(self) -> None:
+        """Set damaged parts aside, and delete what a driver that was killed left behind; for the driver alone.
+
+        Raises:
+            StoreError: If a part was written by a newer version.
+        """
+        whole, damaged = self._all(lambda name, content: check(name, content, self.layout))
+        for name, reason in damaged.items():
+            self.set_aside(name, reason)
+        replaced = frozenset[str]().union(*whole.values())
+        left = (name for name in self.files.list(self.name) if name in replaced or name.endswith(WRITING))
+        for name in left:
+            self.files.delete(self._path(name))
+
+    def set_aside(self, name: str, reason: object) -> None:
+        """Move a damaged part to where no table is, and say so."""
+        target = f"{DAMAGED}/{self.name}-{name}"
+        while self.files.exists(target):
+            target += ".again"
+        self.files.move(self._path(name), target)
+        logger.warning(
+            "%s/%s: damaged: %s; set aside as %s, and its trials run again",
+            self.files.location,
+            self._path(name),
+            reason,
+            target,
+        )
+
+    def merge(self) -> None:
+        """Merge small parts if there are many; for the driver alone.
+
+        A merged part is there for good before the first of those that it replaces is deleted.
+        """
+        groups = mergeable(self.sizes())
+        if sum(map(len, groups)) < MANY_PARTS:
+            return
+        for names in groups:
+            contents = (self.files.read(self._path(name)) for name in names)
+            try:
+                tables = [decode(*part, self.layout).rows for part in zip(names, contents, strict=True)]
+            except DamagedError:  # the next driver's `tidy` sets it aside
+                continue
+            self.append(latest(tables), max(order_of(names[-1]), 0), names)
+            for name in names:
+                self.files.delete(self._path(name))
+
+    def _path(self, name: str) -> str:
+        return f"{self.name}/{name}"
+
+    def _all(self, load: Callable[[str, bytes], T]) -> tuple[dict[str, T], dict[str, str]]:
+        """Call ``load`` with the name and bytes of every part; return what it returns, and what is damaged and how.
+
+        A listing that was made while parts were merged may lack a part and the one that replaces it. So parts
+        are listed again after they are read, until nothing has changed.
+        """
+        known: dict[str, tuple[T | None, Exception | None]] = {}
+        before: list[str] = []
+        patience = time.monotonic() + _VANISHED_SECONDS
+        while True:
+            names = list(self.sizes())
+            new = [name for name in names if name not in known]
+            with ThreadPoolExecutor(_READERS) as readers:
+                known |= zip(new, readers.map(partial(self._load, load), new), strict=True)
+            known = {name: known[name] for name in names}
+            vanished = [name for name, (_, error) in known.items() if isinstance(error, OSError)]
+            if names == before and (not vanished or time.monotonic() > patience):
+                break
+            for name in vanished:
+                del known[name]
+            before = names
+        whole = {name: value for name, (value, _) in known.items() if value is not None}
+        return whole, {name: str(error) for name, (_, error) in known.items() if error is not None}
+
+    def _load(self, load: Callable[[str, bytes], T], name: str) -> tuple[T | None, Exception | None]:
+        """Return what ``load`` returns, or why the part cannot be had."""
+        try:
+            return load(name, self.files.read(self._path(name))), None
+        except DamagedError as error:
+            return None, error
+        except NewerError as error:
+            raise StoreError(
+                f"{self.files.location}/{self._path(name)}: {error}: "
+                "use that version or a later one, or give another folder with --out"
+            ) from None
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+            return None, error
+
+
+def mergeable(sizes: Mapping[str, int]) -> list[list[str]]:
+    """Return groups of neighbouring small parts, each of at most ``MERGED_BYTES``.
+
+    Args:
+        sizes: The sizes of all parts in bytes, in the order of their writing.
+    """
+    groups: list[list[str]] = [[]]
+    total = 0
+    for name, size in sizes.items():
+        small = size < MERGED_BYTES // 2
+        if not small or total + size > MERGED_BYTES:
+            groups.append([])
+            total = 0
+        if small:
+            groups[-1].append(name)
+            total += size
+    return [names for names in groups if len(names) > 1]
+
+
+def latest(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows of ``tables`` as one, of each trial only those in the last table that has any."""
+    trials = [pc.unique(table["trial_id"]).to_pylist() for table in tables]
+    last = {trial: index for index, found in enumerate(trials) for trial in found}
+    if len(last) == sum(map(len, trials)):
+        return pa.concat_tables(tables)
+    kept = [[trial for trial in found if last[trial] == index] for index, found in enumerate(trials)]
+    return pa.concat_tables(
+        table
+        if len(here) == len(found)
+        else table.filter(pc.is_in(table["trial_id"], pa.array(here, pa.string())))
+        for table, found, here in zip(tables, trials, kept, strict=True)
+    )
