@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 # Modules that share their function's name are imported here and now: a lazy attribute would yield the module
 # or the function, depending on who imported what first.
+from analysis.distortion import distortion, distortion_grid
+from analysis.escape import draw_escape, escape_table, escape_times, kramers_slope
 from analysis.selection import selected_cells, test_error
 from analysis.sensitivity import mean_sensitivity, sensitivity
+from analysis.stability import stability, unstable_share
 from analysis.summary import summary
 from analysis.surfaces import surface
 from analysis.trials import REQUIRED, errors
@@ -22,16 +25,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REQUIRED",
+    "distortion",
+    "distortion_grid",
+    "draw_escape",
     "errors",
+    "escape_table",
+    "escape_times",
+    "kramers_slope",
     "mean_sensitivity",
     "save_figure",
     "selected_cells",
     "sensitivity",
     "set_theme",
+    "stability",
     "summary",
     "surface",
     "surface_grid",
     "test_error",
+    "unstable_share",
     "use_theme",
     "width",
 ]

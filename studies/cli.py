@@ -101,12 +101,13 @@ def plan(
         console.print(screen.table(("preset", "what it is for"), presets().items()))
         return
     from studies.estimate import estimate
+    from studies.measures import done
     from studies.plan import plan as plan_study
     from studies.run import open_store, workplace
 
     spec = load_spec(study)
     places = workplace(workers, None, device)
-    work = plan_study(spec, open_store(spec, out).trial_ids(), device=places.device, engine=engine)
+    work = plan_study(spec, done(open_store(spec, out), spec), device=places.device, engine=engine)
     screen.print_plan(console, work, estimate(work, places))
 
 

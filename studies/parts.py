@@ -6,11 +6,18 @@ import re
 from dataclasses import asdict, fields
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import ConfigDict, Field, create_model
+from pydantic import AfterValidator, ConfigDict, Field, create_model
 
 from robustness.training.settings import Schedule
 from studies.grids import Natural, Option, Scalar, Strict, Text
 from studies.problems import Problem, raise_all, without_value
+
+
+def _ascending(epochs: tuple[int, ...]) -> tuple[int, ...]:
+    """Return ``epochs`` in order, or raise if one is given twice."""
+    if len(set(epochs)) < len(epochs):
+        raise ValueError("must have each epoch once")
+    return tuple(sorted(epochs))
 
 
 class Budget(Strict):
@@ -18,6 +25,12 @@ class Budget(Strict):
 
     epochs: Natural
     batch_size: Natural
+
+
+class Diagnostics(Strict):
+    """When second moments are looked at: after these epochs, each from 1 on and given once."""
+
+    epochs: Annotated[tuple[Natural, ...], Field(min_length=1), AfterValidator(_ascending)]
 
 
 class TaskSpec(Strict):

@@ -81,6 +81,11 @@ def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str 
     return Plan(spec, task, tuple(trials), _without(cut(trials, chosen), stored), chosen)
 
 
+def following(plan: Plan, trials: Sequence[Trial]) -> Plan:
+    """Return the plan of ``trials`` that are known when those of ``plan`` are done; the engine stays the same."""
+    return replace(plan, trials=tuple(trials), packs=cut(trials, plan.engine) if trials else ())
+
+
 def cut(trials: Sequence[Trial], engine: Engine) -> tuple[Pack, ...]:
     """Cut ``trials`` into packs: of one signature and, where that fills them, one seed, if they are fused."""
     if engine.name == "sequential":

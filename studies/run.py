@@ -14,7 +14,8 @@ import pandas as pd
 from rich.console import Console
 
 from studies.errors import InputError, StoreError
-from studies.plan import Plan, plan
+from studies.measures import done, to_measure
+from studies.plan import Plan, following, plan
 from studies.progress import ProgressLine
 from studies.report import write_report
 from studies.results import Store
@@ -93,10 +94,13 @@ def run(
     places = workplace(workers, address, device)
     store = open_store(spec, out)
     with store.driving():
-        work = plan(spec, store.trial_ids(), device=places.device, engine=engine)
+        work = plan(spec, done(store, spec), device=places.device, engine=engine)
         store.write_study(spec.to_yaml())
         with _log_file(store):
             problems = _run_packs(work, places, store, console or Console(quiet=True))
+            if spec.flatness == "selected":
+                again = following(work, to_measure(work.trials, store.rows()))
+                problems += _run_packs(again, places, store, console or Console(quiet=True), "flatness")
         return _conclude(work, store, problems)
 
 
@@ -113,12 +117,14 @@ def workplace(workers: int | None, address: str | None, device: str) -> Workers:
     return Workers(workers, address, resolve_device(device))
 
 
-def _run_packs(work: Plan, workers: Workers, store: Store, console: Console) -> list[str]:
+def _run_packs(
+    work: Plan, workers: Workers, store: Store, console: Console, stage: str = "grid"
+) -> list[str]:
     """Sweep the packs of ``work`` into ``store``."""
     stored = len(work.trials) - work.pending
     note = f", {stored} of them stored already" if stored else ""
     console.print(
-        f"{work.spec.name}: {len(work.trials)} trials of {work.task.name}{note}; rows go to {store.location}",
+        f"{work.spec.name if stage == 'grid' else stage}: {len(work.trials)} trials of {work.task.name}{note}; rows go to {store.location}",
         highlight=False,
         soft_wrap=True,
     )
@@ -129,7 +135,7 @@ def _run_packs(work: Plan, workers: Workers, store: Store, console: Console) -> 
     with ProgressLine(console, len(work.trials), stored) as line:
 
         def on_finished(finished: Finished) -> None:
-            store.append(finished.rows, finished.curves)
+            store.append(finished.rows, finished.curves, finished.diagnostics)
             line.update(row["status"] for row in finished.rows)
             for row in finished.rows:
                 logger.info("%s %s lr=%g %s", row["trial_id"], row["label"], row["lr"], row["status"])

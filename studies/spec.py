@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -10,7 +11,7 @@ from contextlib import contextmanager, suppress
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +28,7 @@ from studies import yamlfile
 from studies.entries import OptimizerEntry, entry_problems
 from studies.errors import SpecError
 from studies.grids import Grid, LogRange, Strict, Text, seed_list
-from studies.parts import Budget, ScheduleKeys, TaskSpec, folder_name, read_schedule
+from studies.parts import Budget, Diagnostics, ScheduleKeys, TaskSpec, folder_name, read_schedule
 from studies.problems import Location, Problem, describe, nearest, one_line, one_of, raise_all
 
 __all__ = ["SpecError", "StudySpec", "TaskSpec", "load_spec", "presets", "study_name"]
@@ -64,6 +65,10 @@ class StudySpec(Strict):
         seeds: A number of seeds (0 to n - 1), or a list; held as the seeds themselves.
         grid: The axes that all optimizers share.
         optimizers: What is compared, under registered names, or under any other with ``optimizer: name``.
+        flatness: Of which trials flatness is measured: ``none``, ``all``, or ``selected``, the runs that stand for
+            each optimizer's validation-best cell.
+        diagnostics: ``{epochs: [1, 5, 20]}``: after these epochs the spread of the second moment in each layer
+            is stored, of trials that are trained from then on.
 
     Example:
         >>> spec = StudySpec(
@@ -84,6 +89,8 @@ class StudySpec(Strict):
     seeds: Annotated[tuple[int, ...], BeforeValidator(seed_list)] = (0,)
     grid: Grid
     optimizers: Annotated[dict[Text, OptimizerEntry], Field(min_length=1), BeforeValidator(_entries)]
+    flatness: Literal["none", "selected", "all"] = "none"
+    diagnostics: Diagnostics | None = None
 
     _folder: Path | None = PrivateAttr(default=None)
     _source: str = PrivateAttr(default="study")
@@ -110,6 +117,12 @@ class StudySpec(Strict):
                 problem._replace(location=("optimizers", key, *problem.location))
                 for problem in entry_problems(key, entry, self.grid)
             ]
+        if self.diagnostics and max(self.diagnostics.epochs) > self.budget.epochs:
+            rule = f"must be at most budget.epochs ({self.budget.epochs})"
+            problems.append(Problem(("diagnostics", "epochs"), list(self.diagnostics.epochs), rule))
+        if self.flatness == "selected" and not any(math.isclose(c, 1.0) for c in self.grid.grad_scale):
+            rule = "needs 1 among grid.grad_scale, where cells are selected"
+            problems.append(Problem(("flatness",), self.flatness, rule))
         if not problems and self.count() > MAX_TRIALS:
             rule = f"trials; a study may have at most {MAX_TRIALS}"
             problems.append(Problem(("grid",), self.count(), rule))
@@ -181,6 +194,7 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("budget",): Budget,
         ("schedule",): ScheduleKeys,
         ("grid",): Grid,
+        ("diagnostics",): Diagnostics,
         ("grid", "lr"): LogRange,
     }
     return {location: list(model.model_fields) for location, model in models.items()}

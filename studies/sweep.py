@@ -118,7 +118,7 @@ def _tune(work: Plan, workers: Workers, on_finished: OnFinished) -> list[str]:
 
     class Collect(tune.Callback):
         def on_trial_result(self, iteration, trials, trial, result, **info):
-            on_finished(Finished(result["rows"], result["curves"]))
+            on_finished(Finished(result["rows"], result["curves"], result["diagnostics"]))
 
         def __reduce__(self):
             # Tune pickles its set-up for a restore that is not used here; the screen and the store stay behind
@@ -128,7 +128,9 @@ def _tune(work: Plan, workers: Workers, on_finished: OnFinished) -> list[str]:
 
     def train_pack(config: dict[str, Any], task: Task, packs: Sequence[Pack]) -> None:
         for finished in _lasting_runner(config["sweep"], task, *options).run(packs[config["pack"]]):
-            tune.report({"rows": finished.rows, "curves": finished.curves})
+            tune.report(
+                {"rows": finished.rows, "curves": finished.curves, "diagnostics": finished.diagnostics}
+            )
 
     trainable = tune.with_parameters(train_pack, task=work.task, packs=work.packs)
     with tempfile.TemporaryDirectory(prefix="robustness-") as scratch:

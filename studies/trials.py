@@ -98,6 +98,8 @@ def expand(spec: StudySpec, task: Task) -> list[Trial]:
                 epochs=spec.budget.epochs,
                 batch_size=spec.budget.batch_size,
                 schedule=spec.schedule,
+                flatness=spec.flatness == "all",
+                diagnostics=spec.diagnostics.epochs if spec.diagnostics else (),
             )
             identity = trial_id(task, settings)
             if identity in labels:

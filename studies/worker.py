@@ -6,7 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -33,10 +33,11 @@ logger = logging.getLogger("studies")
 
 @dataclass(frozen=True)
 class Finished:
-    """Finished trials: a row each, and the points of their curves."""
+    """Finished trials: a row each, the points of their curves, and the second moments that were asked for."""
 
     rows: list[dict[str, Any]]
     curves: list[dict[str, Any]]
+    diagnostics: list[dict[str, Any]] = field(default_factory=list)
 
 
 def resolve_device(device: str) -> str:
@@ -119,6 +120,8 @@ class Runner:
                     finished.rows.append(_row(self.task, trial, result, pack.pack_id, self.device, engine))
                     curve = ({"trial_id": trial.trial_id, **asdict(point)} for point in result.curves)
                     finished.curves.extend(curve)
+                    spreads = ({"trial_id": trial.trial_id, **asdict(s)} for s in result.diagnostics)
+                    finished.diagnostics.extend(spreads)
                 if time.monotonic() - reported >= every_seconds:
                     yield finished
                     finished, reported = Finished([], []), time.monotonic()

@@ -9,9 +9,16 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from robustness.tasks.digits import digits_cnn, digits_mlp
+from robustness.tasks.logistic import digits_logistic
 from robustness.tasks.task import Task
+from robustness.tasks.two_minima import two_minima
 
-TASKS: dict[str, Callable[..., Task]] = {"digits-mlp": digits_mlp, "digits-cnn": digits_cnn}
+TASKS: dict[str, Callable[..., Task]] = {
+    "digits-mlp": digits_mlp,
+    "digits-cnn": digits_cnn,
+    "digits-logistic": digits_logistic,
+    "two-minima": two_minima,
+}
 
 
 def factory(name: str) -> Callable[..., Task]:

@@ -3,7 +3,7 @@
 from robustness.training.engine import ENGINES, Engine, choose
 from robustness.training.pack import PackTrainer, blocks, signature
 from robustness.training.process import keep_freed_memory, one_thread
-from robustness.training.results import CurvePoint, TrialResult
+from robustness.training.results import CurvePoint, MomentSpread, TrialResult
 from robustness.training.settings import Schedule, TrialSettings
 from robustness.training.trial import train
 
@@ -11,6 +11,7 @@ __all__ = [
     "ENGINES",
     "CurvePoint",
     "Engine",
+    "MomentSpread",
     "PackTrainer",
     "Schedule",
     "TrialResult",

@@ -7,6 +7,7 @@ in evaluation mode: weight decay, gradient scale and learning rate have no part 
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,11 +25,15 @@ from robustness.training.randomness import stream
 EXAMPLES = 2048
 RHO = 0.05
 # Products of the Hessian with a vector: up to so many parameters it is computed whole, and the trace is exact.
-WHOLE = 128
+WHOLE = 256
 SKETCHED, PROBES, MOST_PROBES = 32, 32, 256
 TRACE_TOLERANCE = 5e-3  # the standard error, of the trace, from which on no more probes are drawn
 EIGENVALUE_TOLERANCE = 1e-4
 AT_ONCE = 512
+
+MEASURES = ("lambda_max", "hessian_trace", "hessian_trace_se", "sam_sharpness")
+
+logger = logging.getLogger("robustness")
 
 Product = Callable[[Tensor], Tensor]
 
@@ -41,10 +46,12 @@ def flatness(task: Task, model: nn.Module) -> dict[str, float]:
     - ``hessian_trace``: Hutch++ (Meyer et al. 2021, https://arxiv.org/abs/2010.09649): exact on a sketched
       subspace, Hutchinson's mean of ``z'Hz`` over random signs ``z`` on the rest, whose standard error
       ``hessian_trace_se`` is; probes are drawn until that is 0.5 % of the trace, 256 at most. Exact, with 0,
-      up to 128 parameters.
+      up to 256 parameters.
     - ``sam_sharpness``: ``L(w + rho g/|g|) - L(w)`` with ``rho = 0.05`` and ``g`` the gradient at ``w``: the
       ascent step of SAM (Foret et al. 2021, https://arxiv.org/abs/2010.01412), which stands for the largest loss
       in a ball; 0 where the gradient is 0.
+
+    All are NaN, and that is logged, where they cannot be computed.
 
     Args:
         task: With its data where the model is, in the dtype of its parameters.
@@ -56,6 +63,9 @@ def flatness(task: Task, model: nn.Module) -> dict[str, float]:
     try:
         with _differentiable_twice():
             return _measured(task, model, inputs)
+    except Exception as error:  # a model may hold what has no second derivative; its training run is not to be lost
+        logger.warning("flatness of %s cannot be measured: %s: %s", task.name, type(error).__name__, error)
+        return dict.fromkeys(MEASURES, math.nan)
     finally:
         model.train(was_training)
 
@@ -74,12 +84,8 @@ def _measured(task: Task, model: nn.Module, part: Split) -> dict[str, float]:
     else:
         largest = largest_eigenvalue(hessian, next(signs))
         trace, error = hutchpp(hessian, signs)
-    return {
-        "lambda_max": largest,
-        "hessian_trace": trace,
-        "hessian_trace_se": error,
-        "sam_sharpness": _sharpness(task, model, parameters, part),
-    }
+    sharpness = _sharpness(task, model, parameters, part)
+    return dict(zip(MEASURES, (largest, trace, error, sharpness), strict=True))
 
 
 def largest_eigenvalue(product: Product, start: Tensor) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,8 +15,10 @@ from robustness.optimizers import RULES, advance, begin, finish
 from robustness.optimizers.rule import Rule, Scalars, State, absorbed, step_scalars
 from robustness.tasks import Task
 from robustness.training.flat import FlatModels, evaluation_batch
+from robustness.training.flatness import flatness
+from robustness.training.moments import moment_spreads
 from robustness.training.randomness import batches, initialized_model
-from robustness.training.results import CurvePoint, TrialResult, concluded
+from robustness.training.results import CurvePoint, MomentSpread, TrialResult, concluded, with_measures
 from robustness.training.settings import TrialSettings
 
 # Exponents for which square roots alone serve stay Python numbers, in blocks of their own: a third of the time.
@@ -115,6 +117,8 @@ class _Record:
 
     curves: list[CurvePoint]
     stopped: int | None = None
+    spreads: list[MomentSpread] = field(default_factory=list)
+    flatness: dict[str, float] = field(default_factory=dict)
 
 
 class Block:
@@ -185,8 +189,13 @@ class Block:
             if not len(self.alive):
                 break
             self._evaluate(epoch)
+            self._look_at_moments(epoch)
+        self._measure_flatness()
         share = (time.perf_counter() - started) / len(self.trials)
-        return [concluded(record.curves, record.stopped, share) for record in self.records]
+        return [
+            with_measures(concluded(record.curves, record.stopped, share), record.flatness, record.spreads)
+            for record in self.records
+        ]
 
     def _epoch(self, before: int) -> Tensor:
         """Take the steps of an epoch and return the losses ``[steps, K]``."""
@@ -234,6 +243,26 @@ class Block:
             if is_gone:
                 self.records[index].stopped = before + step
         self._keep((~gone).nonzero()[:, 0])
+
+    def _rows(self) -> dict[int, int]:
+        """Return each living trial and the row that it has."""
+        return {trial: row for row, trial in enumerate(self.alive.tolist())}
+
+    def _look_at_moments(self, epoch: int) -> None:
+        if "exp_avg_sq" not in self.state:
+            return
+        for trial, row in self._rows().items():
+            if epoch in self.trials[trial].diagnostics:
+                held = self.models.parts(self.state["exp_avg_sq"][row])
+                self.records[trial].spreads += moment_spreads(epoch, held)
+
+    def _measure_flatness(self) -> None:
+        for trial, row in self._rows().items():
+            if self.trials[trial].flatness:
+                model = initialized_model(self.task, self.trials[trial].seed).to(self.device, self.dtype)
+                buffers = {name: buffer[row] for name, buffer in self.buffers.items()}
+                model.load_state_dict({**self.models.parts(self.flat[row]), **buffers}, strict=False)
+                self.records[trial].flatness = flatness(self.task, model)
 
     def _evaluate(self, epoch: int) -> None:
         for name, split in self.task.splits.items():

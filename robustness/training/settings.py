@@ -68,6 +68,8 @@ class TrialSettings:
         epochs: Passes over the training split.
         batch_size: Examples per step; an incomplete last batch of an epoch is left out.
         schedule: The learning-rate schedule.
+        flatness: Whether to measure flatness at the end; it decides nothing about the training run.
+        diagnostics: The epochs after which second moments are looked at; likewise.
     """
 
     optimizer: str
@@ -77,3 +79,5 @@ class TrialSettings:
     epochs: int = 20
     batch_size: int = 64
     schedule: Schedule = field(default_factory=Schedule)
+    flatness: bool = False
+    diagnostics: tuple[int, ...] = ()

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from robustness.optimizers import build
 from robustness.tasks import Split, Task
+from robustness.training.flatness import flatness
+from robustness.training.moments import moment_spreads
 from robustness.training.randomness import batches, initialized_model
-from robustness.training.results import CurvePoint, TrialResult, concluded
+from robustness.training.results import CurvePoint, MomentSpread, TrialResult, concluded, with_measures
 from robustness.training.settings import TrialSettings
 
 EVALUATION_BATCH = 4096
@@ -93,6 +95,15 @@ class Trainer:
         self.step += 1
         return loss.detach()
 
+    def moment_spreads(self, epoch: int) -> list[MomentSpread]:
+        """Return the spread of the second moment in each parameter, if the optimizer holds one."""
+        held = {
+            name: self.optimizer.state[parameter]["exp_avg_sq"]
+            for name, parameter in self.model.named_parameters()
+            if "exp_avg_sq" in self.optimizer.state[parameter]
+        }
+        return moment_spreads(epoch, held)
+
 
 def train(
     task: Task, settings: TrialSettings, *, device: str = "cpu", dtype: torch.dtype = torch.float32
@@ -111,6 +122,7 @@ def train(
     trainer = Trainer(task, settings, device, dtype)
     curves = _curve_points(task, trainer.model, 0)
     stopped: int | None = None
+    spreads: list[MomentSpread] = []
     for epoch in range(1, settings.epochs + 1):
         before = trainer.step
         broken = _first_broken_step(trainer.epoch(), trainer.parameters)
@@ -118,4 +130,7 @@ def train(
             stopped = before + broken
             break
         curves += _curve_points(task, trainer.model, epoch)
-    return concluded(curves, stopped, time.perf_counter() - started)
+        if epoch in settings.diagnostics:
+            spreads += trainer.moment_spreads(epoch)
+    measured = flatness(task, trainer.model) if settings.flatness and stopped is None else {}
+    return with_measures(concluded(curves, stopped, time.perf_counter() - started), measured, spreads)
