@@ -48,8 +48,10 @@ def escape_table(times: pd.DataFrame, by: Sequence[str], level: float = 0.95) ->
     """Estimate mean escape time and share of runs that are out in the end, per group.
 
     Escapes from a basin have no memory, so times are exponential, and runs that were not seen to leave count with
-    the time that they stayed: the mean is all time spent in the basin over the number of escapes, its interval
-    `2 * total / chi2` with 2n and 2n + 2 degrees of freedom. The share has a Clopper-Pearson interval.
+    the time that they stayed. As runs are seen at the end of epochs, the share `p` of epochs in which one
+    leaves is estimated, escapes over all epochs spent in the basin, and the mean time is `-1 / log(1 - p)`. The
+    interval of `p` is `chi2 / (2 * total)` with 2n and 2n + 2 degrees of freedom, on the safe side where `p`
+    is large. The share has a Clopper-Pearson interval.
 
     Args:
         times: Output of `escape_times`.
@@ -67,13 +69,18 @@ def escape_table(times: pd.DataFrame, by: Sequence[str], level: float = 0.95) ->
     n, total = table["escaped"].to_numpy(float), table["total"].to_numpy(float)
     k, runs = table["there"].to_numpy(float), table["runs"].to_numpy(float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        table["time"] = total / n
-        table["time_low"] = total / gammaincinv(n + 1, 1 - tail)
-        table["time_high"] = np.where(n > 0, total / gammaincinv(n, tail), np.inf)
+        table["time"] = _mean_time(n / total)
+        table["time_low"] = _mean_time(gammaincinv(n + 1, 1 - tail) / total)
+        table["time_high"] = np.where(n > 0, _mean_time(gammaincinv(n, tail) / total), np.inf)
         table["share"] = k / runs
         table["share_low"] = np.where(k > 0, betaincinv(k, runs - k + 1, tail), 0.0)
         table["share_high"] = np.where(k < runs, betaincinv(k + 1, runs - k, 1 - tail), 1.0)
     return table.reset_index()[[*by, *ESCAPE_COLUMNS]]
+
+
+def _mean_time(probability: np.ndarray) -> np.ndarray:
+    """Return the mean time, in epochs, of an escape that each epoch has with this probability."""
+    return -1 / np.log1p(-np.minimum(probability, 1.0))
 
 
 def kramers_slope(barriers: Sequence[float], times: Sequence[float], escapes: Sequence[int]) -> pd.Series:

@@ -42,7 +42,7 @@ def potential(x: Tensor, ratio: float, barrier: float) -> Tensor:
     return barrier * (1 - u.square()).square()
 
 
-def two_minima(ratio: float = 10.0, barrier: float = 1.0, noise: float = 10.0, examples: int = 256) -> Task:
+def two_minima(ratio: float = 10.0, barrier: float = 1.0, noise: float = 10.0, examples: int = 1024) -> Task:
     """A sharp and a flat basin and gradient noise: accuracy 1 in the flat one, 0 in the sharp one it starts in.
 
     Along ``x`` the loss is ``barrier (1 - u^2)^2`` on either side of 0: two minima of loss 0, with curvature
@@ -50,7 +50,7 @@ def two_minima(ratio: float = 10.0, barrier: float = 1.0, noise: float = 10.0, e
     curvatures ``-ratio/2`` and ``-1/2``. Across, the loss is ``y^2/2`` everywhere. Every example adds
     ``noise * z``, ``z`` a standard normal vector of its own, to the gradient; over all examples they sum to 0.
     Plain SGD (batches of ``b``) moves as at temperature ``T = lr noise^2 / (2b)``, as long as ``lr ratio`` is small
-    and relaxation, ``1 / lr`` steps, is short against an epoch; its mean time to the flat basin is Kramers'
+    and an epoch is long against relaxation, ``1 / (lr ratio)`` steps (within one, what was drawn is not drawn again); its mean time to the flat basin is Kramers'
     (``escape_time``), of which the logarithm grows by 1 with ``barrier / T``.
 
     A trial starts at the sharp minimum, but up the valley's side with a loss of 6 barriers, so that

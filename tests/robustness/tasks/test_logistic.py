@@ -17,14 +17,14 @@ def test_the_loss_is_0_and_flat_at_the_optimum():
     model.load_state_dict({"linear.weight": weights, "linear.bias": bias})
     loss = task.loss(model(task.train.inputs), task.train.targets)
     loss.backward()
-    assert float(loss) == pytest.approx(0, abs=1e-10)
+    assert float(loss.detach()) == pytest.approx(0, abs=1e-10)
     assert all(float(p.grad.abs().max()) < 1e-6 for p in model.parameters())
     assert evaluate(task, model, task.test)[1] > 0.9
 
 
 def test_training_comes_near_the_optimum_and_never_below():
     settings = TrialSettings(
-        "sgd", {"lr": 0.3, "weight_decay": 0.0, "momentum": 0.9}, epochs=40, batch_size=1077, seed=1,
+        "sgd", {"lr": 0.3, "weight_decay": 0.0, "momentum": 0.9}, epochs=250, batch_size=1077, seed=1,
         schedule=Schedule("constant"),
     )  # fmt: skip
     points = [p.loss for p in train(load("digits-logistic", l2=0.1), settings).curves if p.split == "train"]
