@@ -86,5 +86,7 @@ def distortion_grid(table: pd.DataFrame) -> Figure:
     names = [str(handle.get_label()) for handle in handles]
     if any(label.startswith("ada2ms") for label in labels):
         names[-1] += "   † our reimplementation from the abstract"
-    figure.legend(handles, names, loc="outside upper center", ncols=len(handles), fontsize="small", frameon=False)
+    figure.legend(
+        handles, names, loc="outside upper center", ncols=len(handles), fontsize="small", frameon=False
+    )
     return figure

@@ -29,7 +29,7 @@ def unmeasured(rows: pd.DataFrame) -> set[str]:
 
 
 def to_measure(trials: Sequence[Trial], rows: pd.DataFrame) -> list[Trial]:
-    """Return the trials that ``flatness: selected`` trains again, now with flatness measured; their rows replace the old.
+    """Return the trials that ``flatness: selected`` trains again, measured; their rows replace the old ones.
 
     They are all trials at each label's validation-best cell, at gradient scale 1. A measurement needs the trained
     weights, which are not stored, and which cell is selected is known only when the grid is done. The runs depend on

@@ -21,6 +21,7 @@ def write_report(rows: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list[s
         made = Path(folder)
         table.to_csv(made / "summary.csv", index=False)
         _draw_surfaces(rows, made / "figures")
+        _draw_distortion(rows, store.diagnostics(), made / "figures")
         names = sorted(str(path.relative_to(made)) for path in made.rglob("*") if path.is_file())
         for name in names:
             store.write_file(name, (made / name).read_bytes())
@@ -34,6 +35,15 @@ def _draw_surfaces(rows: pd.DataFrame, folder: Path) -> None:
         for y, name in (("weight_decay", "lr-weight-decay"), ("grad_scale", "lr-gradient-scale")):
             if y == "weight_decay" or rows[y].nunique() > 1:
                 analysis.save_figure(analysis.surface_grid(rows, y=y), folder / name)
+
+
+def _draw_distortion(rows: pd.DataFrame, diagnostics: pd.DataFrame, folder: Path) -> None:
+    """Draw second moments at each label's selected cell, where they were looked at."""
+    best = analysis.selected_cells(rows)[["task", "label", "lr", "weight_decay"]]
+    table = analysis.distortion(rows[rows["grad_scale"] == 1].merge(best), diagnostics)
+    if len(table):
+        with analysis.use_theme():
+            analysis.save_figure(analysis.distortion_grid(table), folder / "distortion")
 
 
 def report(location: str | Path) -> tuple[pd.DataFrame, list[str]]:

@@ -194,8 +194,8 @@ class Store:
     def append(self, rows: Sequence[Row], curves: Sequence[Row], diagnostics: Sequence[Row] = ()) -> None:
         """Store finished trials; once this returns, they are there for good.
 
-        Curves and diagnostics are written before the rows that vouch for them: without a row they are not read. A trial that is
-        stored already is replaced.
+        Curves and diagnostics are written before the rows that vouch for them: without a row they are not
+        read. A trial that is stored already is replaced.
 
         Raises:
             SweepError: If they cannot be written, or another driver has taken the folder over.

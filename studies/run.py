@@ -123,8 +123,9 @@ def _run_packs(
     """Sweep the packs of ``work`` into ``store``."""
     stored = len(work.trials) - work.pending
     note = f", {stored} of them stored already" if stored else ""
+    what = work.spec.name if stage == "grid" else stage
     console.print(
-        f"{work.spec.name if stage == 'grid' else stage}: {len(work.trials)} trials of {work.task.name}{note}; rows go to {store.location}",
+        f"{what}: {len(work.trials)} trials of {work.task.name}{note}; rows go to {store.location}",
         highlight=False,
         soft_wrap=True,
     )

@@ -50,8 +50,9 @@ def two_minima(ratio: float = 10.0, barrier: float = 1.0, noise: float = 10.0, e
     curvatures ``-ratio/2`` and ``-1/2``. Across, the loss is ``y^2/2`` everywhere. Every example adds
     ``noise * z``, ``z`` a standard normal vector of its own, to the gradient; over all examples they sum to 0.
     Plain SGD (batches of ``b``) moves as at temperature ``T = lr noise^2 / (2b)``, as long as ``lr ratio`` is small
-    and an epoch is long against relaxation, ``1 / (lr ratio)`` steps (within one, what was drawn is not drawn again); its mean time to the flat basin is Kramers'
-    (``escape_time``), of which the logarithm grows by 1 with ``barrier / T``.
+    and an epoch is long against relaxation, ``1 / (lr ratio)`` steps: within an epoch, noise that was drawn is not
+    drawn again. Its mean time to the flat basin is Kramers' (``escape_time``), of which the logarithm grows by 1
+    with ``barrier / T``.
 
     A trial starts at the sharp minimum, but up the valley's side with a loss of 6 barriers, so that
     fluctuations are not taken for divergence. Each seed has its own noise. ``val_accuracy`` averaged over seeds is

@@ -63,7 +63,9 @@ def flatness(task: Task, model: nn.Module) -> dict[str, float]:
     try:
         with _differentiable_twice():
             return _measured(task, model, inputs)
-    except Exception as error:  # a model may hold what has no second derivative; its training run is not to be lost
+    except (
+        Exception
+    ) as error:  # a model may hold what has no second derivative; its training run is not to be lost
         logger.warning("flatness of %s cannot be measured: %s: %s", task.name, type(error).__name__, error)
         return dict.fromkeys(MEASURES, math.nan)
     finally:
@@ -98,9 +100,7 @@ def largest_eigenvalue(product: Product, start: Tensor) -> float:
     size = len(start)
     operator = LinearOperator((size, size), matvec=multiply, dtype=np.float64)
     first = start.double().cpu().numpy()
-    values = eigsh(
-        operator, k=1, which="LA", v0=first, tol=EIGENVALUE_TOLERANCE, return_eigenvectors=False
-    )
+    values = eigsh(operator, k=1, which="LA", v0=first, tol=EIGENVALUE_TOLERANCE, return_eigenvectors=False)
     return float(values[0])
 
 

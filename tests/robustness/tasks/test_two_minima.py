@@ -1,5 +1,6 @@
 """A landscape whose curvatures are known; escapes that follow Kramers' rule."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -52,12 +53,14 @@ def test_without_noise_no_optimizer_escapes_at_a_small_learning_rate(name):
 
 
 def test_escape_times_of_sgd_follow_kramers_rule():
-    task, noise = load("two-minima", ratio=4.0, noise=4.47213595, examples=64), 4.47213595
-    rates = [0.0667, 0.05, 0.04, 0.0333]  # barrier over temperature 1.5, 2, 2.5, 3
+    steps, noise = 512, math.sqrt(20)
+    task = load("two-minima", ratio=4.0, noise=noise, examples=steps)
+    plain = {**settings("sgd", 0.0).hyperparameters, "momentum": 0.0}
+    rates = [2 / (barrier * noise**2) for barrier in (1.75, 2.25, 2.75, 3.25)]
     trials = [
-        settings("sgd", lr, seed=seed, epochs=40, hyperparameters={**settings("sgd", lr).hyperparameters, "momentum": 0.0})
+        settings("sgd", lr, seed=seed, epochs=5, hyperparameters={**plain, "lr": lr})
         for lr in rates
-        for seed in range(128)
+        for seed in range(256)
     ]
     results = PackTrainer(task).train(trials)
     rows = pd.DataFrame({"trial_id": range(len(trials)), "lr": [t.hyperparameters["lr"] for t in trials]})
@@ -65,8 +68,10 @@ def test_escape_times_of_sgd_follow_kramers_rule():
     curves = pd.DataFrame(points, columns=["trial_id", "epoch", "split", "accuracy"])
     table = analysis.escape_table(analysis.escape_times(rows, curves), ["lr"])
     barriers = 2 / (table["lr"] * noise**2)
-    fit = analysis.kramers_slope(barriers, table["time"] * 64 * table["lr"], table["escaped"])
+    times = table["time"] * steps * table["lr"]
+    fit = analysis.kramers_slope(barriers, times, table["escaped"])
     assert fit["low"] < 1 < fit["high"]
-    assert fit["high"] - fit["low"] < 0.4
-    expected = [escape_time(4.0, 1.0, 1 / b) for b in barriers]
-    assert np.log(table["time"] * 64 * table["lr"] / expected).abs().max() < 0.5
+    assert fit["high"] - fit["low"] < 0.3
+    # the rule is of leading order: by quadrature the mean times are 1.2 to 1.4 times as long
+    expected = [escape_time(4.0, 1.0, 1 / barrier) for barrier in barriers]
+    assert np.log(times / expected).between(0, 0.6).all()

@@ -36,7 +36,9 @@ def quadratic(curvatures=CURVATURES):
 def network(hidden=12, examples=300, classes=4, **layers):
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(examples, 11, generator=generator, dtype=torch.float64)
-    targets = (inputs[:, :classes].argmax(1) + (torch.rand(examples, generator=generator) < 0.2).long()) % classes
+    targets = (
+        inputs[:, :classes].argmax(1) + (torch.rand(examples, generator=generator) < 0.2).long()
+    ) % classes
     split = Split(inputs, targets)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(11, hidden), nn.Tanh(), nn.Linear(hidden, classes)).double()
