@@ -55,9 +55,9 @@ class TrialResult:
             where the parameters were not finite. ``lambda_max``, ``hessian_trace``, ``hessian_trace_se`` and
             ``sam_sharpness`` among them where flatness was measured.
         curves: The same at each epoch.
+        wall_seconds: Time it took.
         diagnostics: Second moments where ``TrialSettings.diagnostics`` asks for them; empty for an optimizer
             that holds none.
-        wall_seconds: Time it took.
     """
 
     status: str
@@ -66,8 +66,8 @@ class TrialResult:
     init_loss: float | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     curves: tuple[CurvePoint, ...] = ()
-    diagnostics: tuple[MomentSpread, ...] = ()
     wall_seconds: float = 0.0
+    diagnostics: tuple[MomentSpread, ...] = ()
 
 
 def concluded(curves: list[CurvePoint], stopped_step: int | None, wall_seconds: float) -> TrialResult:
