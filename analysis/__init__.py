@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 # Modules that share their function's name are imported here and now: a lazy attribute would yield the module
 # or the function, depending on who imported what first.
 from analysis.bits import bits_per_character
+from analysis.distortion import distortion, distortion_grid
 from analysis.endpoints import endpoints
+from analysis.escape import draw_escape, escape_table, escape_times, kramers_slope
 from analysis.margins import Margins
 from analysis.selection import selected_cells, test_error, test_error_by_seed
 from analysis.sensitivity import mean_sensitivity, sensitivity
+from analysis.stability import stability, unstable_share
 from analysis.summary import summary
 from analysis.surfaces import surface
 from analysis.transfer import mean_transfer_regret, transfer_regret
@@ -44,9 +47,15 @@ __all__ = [
     "bits_per_character",
     "check",
     "cross_task_sensitivity",
+    "distortion",
+    "distortion_grid",
+    "draw_escape",
     "endpoints",
     "errors",
+    "escape_table",
+    "escape_times",
     "generalization_gap",
+    "kramers_slope",
     "mean_sensitivity",
     "mean_transfer_regret",
     "pareto",
@@ -56,6 +65,7 @@ __all__ = [
     "selected_cells",
     "sensitivity",
     "set_theme",
+    "stability",
     "summary",
     "surface",
     "surface_grid",
@@ -64,6 +74,7 @@ __all__ = [
     "test_error_by_seed",
     "transfer_regret",
     "tunability",
+    "unstable_share",
     "use_theme",
     "variance_decomposition",
     "verdict",

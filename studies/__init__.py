@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studies.results import StoreError, load, load_curves
+    from studies.results import StoreError, load, load_curves, load_diagnostics
     from studies.run import Outcome, run
     from studies.spec import SpecError, StudySpec, load_spec
 
@@ -26,11 +26,22 @@ _HOMES = {
     "StudySpec": "spec",
     "load": "results",
     "load_curves": "results",
+    "load_diagnostics": "results",
     "load_spec": "spec",
     "run": "run",
 }
 
-__all__ = ["Outcome", "SpecError", "StoreError", "StudySpec", "load", "load_curves", "load_spec", "run"]
+__all__ = [
+    "Outcome",
+    "SpecError",
+    "StoreError",
+    "StudySpec",
+    "load",
+    "load_curves",
+    "load_diagnostics",
+    "load_spec",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -170,8 +170,9 @@ class _Collect(tune.Callback):
         }
         rows = [row for row in finished.rows if row["trial_id"] in new]
         curves = [point for point in finished.curves if point["trial_id"] in new]
+        spreads = [spread for spread in finished.diagnostics if spread["trial_id"] in new]
         if rows:
-            self.on_finished(Finished(rows, curves, finished.checkpoints))
+            self.on_finished(Finished(rows, curves, spreads, finished.checkpoints))
 
     def __reduce__(self) -> Any:
         # Tune pickles its set-up for a restore that is not used here; the screen and the store stay behind

@@ -117,12 +117,18 @@ def plan(
         return
     from studies.estimate import estimate
     from studies.plan import plan as plan_study
+    from studies.retries import Stored
     from studies.run import open_store, workplace
     from studies.stages import after_the_grid
 
     spec = load_spec(study)
     places = workplace(workers, None, device)
-    work = plan_study(spec, open_store(spec, out).trial_ids(), device=places.device, engine=engine)
+    work = plan_study(
+        spec,
+        Stored(open_store(spec, out), flatness=spec.flatness).trial_ids(),
+        device=places.device,
+        engine=engine,
+    )
     screen.print_plan(console, work, estimate(work, places), after_the_grid(spec))
 
 

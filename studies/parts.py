@@ -6,11 +6,26 @@ import re
 from dataclasses import asdict, fields
 from typing import Annotated, Any, TypeVar, get_type_hints
 
-from pydantic import ConfigDict, Field, PlainValidator, TypeAdapter, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    create_model,
+    model_validator,
+)
 
 from robustness.training.settings import Schedule, Training
 from studies.grids import Natural, Option, Positive, Scalar, Strict, Text
 from studies.problems import Problem, raise_all, without_value
+
+
+def _ascending(epochs: tuple[int, ...]) -> tuple[int, ...]:
+    """Return ``epochs`` in order, or raise if one is given twice."""
+    if len(set(epochs)) < len(epochs):
+        raise ValueError("must have each epoch once")
+    return tuple(sorted(epochs))
 
 
 def _amount(value: object) -> float | None:
@@ -77,6 +92,12 @@ class Resources(Strict):
         gpu = {"gpu": self.gpu or 1.0} if device == "cuda" else {}
         memory = {"memory": self.memory} if self.memory is not None else {}
         return {"cpu": self.cpu, **gpu, **memory, **(self.model_extra or {})}
+
+
+class Diagnostics(Strict):
+    """When second moments are looked at: after these epochs, each from 1 on and given once."""
+
+    epochs: Annotated[tuple[Natural, ...], Field(min_length=1), AfterValidator(_ascending)]
 
 
 class TaskSpec(Strict):

@@ -91,6 +91,11 @@ def of_stage(plan: Plan, stage: Stage, stored: set[str]) -> Plan:
     return replace(plan, trials=stage.trials, packs=packs)
 
 
+def following(plan: Plan, trials: Sequence[Trial]) -> Plan:
+    """Return the plan of ``trials`` that are known when those of ``plan`` are done; the engine stays the same."""
+    return replace(plan, trials=tuple(trials), packs=cut(trials, plan.engine) if trials else ())
+
+
 def cut(trials: Sequence[Trial], engine: Engine) -> tuple[Pack, ...]:
     """Cut ``trials`` into packs: of one signature and, where that fills them, one seed, if they are fused."""
     if engine.name == "sequential":

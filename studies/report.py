@@ -37,13 +37,14 @@ class Report:
     verdict: list[str] = field(default_factory=list)
 
 
-def write_report(rows: pd.DataFrame, store: Store) -> Report:
-    """Write ``summary.csv``, the tables and the heatmaps into a folder."""
+def write_report(rows: pd.DataFrame, diagnostics: pd.DataFrame, store: Store) -> Report:
+    """Write ``summary.csv``, the tables and the figures of rows and second moments into a folder."""
     summary, tables = analysis.summary(rows), analysis.tables(rows)
     contents = {"summary.csv": summary.to_csv(index=False).encode(), **table_files(tables)}
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder)
         _draw_surfaces(rows, made / "figures")
+        _draw_distortion(rows, diagnostics, made / "figures")
         drawn = [path for path in made.rglob("*") if path.is_file()]
         contents |= {str(path.relative_to(made)): path.read_bytes() for path in drawn}
     for name, content in sorted(contents.items()):
@@ -61,6 +62,15 @@ def _draw_surfaces(rows: pd.DataFrame, folder: Path) -> None:
             for y, name in (("weight_decay", "lr-weight-decay"), ("grad_scale", "lr-gradient-scale")):
                 if y == "weight_decay" or rows.loc[rows["task"] == task, y].nunique() > 1:
                     analysis.save_figure(analysis.surface_grid(rows, y=y, task=task), place / name)
+
+
+def _draw_distortion(rows: pd.DataFrame, diagnostics: pd.DataFrame, folder: Path) -> None:
+    """Draw second moments at each label's selected cell, where they were looked at."""
+    best = analysis.selected_cells(rows)[["task", "label", "lr", "weight_decay"]]
+    table = analysis.distortion(rows[rows["grad_scale"] == 1].merge(best), diagnostics)
+    if len(table):
+        with analysis.use_theme():
+            analysis.save_figure(analysis.distortion_grid(table), folder / "distortion")
 
 
 def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Report:
@@ -88,7 +98,8 @@ def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Re
                 )
             holders[task] = location
     rows = pd.concat([asked.rows for asked in studies.values()], ignore_index=True)
-    made = write_report(rows, Store(out or locations[0]))
+    diagnostics = pd.concat([Store(location).diagnostics() for location in studies], ignore_index=True)
+    made = write_report(rows, diagnostics, Store(out or locations[0]))
     return replace(made, verdict=_verdict(list(studies.values()), rows))
 
 

@@ -74,6 +74,7 @@ ROW_SCHEMA = pa.schema(
         "test_accuracy": pa.float64(),
         "lambda_max": pa.float64(),
         "hessian_trace": pa.float64(),
+        "hessian_trace_se": pa.float64(),
         "sam_sharpness": pa.float64(),
         "wall_seconds": pa.float64(),
         "device": pa.string(),
@@ -91,6 +92,19 @@ CURVE_SCHEMA = pa.schema(
         "accuracy": pa.float64(),
     }
 )
+DIAGNOSTIC_SCHEMA = pa.schema(
+    {
+        "trial_id": pa.string(),
+        "epoch": pa.int64(),
+        "layer": pa.string(),
+        "elements": pa.int64(),
+        "zeros": pa.float64(),
+        "log_v_low": pa.float64(),
+        "log_v_median": pa.float64(),
+        "log_v_high": pa.float64(),
+        "log_global": pa.float64(),
+    }
+)
 
 STUDY_FILE = "study.yaml"
 
@@ -100,6 +114,7 @@ Row = Mapping[str, Any]
 # Rows as they are stored: with whether the trial's curve was stored too, so that its loss can be noticed.
 _ROWS = Layout(ROW_SCHEMA.append(pa.field("has_curve", pa.bool_())), frozenset({"trial_id", "status"}))
 _CURVES = Layout(CURVE_SCHEMA, frozenset(CURVE_SCHEMA.names))
+_DIAGNOSTICS = Layout(DIAGNOSTIC_SCHEMA, frozenset(DIAGNOSTIC_SCHEMA.names))
 MERGE_EVERY = 64
 """Appended parts between two looks at whether there are many to be merged."""
 
@@ -121,6 +136,7 @@ class Store:
         self.location, self.root = self.files.location, self.files.root
         self._rows = PartFolder(self.files, "rows", _ROWS)
         self._curves = PartFolder(self.files, "curves", _CURVES)
+        self._diagnostics = PartFolder(self.files, "diagnostics", _DIAGNOSTICS)
         self._lock: Lock | None = None
         self._order = self._appended = 0
 
@@ -137,7 +153,7 @@ class Store:
             stack.callback(self.files.delete_if_empty)
             with writing(self.location, started=False):
                 self._lock = stack.enter_context(Lock(self.files))
-                for table in (self._rows, self._curves):
+                for table in (self._rows, self._curves, self._diagnostics):
                     table.tidy()
                     table.merge()
                     self._order = max([self._order, *map(order_of, table.sizes())])
@@ -184,11 +200,11 @@ class Store:
         with writing(self.location):
             self.files.write(name, content)
 
-    def append(self, rows: Sequence[Row], curves: Sequence[Row]) -> None:
+    def append(self, rows: Sequence[Row], curves: Sequence[Row], diagnostics: Sequence[Row] = ()) -> None:
         """Store finished trials; once this returns, they are there for good.
 
-        Curves are written before the rows that vouch for them: curves without a row are not read. A trial that is
-        stored already is replaced.
+        Curves and diagnostics are written before the rows that vouch for them: without a row they are not
+        read. A trial that is stored already is replaced.
 
         Raises:
             SweepError: If they cannot be written, or another driver has taken the folder over.
@@ -201,6 +217,7 @@ class Store:
         records = [{**row, "has_curve": row["trial_id"] in with_curve} for row in rows]
         tables = [
             (self._curves, pa.Table.from_pylist([*curves], schema=_CURVES.schema)),
+            (self._diagnostics, pa.Table.from_pylist([*diagnostics], schema=_DIAGNOSTICS.schema)),
             (self._rows, pa.Table.from_pylist(records, schema=_ROWS.schema)),
         ]
         self._order = max(self._order + 1, time.time_ns() // 1000)
@@ -212,6 +229,7 @@ class Store:
             if self._lock is not None and self._appended % MERGE_EVERY == 0:
                 self._rows.merge()
                 self._curves.merge()
+                self._diagnostics.merge()
 
     def trial_ids(self) -> set[str]:
         """Return the ids of all stored trials but those whose curve was lost with a damaged part."""
@@ -232,10 +250,19 @@ class Store:
 
     def curves(self) -> pd.DataFrame:
         """Return the learning curves of all stored trials, with the columns of ``CURVE_SCHEMA``."""
-        points = self._curves.read()
+        return self._beside(self._curves).sort_values(["trial_id", "epoch", "split"], ignore_index=True)
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Return the second moments of all stored trials, with the columns of ``DIAGNOSTIC_SCHEMA``."""
+        return self._beside(self._diagnostics).sort_values(
+            ["trial_id", "epoch"], kind="stable", ignore_index=True
+        )
+
+    def _beside(self, table: PartFolder) -> pd.DataFrame:
+        """Return what ``table`` has of the stored trials."""
+        points = table.read()
         stored = self._rows.read(["trial_id"])["trial_id"]
-        points = points.filter(pc.is_in(points["trial_id"], pc.unique(stored)))
-        return _frame(points).sort_values(["trial_id", "epoch", "split"], ignore_index=True)
+        return _frame(points.filter(pc.is_in(points["trial_id"], pc.unique(stored))))
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
@@ -262,6 +289,15 @@ def load_curves(location: str | Path) -> pd.DataFrame:
         StoreError: If the folder holds no study.
     """
     return open_existing(location).curves()
+
+
+def load_diagnostics(location: str | Path) -> pd.DataFrame:
+    """Read the second moments of the study in a folder (columns: ``DIAGNOSTIC_SCHEMA``), layers in the model's order.
+
+    Raises:
+        StoreError: If the folder holds no study.
+    """
+    return open_existing(location).diagnostics()
 
 
 def open_existing(location: str | Path) -> Store:

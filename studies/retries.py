@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from studies.errors import InputError
+from studies.measures import unmeasured
 from studies.results import Store
 from studies.worker import Finished
 
@@ -19,20 +20,22 @@ class Stored:
     Args:
         store: The study's store.
         retry: Among ``failed`` and ``diverged``; the stored trials of these statuses are trained again.
+        flatness: As in the study: with ``all``, so are completed trials whose flatness was not measured.
 
     Raises:
         InputError: If ``retry`` holds another word.
     """
 
-    def __init__(self, store: Store, retry: Sequence[str] = ()) -> None:
+    def __init__(self, store: Store, retry: Sequence[str] = (), flatness: str = "none") -> None:
         for status in retry:
             if status not in RETRIED:
                 raise InputError(f"--retry: {status}: must be {' or '.join(RETRIED)}")
         self.store = store
         self.again: set[str] = set()
-        if retry:
+        if retry or flatness == "all":
             rows = store.rows()
             self.again = set(rows.loc[rows["status"].isin(list(retry)), "trial_id"])
+            self.again |= unmeasured(rows) if flatness == "all" else set()
 
     def trial_ids(self) -> set[str]:
         """Return the ids of the trials that need not run."""
@@ -45,5 +48,5 @@ class Stored:
 
     def append(self, finished: Finished) -> None:
         """Store finished trials; they are done now."""
-        self.store.append(finished.rows, finished.curves)
+        self.store.append(finished.rows, finished.curves, finished.diagnostics)
         self.again -= {row["trial_id"] for row in finished.rows}

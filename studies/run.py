@@ -16,7 +16,8 @@ from studies.checkpoints import checkpoints
 from studies.cluster import check_address, connected
 from studies.errors import InputError, StoreError
 from studies.logfile import log_file
-from studies.plan import Plan, of_stage, plan
+from studies.measures import to_measure
+from studies.plan import Plan, following, of_stage, plan
 from studies.progress import ProgressLine
 from studies.provenance import recorded
 from studies.report import write_report
@@ -110,7 +111,7 @@ def run(
         raise InputError("--workers: 0: only a worker can be stopped at budget.time_limit: give 1 or more")
     store = open_store(spec, out)
     with store.driving():
-        stored = Stored(store, retry)
+        stored = Stored(store, retry, flatness=spec.flatness)
         work = plan(spec, stored.trial_ids(), device=places.device, engine=engine)
         store.write_study(spec.to_yaml())
         write_task(store, work.task, spec.budget)
@@ -153,6 +154,9 @@ def _run_stages(work: Plan, workers: Workers, stored: Stored, console: Console) 
             problems += _run_packs(part, stage.name, workers, stored, console)
             trials += stage.trials
             notes += stage.notes
+        if work.spec.flatness == "selected":
+            again = following(work, to_measure(trials, stored.rows()))
+            problems += _run_packs(again, "flatness", workers, stored, console)
     return _conclude(trials, stored.store, problems, notes)
 
 
@@ -207,6 +211,6 @@ def _conclude(trials: Sequence[Trial], store: Store, problems: list[str], notes:
         f"{row.trial_id} {row.label} lr={row.lr:g} seed={row.seed}: {row.reason}"
         for row in broken.itertuples(index=False)
     ]
-    written = write_report(rows, store)
+    written = write_report(rows, store.diagnostics(), store)
     missing = len(trials) - len(rows)
     return Outcome(rows, written.summary, problems + failed, missing, store.location, written.files, notes)

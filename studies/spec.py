@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -10,7 +11,7 @@ from contextlib import contextmanager, suppress
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -31,6 +32,7 @@ from studies.grids import MAX_POINTS, Grid, LogRange, Strict, Text, seed_list
 from studies.growth import Extend, growth_problems, read_extend
 from studies.parts import (
     Budget,
+    Diagnostics,
     Resources,
     Saving,
     ScheduleKeys,
@@ -89,6 +91,10 @@ class StudySpec(Strict):
         checkpoint: When long trials are saved; never, unless given.
         verdict: What the study is to judge, if anything; its margins are declared before anything runs.
         search: What ``robustness search`` looks for.
+        flatness: Of which trials flatness is measured: ``none``, ``all``, or ``selected``, the runs that stand for
+            each optimizer's validation-best cell.
+        diagnostics: ``{epochs: [1, 5, 20]}``: after these epochs the spread of the second moment in each layer
+            is stored, of trials that are trained from then on.
 
     Example:
         >>> spec = StudySpec(
@@ -117,6 +123,8 @@ class StudySpec(Strict):
     checkpoint: Saving | None = None
     verdict: VerdictSpec | None = None
     search: SearchSpec | None = None
+    flatness: Literal["none", "selected", "all"] = "none"
+    diagnostics: Diagnostics | None = None
 
     _folder: Path | None = PrivateAttr(default=None)
     _source: str = PrivateAttr(default="study")
@@ -142,7 +150,7 @@ class StudySpec(Strict):
                 problem._replace(location=("optimizers", key, *problem.location))
                 for problem in entry_problems(key, entry, self.grid)
             ]
-        problems = problems or list(search_problems(self))
+        problems = problems or [*search_problems(self), *self._measure_problems()]
         if not problems:
             problems += growth_problems(self.extend, self.confirm, self.grid, self.optimizers)
         if not problems and self.count() + self.count_confirm() > MAX_TRIALS:
@@ -156,6 +164,14 @@ class StudySpec(Strict):
             ]
         raise_all(problems)
         return self
+
+    def _measure_problems(self) -> Iterator[Problem]:
+        if self.diagnostics and max(self.diagnostics.epochs) > self.budget.epochs:
+            rule = f"must be at most budget.epochs ({self.budget.epochs})"
+            yield Problem(("diagnostics", "epochs"), list(self.diagnostics.epochs), rule)
+        if self.flatness == "selected" and not any(math.isclose(c, 1.0) for c in self.grid.grad_scale):
+            rule = "needs 1 among grid.grad_scale, where cells are selected"
+            yield Problem(("flatness",), self.flatness, rule)
 
     def count(self) -> int:
         """Return the number of trials of the grid."""
@@ -239,6 +255,7 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("schedule",): ScheduleKeys,
         ("training",): TrainingKeys,
         ("grid",): Grid,
+        ("diagnostics",): Diagnostics,
         ("grid", "lr"): LogRange,
         ("extend",): Extend,
         ("resources",): Resources,

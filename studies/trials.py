@@ -138,6 +138,8 @@ def trials_at(
                 batch_size=spec.budget.batch_size,
                 schedule=spec.schedule,
                 training=spec.training,
+                flatness=spec.flatness == "all",
+                diagnostics=spec.diagnostics.epochs if spec.diagnostics else (),
             )
             trials.append(Trial(trial_id(task, settings), spec.name, spec.task, cell.label, role, settings))
     return trials

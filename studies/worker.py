@@ -6,7 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
 import torch
@@ -40,17 +40,17 @@ class Finished:
     Attributes:
         rows: A row each.
         curves: The points of their curves.
+        diagnostics: The second moments that were asked for.
         checkpoints: Names of checkpoints that are of no use any more once the rows are stored.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     curves: list[dict[str, Any]] = field(default_factory=list)
+    diagnostics: list[dict[str, Any]] = field(default_factory=list)
     checkpoints: list[str] = field(default_factory=list)
 
     def __add__(self, other: Finished) -> Finished:
-        return Finished(
-            self.rows + other.rows, self.curves + other.curves, self.checkpoints + other.checkpoints
-        )
+        return Finished(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Finished)))
 
 
 class Watch(Protocol):
@@ -189,6 +189,7 @@ class Runner:
         for trial, result in together:
             done.rows.append(_row(self.task, trial, result, pack_id, self.device, engine))
             done.curves.extend({"trial_id": trial.trial_id, **asdict(point)} for point in result.curves)
+            done.diagnostics.extend({"trial_id": trial.trial_id, **asdict(s)} for s in result.diagnostics)
         if self.checkpoints is not None:
             done.checkpoints.append(self.checkpoints.name([trial for trial, _ in together]))
         return done

@@ -12,7 +12,7 @@ from robustness.tasks.task import Split, Task
 
 
 @cache
-def _splits() -> tuple[Split, Split, Split]:
+def splits() -> tuple[Split, Split, Split]:
     """Return train, validation and test (60, 20, 20 %), stratified, standardized by the train split.
 
     One mean and one standard deviation serve all pixels: some pixels are constant in the train split.
@@ -57,7 +57,7 @@ def cnn() -> nn.Module:
 
 
 def _digits(name: str, model: Callable[[], nn.Module]) -> Task:
-    train, val, test = _splits()
+    train, val, test = splits()
     return Task(name=name, train=train, val=val, test=test, model=model)
 
 

@@ -9,9 +9,11 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from robustness.tasks.digits import digits_cnn, digits_mlp
+from robustness.tasks.logistic import digits_logistic
 from robustness.tasks.networks import NETWORKS, network
 from robustness.tasks.task import Task
 from robustness.tasks.text import TEXT, char_lstm, char_transformer
+from robustness.tasks.two_minima import two_minima
 from robustness.tasks.vision import DATASETS, FOLDER, combined
 
 TASKS: dict[str, Callable[..., Task]] = {
@@ -19,6 +21,8 @@ TASKS: dict[str, Callable[..., Task]] = {
     "digits-cnn": digits_cnn,
     "char-lm": char_transformer,
     "char-lm/lstm": char_lstm,
+    "digits-logistic": digits_logistic,
+    "two-minima": two_minima,
 }
 """The tasks with names of their own; the others are ``data/network``."""
 

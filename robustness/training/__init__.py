@@ -4,7 +4,7 @@ from robustness.training.checkpoints import Checkpoint
 from robustness.training.engine import ENGINES, Engine, choose, processor, sequential_seconds
 from robustness.training.pack import PackTrainer, blocks, signature
 from robustness.training.process import keep_freed_memory, one_thread, warm_up
-from robustness.training.results import CurvePoint, TrialResult
+from robustness.training.results import CurvePoint, MomentSpread, TrialResult
 from robustness.training.settings import Schedule, Training, TrialSettings
 from robustness.training.trial import train
 
@@ -13,6 +13,7 @@ __all__ = [
     "Checkpoint",
     "CurvePoint",
     "Engine",
+    "MomentSpread",
     "PackTrainer",
     "Schedule",
     "Training",

@@ -58,6 +58,11 @@ class FlatModels:
         }
         return torch.stack(rows), buffers
 
+    def parts(self, row: Tensor) -> dict[str, Tensor]:
+        """Return one row ``[P]`` cut into tensors of the parameters' shapes, by their names."""
+        parts = zip(self.names, row.split(self.sizes), self.shapes, strict=True)
+        return {name: part.view(shape) for name, part, shape in parts}
+
     def gradients(
         self,
         flat: Tensor,
@@ -128,9 +133,7 @@ class FlatModels:
         return self._compiled[kind]
 
     def _outputs(self, row: Tensor, buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        parts = zip(self.names, row.split(self.sizes), self.shapes, strict=True)
-        parameters = {name: part.view(shape) for name, part, shape in parts}
-        return functional_call(self.model, {**parameters, **buffers}, (inputs,))
+        return functional_call(self.model, {**self.parts(row), **buffers}, (inputs,))
 
     def _loss(
         self, row: Tensor, buffers: Buffers, inputs: Tensor, targets: Tensor, label_smoothing: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import torch
@@ -17,8 +17,10 @@ from robustness.tasks import Task
 from robustness.training.checkpoints import Checkpoint
 from robustness.training.feed import Feed
 from robustness.training.flat import FlatModels, evaluation_batch
+from robustness.training.flatness import flatness
+from robustness.training.moments import moment_spreads
 from robustness.training.randomness import initialized_model
-from robustness.training.results import CurvePoint, TrialResult, concluded
+from robustness.training.results import CurvePoint, MomentSpread, TrialResult, concluded, with_measures
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, check_loss
 from robustness.training.trial import FEWEST_EVALUATED
@@ -130,6 +132,8 @@ class _Record:
 
     curves: list[CurvePoint]
     stopped: int | None = None
+    spreads: list[MomentSpread] = field(default_factory=list)
+    flatness: dict[str, float] = field(default_factory=dict)
 
 
 class Block:
@@ -213,22 +217,31 @@ class Block:
                 break
             if self.training.evaluated(epoch, epochs):
                 self._evaluate(epoch)
+            self._look_at_moments(epoch)
             if checkpoint is not None and checkpoint.due(epoch, epochs):
                 seconds = time.perf_counter() - started
                 checkpoint.save({"epoch": epoch, "seconds": seconds, **self._saved()})
+        self._measure_flatness()
         share = (time.perf_counter() - started) / len(self.trials)
-        return [concluded(record.curves, record.stopped, share) for record in self.records]
+        return [
+            with_measures(concluded(record.curves, record.stopped, share), record.flatness, record.spreads)
+            for record in self.records
+        ]
 
     def _saved(self) -> dict[str, Any]:
         """Return what the block goes on from, but for its batches, which its seeds give anew."""
-        records = [([astuple(point) for point in record.curves], record.stopped) for record in self.records]
+        records = [
+            ([astuple(p) for p in record.curves], record.stopped, [astuple(s) for s in record.spreads])
+            for record in self.records
+        ]
         matrices = {"alive": self.alive, "flat": self.flat, "state": self.state, "buffers": self.buffers}
         return {"records": records, **matrices}
 
     def _restore(self, saved: dict[str, Any]) -> None:
         """Go on from what was saved."""
         self.records = [
-            _Record([CurvePoint(*point) for point in curves], stopped) for curves, stopped in saved["records"]
+            _Record([CurvePoint(*p) for p in curves], stopped, spreads=[MomentSpread(*s) for s in spreads])
+            for curves, stopped, spreads in saved["records"]
         ]
         self.alive, self.flat = saved["alive"], saved["flat"].to(self.device)
         self.state = {slot: tensor.to(self.device) for slot, tensor in saved["state"].items()}
@@ -295,6 +308,26 @@ class Block:
             if is_gone:
                 self.records[index].stopped = before + step
         self._keep((~gone).nonzero()[:, 0])
+
+    def _rows(self) -> dict[int, int]:
+        """Return each living trial and the row that it has."""
+        return {trial: row for row, trial in enumerate(self.alive.tolist())}
+
+    def _look_at_moments(self, epoch: int) -> None:
+        if "exp_avg_sq" not in self.state:
+            return
+        for trial, row in self._rows().items():
+            if epoch in self.trials[trial].diagnostics:
+                held = self.models.parts(self.state["exp_avg_sq"][row])
+                self.records[trial].spreads += moment_spreads(epoch, held)
+
+    def _measure_flatness(self) -> None:
+        for trial, row in self._rows().items():
+            if self.trials[trial].flatness:
+                model = initialized_model(self.task, self.trials[trial].seed).to(self.device, self.dtype)
+                buffers = {name: buffer[row] for name, buffer in self.buffers.items()}
+                model.load_state_dict({**self.models.parts(self.flat[row]), **buffers}, strict=False)
+                self.records[trial].flatness = flatness(self.task, model)
 
     def _evaluate(self, epoch: int) -> None:
         for name, split in self.task.splits.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,31 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class MomentSpread:
+    """The second moment ``v`` of one parameter tensor after an epoch, without bias correction.
+
+    Attributes:
+        epoch: From 1.
+        layer: The parameter's name.
+        elements: Its number of elements.
+        zeros: Share of them with ``v = 0``, which the quantiles leave out.
+        log_v_low: 5 % quantile of ``log10 v``; None where all are 0, as the next two.
+        log_v_median: Median of ``log10 v``.
+        log_v_high: 95 % quantile of ``log10 v``.
+        log_global: ``log10 G``, with ``G`` the mean of ``v`` over all parameters; None where all are 0.
+    """
+
+    epoch: int
+    layer: str
+    elements: int
+    zeros: float
+    log_v_low: float | None
+    log_v_median: float | None
+    log_v_high: float | None
+    log_global: float | None
+
+
+@dataclass(frozen=True)
 class TrialResult:
     """The outcome of a trial.
 
@@ -27,9 +52,12 @@ class TrialResult:
         reason: Why it diverged or failed.
         init_loss: Training loss at initialization.
         metrics: ``train_loss``, ``train_accuracy``, ``val_loss``, … at the end (accuracies as fractions); empty
-            where the parameters were not finite.
+            where the parameters were not finite. ``lambda_max``, ``hessian_trace``, ``hessian_trace_se`` and
+            ``sam_sharpness`` among them where flatness was measured.
         curves: The same at each epoch.
         wall_seconds: Time it took.
+        diagnostics: Second moments where ``TrialSettings.diagnostics`` asks for them; empty for an optimizer
+            that holds none.
     """
 
     status: str
@@ -39,6 +67,7 @@ class TrialResult:
     metrics: dict[str, float | None] = field(default_factory=dict)
     curves: tuple[CurvePoint, ...] = ()
     wall_seconds: float = 0.0
+    diagnostics: tuple[MomentSpread, ...] = ()
 
 
 def concluded(curves: list[CurvePoint], stopped_step: int | None, wall_seconds: float) -> TrialResult:
@@ -61,3 +90,10 @@ def concluded(curves: list[CurvePoint], stopped_step: int | None, wall_seconds: 
     reason = "final training loss above the loss at initialization" if worse else None
     status = "diverged" if worse else "completed"
     return TrialResult(status, None, reason, initial.loss, metrics, tuple(curves), wall_seconds)
+
+
+def with_measures(
+    result: TrialResult, flatness: dict[str, float], diagnostics: list[MomentSpread]
+) -> TrialResult:
+    """Add what was measured beside the curves."""
+    return replace(result, metrics={**result.metrics, **flatness}, diagnostics=tuple(diagnostics))

@@ -115,6 +115,8 @@ class TrialSettings:
         batch_size: Examples per step; an incomplete last batch of an epoch is left out.
         schedule: The learning-rate schedule.
         training: How steps are taken otherwise.
+        flatness: Whether to measure flatness at the end; it decides nothing about the training run.
+        diagnostics: The epochs after which second moments are looked at; likewise.
     """
 
     optimizer: str
@@ -125,3 +127,5 @@ class TrialSettings:
     batch_size: int = 64
     schedule: Schedule = field(default_factory=Schedule)
     training: Training = field(default_factory=Training)
+    flatness: bool = False
+    diagnostics: tuple[int, ...] = ()

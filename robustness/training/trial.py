@@ -13,8 +13,10 @@ from robustness.optimizers import build
 from robustness.tasks import Split, Task
 from robustness.training.checkpoints import Checkpoint
 from robustness.training.feed import Feed
+from robustness.training.flatness import flatness
+from robustness.training.moments import moment_spreads
 from robustness.training.randomness import initialized_model
-from robustness.training.results import CurvePoint, TrialResult, concluded
+from robustness.training.results import CurvePoint, MomentSpread, TrialResult, concluded, with_measures
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, check_loss, decayed
 
@@ -136,6 +138,15 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.feed.skip(epochs)
 
+    def moment_spreads(self, epoch: int) -> list[MomentSpread]:
+        """Return the spread of the second moment in each parameter, if the optimizer holds one."""
+        held = {
+            name: self.optimizer.state[parameter]["exp_avg_sq"]
+            for name, parameter in self.model.named_parameters()
+            if "exp_avg_sq" in self.optimizer.state[parameter]
+        }
+        return moment_spreads(epoch, held)
+
 
 def train(
     task: Task,
@@ -165,10 +176,12 @@ def train(
     task = task.to(device, dtype)
     trainer = Trainer(task, settings, device, dtype)
     saved = checkpoint.load() if checkpoint is not None else None
+    spreads: list[MomentSpread] = []
     if saved is None:
         done, curves = 0, trainer.curve_points(0)
     else:
         done, curves = saved["epoch"], [CurvePoint(*point) for point in saved["curves"]]
+        spreads = [MomentSpread(*spread) for spread in saved["spreads"]]
         trainer.restore(saved, done)
         started -= saved["seconds"]
     stopped: int | None = None
@@ -180,8 +193,11 @@ def train(
             break
         if settings.training.evaluated(epoch, settings.epochs):
             curves += trainer.curve_points(epoch)
+        if epoch in settings.diagnostics:
+            spreads += trainer.moment_spreads(epoch)
         if checkpoint is not None and checkpoint.due(epoch, settings.epochs):
             seconds = time.perf_counter() - started
-            points = [astuple(point) for point in curves]
-            checkpoint.save({"epoch": epoch, "curves": points, "seconds": seconds, **trainer.state()})
-    return concluded(curves, stopped, time.perf_counter() - started)
+            kept = {"curves": [astuple(p) for p in curves], "spreads": [astuple(s) for s in spreads]}
+            checkpoint.save({"epoch": epoch, "seconds": seconds, **kept, **trainer.state()})
+    measured = flatness(task, trainer.model) if settings.flatness and stopped is None else {}
+    return with_measures(concluded(curves, stopped, time.perf_counter() - started), measured, spreads)

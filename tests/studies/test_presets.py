@@ -10,6 +10,8 @@ from studies.trials import expand
 NAMES = sorted(presets())
 COUNTS = {"quickstart": 1458, "lr-wd": 1080, "gradient-scale": 1134, "mixing": 567, "smoke": 18}
 COUNTS |= {"vision": 240, "vision-fashion": 240, "vision-resnet18": 240, "text": 180}
+COUNTS |= {"flatness": 240, "escape": 2688, "papers/ada2ms": 882, "papers/adamomentum": 525}
+COUNTS |= {"papers/dualadam": 420, "papers/smes": 147, "papers/adamnx": 280}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -17,7 +19,7 @@ def test_a_preset_says_what_it_is_and_expands(name):
     spec = load_spec(name)
     needs_files = spec.task.name.partition("/")[0] in DATASETS
     trials = expand(spec, load("digits-mlp") if needs_files else load(spec.task.name, **spec.task.options))
-    assert spec.name == name
+    assert spec.name == name.replace("papers/", "paper-")
     assert len(presets()[name]) > 20
     assert len(trials) == spec.count() == COUNTS.get(name, len(trials))
     assert StudySpec.from_text(spec.to_yaml(), name) == spec
