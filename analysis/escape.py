@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -127,7 +127,12 @@ def draw_escape(table: pd.DataFrame, *, x: str, y: str = "share", ax: Axes) -> A
     for place, (label, rows) in enumerate(table.groupby("label")):
         shown = rows[np.isfinite(rows[y])].sort_values(x)
         below, above = shown[y] - shown[f"{y}_low"], shown[f"{y}_high"] - shown[y]
-        look = {"marker": markers[place % len(markers)], "markersize": 3.5, "linewidth": 1, "capsize": 2}
+        look: dict[str, Any] = {
+            "marker": markers[place % len(markers)],
+            "markersize": 3.5,
+            "linewidth": 1,
+            "capsize": 2,
+        }
         drawn = ax.errorbar(shown[x], shown[y], yerr=np.array([below, above]), label=label, **look)
         never = rows[~np.isfinite(rows[y])]
         if len(never):

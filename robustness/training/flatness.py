@@ -196,11 +196,12 @@ def _sharpness(task: Task, model: nn.Module, parameters: list[nn.Parameter], par
     norm = math.sqrt(sum(float(gradient.double().square().sum()) for gradient in gradients))
     if norm == 0:
         return 0.0
-    started = [parameter.detach().clone() for parameter in parameters]
+    values = [parameter.detach() for parameter in parameters]
+    started = [value.clone() for value in values]
     with torch.no_grad():
         try:
-            torch._foreach_add_(parameters, gradients, alpha=RHO / norm)
+            torch._foreach_add_(values, gradients, alpha=RHO / norm)
             after = sum(float(task.loss(model(x), y)) * len(y) / len(part) for x, y in _batches(part))
         finally:
-            torch._foreach_copy_(parameters, started)
+            torch._foreach_copy_(values, started)
     return after - before

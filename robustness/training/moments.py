@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -26,9 +27,9 @@ def moment_spreads(epoch: int, moments: Mapping[str, Tensor]) -> list[MomentSpre
     """
     if not moments:
         return []
-    total = sum(moment.double().sum() for moment in moments.values())
+    total = sum(float(moment.double().sum()) for moment in moments.values())
     count = sum(moment.numel() for moment in moments.values())
-    log_global = float((total / count).log10()) if total > 0 else None
+    log_global = math.log10(total / count) if total > 0 else None
     spreads = []
     for layer, moment in moments.items():
         positive = moment[moment > 0].double().log10().sort().values

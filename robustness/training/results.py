@@ -18,7 +18,9 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class MomentSpread:
-    """The second moment ``v`` of one parameter tensor after an epoch, without bias correction.
+    """The second moment ``v`` of one parameter tensor after an epoch, as the optimizer holds it.
+
+    Bias correction is left out. AdaMomentum's is of the momentum, and holds what eps adds at every step.
 
     Attributes:
         epoch: From 1.
