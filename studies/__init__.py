@@ -15,9 +15,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from studies.catalog import load_spec
     from studies.results import StoreError, load, load_curves, load_diagnostics
     from studies.run import Outcome, run
-    from studies.spec import SpecError, StudySpec, load_spec
+    from studies.spec import SpecError, StudySpec
 
 _HOMES = {
     "Outcome": "run",
@@ -27,7 +28,7 @@ _HOMES = {
     "load": "results",
     "load_curves": "results",
     "load_diagnostics": "results",
-    "load_spec": "spec",
+    "load_spec": "catalog",
     "run": "run",
 }
 

@@ -109,7 +109,7 @@ def plan(
 ) -> None:
     """Say what a study would train and what that would take; run nothing."""
     from studies import screen
-    from studies.spec import load_spec, presets
+    from studies.catalog import load_spec, presets
 
     console = screen.console()
     if study is None:

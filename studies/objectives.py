@@ -69,7 +69,7 @@ class Scorer:
     """Scores surfaces on the scale that the references set.
 
     Args:
-        references: The references' rows, with the columns of ``studies.results.ROW_SCHEMA``.
+        references: The references' rows, with the columns of ``studies.schema.ROW_SCHEMA``.
         objectives: Names in ``OBJECTIVES``.
 
     Raises:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from studies.catalog import load_spec
 from studies.checkpoints import checkpoints
 from studies.cluster import check_address, connected
 from studies.errors import InputError, StoreError
@@ -24,7 +25,7 @@ from studies.report import write_report
 from studies.results import STUDY_FILE, Store
 from studies.retries import Stored
 from studies.screen import engine_text
-from studies.spec import StudySpec, load_spec, study_name
+from studies.spec import StudySpec, study_name
 from studies.stages import asked_for, stages
 from studies.sweep import Workers, sweep
 from studies.taskfile import write_task

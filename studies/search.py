@@ -15,6 +15,7 @@ from rich.console import Console
 
 from studies import searched
 from studies.asking import Points, open_url
+from studies.catalog import load_spec
 from studies.errors import InputError, SpecError
 from studies.exploration import Exploration, Work
 from studies.findings import Findings
@@ -23,7 +24,7 @@ from studies.plan import Plan
 from studies.provenance import recorded
 from studies.run import open_store, workplace
 from studies.spaces import SearchSpec
-from studies.spec import StudySpec, load_spec
+from studies.spec import StudySpec
 from studies.surfaces import Surfaces, choose_engine
 from studies.sweep import Workers
 from studies.taskfile import write_task

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,12 +39,12 @@ from studies.parts import (
     read_schedule,
     read_training,
 )
-from studies.problems import Location, Problem, describe, nearest, one_line, raise_all
+from studies.problems import Location, Problem, describe, one_line, raise_all
 from studies.protocols import with_protocol
 from studies.spaces import SearchSpec, search_problems
 from studies.verdicts import MarginKeys, VerdictSpec, verdict_problems
 
-__all__ = ["SpecError", "StudySpec", "TaskSpec", "load_spec", "presets", "study_name"]
+__all__ = ["SpecError", "StudySpec", "TaskSpec", "study_name"]
 
 MAX_TRIALS = 1_000_000
 
@@ -290,36 +287,3 @@ def study_name(text: str, source: str = "study") -> str | None:
     except SpecError as error:
         raise SpecError(one_line(f"{source}: {error}")) from None
     return name if isinstance(name, str) else None
-
-
-def presets() -> dict[str, str]:
-    """Return the presets that come with this package: their names, and each one's first comment line."""
-    return {
-        name: file.read_text("utf-8").splitlines()[0].removeprefix("#").strip()
-        for name, file in sorted(_preset_files(resources.files("studies") / "presets"))
-    }
-
-
-def _preset_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            yield from _preset_files(entry, f"{prefix}{entry.name}/")
-        elif entry.name.endswith(".yaml"):
-            yield prefix + entry.name.removesuffix(".yaml"), entry
-
-
-def load_spec(name_or_path: str | Path) -> StudySpec:
-    """Return the preset of that name, or the study in that YAML file.
-
-    Raises:
-        SpecError: If there is neither, or it holds no valid study.
-    """
-    files = dict(_preset_files(resources.files("studies") / "presets"))
-    if isinstance(name_or_path, str) and name_or_path in files:
-        text = files[name_or_path].read_text("utf-8")
-        return StudySpec.from_text(text, f"{name_or_path} (preset)")
-    path = Path(name_or_path)
-    if isinstance(name_or_path, Path) or path.suffix in (".yaml", ".yml") or os.path.exists(path):
-        return StudySpec.from_yaml(path)
-    hint = nearest(name_or_path, files)
-    raise SpecError(f"{name_or_path!r}: must be a YAML file or one of {', '.join(sorted(files))}{hint}")

@@ -100,7 +100,7 @@ def asked_for(rows: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
     stored under another label, or as the confirmation of a cell whose seed is in the grid by now.
 
     Args:
-        rows: Stored rows, one per trial, with the columns of ``studies.results.ROW_SCHEMA``.
+        rows: Stored rows, one per trial, with the columns of ``studies.schema.ROW_SCHEMA``.
         trials: Planned ones.
     """
     named = [(trial.trial_id, trial.study, trial.label, trial.role) for trial in trials]

@@ -56,7 +56,7 @@ def in_study(rows: pd.DataFrame, spec: StudySpec) -> pd.DataFrame:
     """Return those of ``rows`` that ``spec`` asks for: what a study no longer names is hidden, never deleted.
 
     Args:
-        rows: With the columns of ``studies.results.ROW_SCHEMA``.
+        rows: With the columns of ``studies.schema.ROW_SCHEMA``.
         spec: The study.
     """
     cells = planned_cells(spec)[CELL].drop_duplicates()

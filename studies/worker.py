@@ -27,7 +27,7 @@ from robustness.training import (
 from studies.checkpoints import Checkpoints
 from studies.errors import InputError
 from studies.plan import Pack
-from studies.results import HYPERPARAMETERS
+from studies.schema import HYPERPARAMETERS
 from studies.trials import Trial, setup
 
 logger = logging.getLogger("studies")

@@ -68,7 +68,7 @@ def _parts(count: int) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, An
     """Yield rows and points of curves, part after part."""
     import pyarrow as pa
 
-    from studies.results import ROW_SCHEMA
+    from studies.schema import ROW_SCHEMA
 
     constant = {name: "text" for name in ROW_SCHEMA.names if ROW_SCHEMA.field(name).type == pa.string()}
     numbers = [name for name in ROW_SCHEMA.names if ROW_SCHEMA.field(name).type == pa.float64()]

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from robustness.tasks import DATASETS, load
+from studies.catalog import load_spec, presets
 from studies.errors import SpecError
-from studies.spec import StudySpec, load_spec, presets
+from studies.spec import StudySpec
 from studies.trials import expand
 
 NAMES = sorted(presets())

@@ -6,7 +6,7 @@ import pytest
 from studies import StoreError, StudySpec, load, run
 from studies.errors import InputError
 from studies.replay import ACCURACY_TOLERANCE, LOSS_TOLERANCE, replay
-from studies.results import ROW_SCHEMA
+from studies.schema import ROW_SCHEMA
 
 
 def tiny(**changes):

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from studies.results import CURVE_SCHEMA, ROW_SCHEMA, Store, StoreError, load, load_curves
+from studies.results import Store, StoreError, load, load_curves
+from studies.schema import CURVE_SCHEMA, ROW_SCHEMA
 
 
 def row(trial_id, **values):

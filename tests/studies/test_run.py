@@ -176,8 +176,8 @@ def count_rows(folder):
 
 
 def test_every_preset_is_a_study_that_plans(subtests):
+    from studies.catalog import presets
     from studies.plan import plan
-    from studies.spec import presets
 
     for name in presets():
         with subtests.test(name):

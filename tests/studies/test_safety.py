@@ -15,7 +15,8 @@ import pytest
 import studies
 from studies import SpecError, StoreError, StudySpec, load, load_curves, run
 from studies.report import report
-from studies.results import ROW_SCHEMA, Store
+from studies.results import Store
+from studies.schema import ROW_SCHEMA
 from studies.status import status
 
 SOURCES = [

@@ -7,7 +7,7 @@ import pytest
 
 from analysis import test_error as confirmed_error
 from robustness.tasks import load
-from studies.results import ROW_SCHEMA
+from studies.schema import ROW_SCHEMA
 from studies.spec import StudySpec
 from studies.stages import asked_for, stages
 

@@ -1,0 +1,46 @@
+"""Studies by name: the presets that come with this package, and YAML files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from studies.errors import SpecError
+from studies.problems import nearest
+from studies.spec import StudySpec
+
+
+def presets() -> dict[str, str]:
+    """Return the presets that come with this package: their names, and each one's first comment line."""
+    return {
+        name: file.read_text("utf-8").splitlines()[0].removeprefix("#").strip()
+        for name, file in sorted(_preset_files(resources.files("studies") / "presets"))
+    }
+
+
+def _preset_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _preset_files(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(".yaml"):
+            yield prefix + entry.name.removesuffix(".yaml"), entry
+
+
+def load_spec(name_or_path: str | Path) -> StudySpec:
+    """Return the preset of that name, or the study in that YAML file.
+
+    Raises:
+        SpecError: If there is neither, or it holds no valid study.
+    """
+    files = dict(_preset_files(resources.files("studies") / "presets"))
+    if isinstance(name_or_path, str) and name_or_path in files:
+        text = files[name_or_path].read_text("utf-8")
+        return StudySpec.from_text(text, f"{name_or_path} (preset)")
+    path = Path(name_or_path)
+    if isinstance(name_or_path, Path) or path.suffix in (".yaml", ".yml") or os.path.exists(path):
+        return StudySpec.from_yaml(path)
+    hint = nearest(name_or_path, files)
+    raise SpecError(f"{name_or_path!r}: must be a YAML file or one of {', '.join(sorted(files))}{hint}")
