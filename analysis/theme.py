@@ -36,7 +36,7 @@ def set_theme() -> None:
 def use_theme() -> Iterator[None]:
     """Make the settings of `RC` within a `with` block.
 
-    Example:
+    Examples:
         >>> with use_theme():
         ...     figure = Figure()
     """

@@ -2,7 +2,7 @@
 
 Everything is loaded when it is first asked for, so that reading a study needs neither torch nor ray.
 
-Example:
+Examples:
     >>> import studies
     >>> spec = studies.load_spec("smoke")
     >>> spec.task.name
