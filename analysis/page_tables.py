@@ -41,6 +41,8 @@ CAPTIONS = {
     "-d log lr* / d log c (0: AdamW, 1: SGD); tunability: mean test error of the best of k random cells; Pareto: no "
     "other has lower test error and lower S; –: not available.",
 }
+_NEEDED = {"cross_task_sensitivity": "phi", "wilcoxon_holm": "p"}
+"""What a table is left out without: that of too few workloads says nothing."""
 _SIGNS = {r"\%": "%", "$": "", r"\eta^2": "η²", r"\Phi": "Φ"}
 
 
@@ -72,16 +74,16 @@ class PageTable:
 
 
 def page_tables(tables: Mapping[str, pd.DataFrame]) -> list[PageTable]:
-    """Return the tables of `TITLES` that are there and not empty, each with the columns it has.
+    """Return the tables of `TITLES` that are there and say something, each with the columns it has.
 
     Args:
         tables: Output of `analysis.tables`, and `analysis.summary` as 'summary'.
     """
     made = []
     for name, title in TITLES.items():
-        if name not in tables or tables[name].empty:
+        table = tables.get(name, pd.DataFrame())
+        if table.empty or (name in _NEEDED and table[_NEEDED[name]].isna().all()):
             continue
-        table = tables[name]
         layout = SUMMARY if name == "summary" else LAYOUTS[name]
         if "task" in table and layout[0].name != "task":
             layout = (Column("task", "Task"), *layout)

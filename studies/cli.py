@@ -143,8 +143,12 @@ def report(
         str | None, typer.Option(help="Where to write. [default: the study's folder, if there is one DIR]")
     ] = None,
 ) -> None:
-    """Print and write the tables and heatmaps of what one study's folder holds, or several as several workloads."""
+    """Print and write the tables and heatmaps of what one study's folder holds, or several as several workloads.
+
+    report.html there holds all of it in one file, with surfaces to explore.
+    """
     from studies import screen
+    from studies.htmlreport import FILE
     from studies.report import report as study_report
 
     console = screen.console()
@@ -152,6 +156,7 @@ def report(
     screen.print_report(console, made.summary, made.location, made.files)
     screen.print_metrics(console, made.tables)
     screen.print_verdict(console, made.verdict)
+    console.print(f"\n{made.location}/{FILE}", highlight=False, soft_wrap=True, markup=False)
 
 
 @command

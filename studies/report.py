@@ -13,6 +13,7 @@ import pandas as pd
 import analysis
 from studies.asked import Asked, read_asked
 from studies.errors import StoreError
+from studies.htmlreport import FILE, html_report
 from studies.results import Store
 from studies.tablefiles import table_files
 from studies.verdicts import verdict_lines
@@ -64,7 +65,7 @@ def _draw_surfaces(rows: pd.DataFrame, folder: Path) -> None:
 
 
 def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Report:
-    """Write the report of the studies in one or more folders, each of them a workload.
+    """Write the report of the studies in one or more folders, each of them a workload; ``report.html`` shows it all.
 
     Args:
         locations: The folders; no two may hold the same task.
@@ -88,8 +89,13 @@ def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Re
                 )
             holders[task] = location
     rows = pd.concat([asked.rows for asked in studies.values()], ignore_index=True)
-    made = write_report(rows, Store(out or locations[0]))
-    return replace(made, verdict=_verdict(list(studies.values()), rows))
+    store = Store(out or locations[0])
+    made = write_report(rows, store)
+    verdict = _verdict(list(studies.values()), rows)
+    held = [(Store(location), asked) for location, asked in studies.items()]
+    text = html_report(held, rows, {"summary": made.summary, **made.tables}, verdict)
+    store.write_file(FILE, text.encode())
+    return replace(made, verdict=verdict, files=[*made.files, FILE])
 
 
 def _verdict(studies: Sequence[Asked], rows: pd.DataFrame) -> list[str]:

@@ -230,10 +230,13 @@ class Store:
 
     def curves(self) -> pd.DataFrame:
         """Return the learning curves of all stored trials, with the columns of ``CURVE_SCHEMA``."""
+        return _frame(self.curve_points()).sort_values(["trial_id", "epoch", "split"], ignore_index=True)
+
+    def curve_points(self) -> pa.Table:
+        """Return the points of ``curves`` in no order: many millions fit into memory so."""
         points = self._curves.read()
         stored = self._rows.read(["trial_id"])["trial_id"]
-        points = points.filter(pc.is_in(points["trial_id"], pc.unique(stored)))
-        return _frame(points).sort_values(["trial_id", "epoch", "split"], ignore_index=True)
+        return points.filter(pc.is_in(points["trial_id"], pc.unique(stored)))
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

@@ -63,9 +63,9 @@ export function drawSurface(Plotly, element, surface, trials, state, chosen) {
     line: { color: colours.accent, width: 4 },
   };
   const made = layout(colours, {
-    margin: { l: 70, r: 10, t: 10, b: 60 },
-    xaxis: axis(x, colours),
-    yaxis: axis(y, colours),
+    margin: { l: 60, r: 10, t: 34, b: 50 },
+    xaxis: axis(x, colours, Math.max(3, Math.floor((element.clientWidth - 160) / 60))),
+    yaxis: axis(y, colours, 12),
     shapes: outline ? [outline] : [],
   });
   Plotly.react(element, [heat, ...marks], made, CONFIG);
@@ -88,7 +88,7 @@ export function drawCurves(Plotly, element, cell, trials, curves, state) {
   }));
   const title = `${curves.splits[split].title} ${kind ? "loss" : "error (%)"}`;
   const made = layout(colours, {
-    margin: { l: 70, r: 10, t: 10, b: 50 },
+    margin: { l: 60, r: 10, t: 34, b: 50 },
     xaxis: { title: { text: "epoch" }, gridcolor: colours.faint, zeroline: false, fixedrange: true },
     yaxis: { title: { text: title }, type: kind ? "log" : "linear", gridcolor: colours.faint, zeroline: false, fixedrange: true },
     showlegend: true,
@@ -111,11 +111,13 @@ function hover(cell, surface, trials) {
     .map(plain).join("<br>").replaceAll("\n", "<br>");
 }
 
-function axis(axis, colours) {
-  const step = Math.ceil(axis.codes.length / 12);
+function axis(axis, colours, most) {
+  const step = Math.ceil(axis.codes.length / most);
   const shown = axis.codes.map((_, index) => index).filter((index) => index % step === 0);
   return {
-    title: { text: plain(axis.title) },
+    title: { text: plain(axis.title), standoff: 12 },
+    automargin: true,
+    tickangle: 0,
     tickvals: shown,
     ticktext: shown.map((index) => plain(level(axis.values[axis.codes[index]]))),
     range: [-0.5, axis.codes.length - 0.5],
