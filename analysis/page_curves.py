@@ -39,7 +39,10 @@ def packed_curves(
         uint16 in the order unit, split, error and loss, epoch: an error is value / 65534, the logarithm of a
         loss lies as far between the ends of `loss`, and 65535 is missing.
     """
-    number, split = _coded(curves["trial_id"], rows["trial_id"]), _coded(curves["split"], pd.Series([*SPLITS]))
+    number, split = (
+        _coded(curves["trial_id"], rows["trial_id"]),
+        _coded(curves["split"], pd.Series([*SPLITS])),
+    )
     epochs = np.sort(curves["epoch"].unique().astype(np.int64))
     epoch = np.searchsorted(epochs, curves["epoch"].to_numpy(dtype=np.int64))
     per_unit = len(SPLITS) * len(KINDS)
@@ -80,7 +83,9 @@ def _cells(rows: pd.DataFrame, hyperparameters: Sequence[str]) -> np.ndarray:
 
 
 def _thinned(count: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)) if count else np.arange(0)
+    return (
+        np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)) if count else np.arange(0)
+    )
 
 
 def _numbers(values: pd.Series) -> np.ndarray:

@@ -62,7 +62,8 @@ def packed_trials(rows: pd.DataFrame, hyperparameters: Sequence[str] = ()) -> st
         "seeds": seeds,
         "statuses": STATUSES,
         "entries": [
-            {"name": name, "note": FOOTNOTE if first[name].startswith(REIMPLEMENTED) else ""} for name in names
+            {"name": name, "note": FOOTNOTE if first[name].startswith(REIMPLEMENTED) else ""}
+            for name in names
         ],
         "axes": [
             {
@@ -129,7 +130,9 @@ def _metrics(arrays: dict[str, np.ndarray], rows: pd.DataFrame, tasks: list[str]
             continue
         is_error = name.endswith("_error")
         log = name.endswith("_loss") and bool((trained.dropna() > 0).all())
-        ranges = [_range(trained[rows["task"] == task], (0, 1) if is_error else _TAILS, log) for task in tasks]
+        ranges = [
+            _range(trained[rows["task"] == task], (0, 1) if is_error else _TAILS, log) for task in tasks
+        ]
         arrays[name] = values.to_numpy(dtype=np.float32)
         made.append({"name": name, "title": title, "percent": is_error, "log": log, "range": ranges})
     return made
@@ -146,12 +149,16 @@ def _range(values: pd.Series, tails: tuple[float, float], log: bool) -> list[flo
     low, high = (float(values.quantile(tail)) for tail in tails)
     if high > low:
         return [low, high]
-    return [low / 1.1, low * 1.1] if log else [low - 0.05 * max(abs(low), 0.1), low + 0.05 * max(abs(low), 0.1)]
+    return (
+        [low / 1.1, low * 1.1] if log else [low - 0.05 * max(abs(low), 0.1), low + 0.05 * max(abs(low), 0.1)]
+    )
 
 
 def _selected(rows: pd.DataFrame) -> list[int]:
     """Return a row of each label's selected cell at gradient scale 1, the one of the best label first."""
-    grid = rows[(rows["role"] == "grid") & np.isclose(rows["grad_scale"].astype(float), 1.0, rtol=1e-9, atol=0)]
+    grid = rows[
+        (rows["role"] == "grid") & np.isclose(rows["grad_scale"].astype(float), 1.0, rtol=1e-9, atol=0)
+    ]
     if grid.empty:
         return []
     cells = selected_cells(rows)

@@ -73,6 +73,10 @@ def run(
     device: Device = "auto",
     engine: Engine = "auto",
     retry: Retry = None,
+    log: Annotated[
+        str | None,
+        typer.Option(help="Send rows there too, if it is installed: tensorboard, mlflow or wandb."),
+    ] = None,
 ) -> None:
     """Train every trial of a study that is not stored yet, then print and write tables and heatmaps.
 
@@ -90,6 +94,7 @@ def run(
         device=device,
         engine=engine,
         retry=[word for words in retry or () for word in words.split(",")],
+        log=log,
         console=console,
     )
     screen.print_report(console, outcome.summary, outcome.location, outcome.files)
@@ -134,6 +139,18 @@ def status(directory: Folder) -> None:
 
     table = study_status(directory)
     screen.console().print(screen.table(list(table.columns), table.itertuples(index=False)))
+
+
+@command
+def watch(
+    directory: Folder,
+    once: Annotated[bool, typer.Option("--once", help="Print it once.")] = False,
+) -> None:
+    """Show a study as it runs, from another terminal: surfaces filling in, rate, time left; Ctrl-C ends the view."""
+    from studies import screen
+    from studies.watch import watch as watch_study
+
+    watch_study(directory, screen.console(), once=once)
 
 
 @command

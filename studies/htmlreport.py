@@ -59,9 +59,11 @@ def _curves(stores: Iterable[Store]) -> pd.DataFrame | None:
 def _provenance(store: Store, asked: Asked) -> dict[str, str]:
     """Say where a study's rows come from: how many, from which runs, on what, with which versions."""
     rows, runs = asked.rows, read_runs(store)
+    seeds = rows.groupby("role")["seed"].nunique()
     said = {
         "study": asked.spec.name,
-        "trials": f"{len(rows):,} of {sum(asked.planned.values()):,} planned, n = {rows['seed'].nunique()} seeds",
+        "trials": f"{len(rows):,} of {sum(asked.planned.values()):,} planned",
+        "seeds": ", ".join(f"{role}: n = {count}" for role, count in seeds.items()),
         "engine, device": "; ".join(_distinct(rows["engine"] + ", " + rows["device"])),
         "runs": "; ".join(_run(run) for run in runs),
         "hardware": "; ".join(_distinct(_hardware(run.get("hardware", {})) for run in runs)),
@@ -94,4 +96,6 @@ def _versions(found: Mapping[str, Any]) -> str:
 
 def _commit(git: Mapping[str, Any]) -> str:
     project = git.get("project") or {}
-    return f"{project['commit']}{' with changes' if project.get('dirty') else ''}" if "commit" in project else ""
+    return (
+        f"{project['commit']}{' with changes' if project.get('dirty') else ''}" if "commit" in project else ""
+    )

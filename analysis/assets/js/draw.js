@@ -92,7 +92,7 @@ export function drawCurves(Plotly, element, cell, trials, curves, state) {
     xaxis: { title: { text: "epoch" }, gridcolor: colours.faint, zeroline: false, fixedrange: true },
     yaxis: { title: { text: title }, type: kind ? "log" : "linear", gridcolor: colours.faint, zeroline: false, fixedrange: true },
     showlegend: true,
-    legend: { orientation: "h", y: -0.25 },
+    legend: { orientation: "h", y: 1, yanchor: "bottom" },
   });
   Plotly.react(element, lines, made, CONFIG);
 }
