@@ -35,8 +35,9 @@ TITLES = {
     "wilcoxon_holm": "Pairs of optimizers (Wilcoxon, Holm)",
 }
 CAPTIONS = {
-    "summary": "At the validation-best cell at gradient scale 1; S: mean normalized loss of accuracy within 1.5 decades "
-    "of the best lr (0 flat, 1 all lost); W: decades of lr within 1 point of the best; ±: 95 % intervals; bold: the best.",
+    "summary": "At the validation-best cell at gradient scale 1; S: mean normalized loss of accuracy within 1.5 "
+    "decades of the best lr (0 flat, 1 all lost); W: decades of lr within 1 point of the best; ±: 95 % intervals; "
+    "bold: the best.",
     "metrics": "T: transfer regret, what a cell tuned at gradient scale 1 loses at the others; a: scale exponent, "
     "-d log lr* / d log c (0: AdamW, 1: SGD); tunability: mean test error of the best of k random cells; Pareto: no "
     "other has lower test error and lower S; –: not available.",

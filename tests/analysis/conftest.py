@@ -119,7 +119,7 @@ EVIL = "<img src=x onerror=window.hacked=1>"
 
 @pytest.fixture(scope="session")
 def page_rows() -> pd.DataFrame:
-    """For the page: three mixings of ada2ms, and an optimizer with a hostile name; 4 lr x 2 decays x 2 scales x 2 seeds.
+    """For the page: ada2ms at three mixings and an optimizer with a hostile name; 4 lr, 2 decays, 2 scales, 2 seeds.
 
     Validation error: .1 + .1 |log10 lr + 2| + .2 mixing + .01 seed (plus .3 at gradient scale 100), + .1 for the
     hostile one, whose seed 0 diverges at lr 1 and both seeds at lr 1 and decay .1. (lr 1e-3, decay .1) has no trial
@@ -152,7 +152,7 @@ def page_rows() -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def page_curves(page_rows) -> pd.DataFrame:
-    """Of `page_rows`: three epochs, in which the error comes down from chance to a trial's own in equal steps; loss 1, 1/2, 1/4."""
+    """Of `page_rows`: three epochs, the error coming down from chance in equal steps, the loss 1, 1/2, 1/4."""
     known = page_rows[page_rows["status"] == "completed"]
     parts = []
     for split in ("train", "val", "test"):
