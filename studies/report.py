@@ -13,6 +13,7 @@ import pandas as pd
 import analysis
 from studies.asked import Asked, read_asked
 from studies.errors import StoreError
+from studies.htmlreport import FILE, html_report
 from studies.results import Store
 from studies.tablefiles import table_files
 from studies.verdicts import verdict_lines
@@ -73,8 +74,8 @@ def _draw_distortion(rows: pd.DataFrame, diagnostics: pd.DataFrame, folder: Path
             analysis.save_figure(analysis.distortion_grid(table), folder / "distortion")
 
 
-def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Report:
-    """Write the report of the studies in one or more folders, each of them a workload.
+def report(*locations: str | Path, out: str | Path | None = None) -> Report:
+    """Write the report of the studies in one or more folders, each of them a workload; ``report.html`` shows it all.
 
     Args:
         locations: The folders; no two may hold the same task.
@@ -98,9 +99,16 @@ def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Re
                 )
             holders[task] = location
     rows = pd.concat([asked.rows for asked in studies.values()], ignore_index=True)
-    diagnostics = pd.concat([Store(location).diagnostics() for location in studies], ignore_index=True)
-    made = write_report(rows, diagnostics, Store(out or locations[0]))
-    return replace(made, verdict=_verdict(list(studies.values()), rows))
+    store, held = (
+        Store(out or locations[0]),
+        [(Store(location), asked) for location, asked in studies.items()],
+    )
+    diagnostics = pd.concat([folder.diagnostics() for folder, _ in held], ignore_index=True)
+    made = write_report(rows, diagnostics, store)
+    verdict = _verdict(list(studies.values()), rows)
+    text = html_report(held, rows, {"summary": made.summary, **made.tables}, verdict)
+    store.write_file(FILE, text.encode())
+    return replace(made, verdict=verdict, files=[*made.files, FILE])
 
 
 def _verdict(studies: Sequence[Asked], rows: pd.DataFrame) -> list[str]:

@@ -98,7 +98,7 @@ def test_run_ends_with_a_sentence_for_each_candidate(done):
 def test_the_command_prints_it_at_the_end_and_report_with_all_it_rests_on(done):
     command = [sys.executable, "-m", "studies.cli", "report", done.location]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    *_, text = report(done.location)
+    text = report(done.location).verdict
     assert shown.rstrip().endswith(text[0])
     assert text[0].startswith(done.verdict[0])
     assert "G, test error E: ada2ms(mixing=0.5) - sgd = " in text[0]
