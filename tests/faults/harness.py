@@ -28,7 +28,7 @@ TIMEOUT = 300.0
 STUDY = """
 name: faults
 task: digits-mlp
-budget: {epochs: 5, batch_size: 64}
+budget: {epochs: 15, batch_size: 64}
 seeds: 3
 grid: {lr: [1.0e-3, 3.0e-3, 1.0e-2, 3.0e-2, 0.1], weight_decay: [0, 1.0e-2]}
 optimizers: {adamw: {}, sgd: {momentum: 0.9}}

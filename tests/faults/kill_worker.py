@@ -10,7 +10,7 @@ from pathlib import Path
 from harness import Run, difference, kill, main, stored, wait_for, workplace
 
 ARGUMENTS = ("--workers", "2", "--engine", "sequential")
-TRAINING_SECONDS = 6.0
+TRIALS, MOST_SECONDS = 60, 1.0
 
 
 def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
@@ -24,10 +24,11 @@ def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
 
 
 def attempt(study: Path, out: Path, undisturbed: Path, random: random.Random) -> tuple[bool, str]:
-    """Kill one of the workers some time after the first of them is there, and compare."""
+    """Kill one of the workers some time after a random number of trials is stored, maybe none, and compare."""
     run = Run(study, out, *ARGUMENTS)
-    wait_for(lambda: run.workers() or run.process.poll() is not None)
-    time.sleep(random.uniform(0, TRAINING_SECONDS))
+    wanted = random.choice((0, random.randrange(TRIALS)))
+    wait_for(lambda: (stored(out) >= wanted and run.workers()) or run.process.poll() is not None)
+    time.sleep(random.uniform(0, MOST_SECONDS))
     workers = run.workers()
     if workers:
         kill(random.choice(workers))

@@ -29,7 +29,6 @@ def undisturbed(tmp_path_factory):
 
 
 def test_a_killed_worker_changes_nothing(undisturbed, monkeypatch):
-    monkeypatch.setattr(kill_worker, "TRAINING_SECONDS", 1.0)
     study, out = undisturbed / "faults.yaml", undisturbed / "killed"
     good, line = kill_worker.attempt(study, out, undisturbed / "undisturbed", random.Random(0))
     assert good, line
