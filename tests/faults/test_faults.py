@@ -17,7 +17,7 @@ from harness import STUDY, Run, stored, wait_for
 from studies import run as run_study
 
 SHORT = STUDY.replace("seeds: 3", "seeds: 1")
-LONG = STUDY.replace("epochs: 5", "epochs: 200")
+LONG = STUDY.replace("epochs: 15", "epochs: 200")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def undisturbed(tmp_path_factory):
     return folder
 
 
-def test_a_killed_worker_changes_nothing(undisturbed, monkeypatch):
+def test_a_killed_worker_changes_nothing(undisturbed):
     study, out = undisturbed / "faults.yaml", undisturbed / "killed"
     good, line = kill_worker.attempt(study, out, undisturbed / "undisturbed", random.Random(0))
     assert good, line
