@@ -21,6 +21,7 @@ from matplotlib.patches import Patch, Rectangle
 from analysis.footnotes import FOOTNOTE, REIMPLEMENTED
 from analysis.powers import decade_ticks, midpoint_edges, power_of_ten
 from analysis.surfaces import Panel, panel_of, surface
+from analysis.theme import COLUMN_WIDTH, PAGE_WIDTH
 from analysis.trials import check_proportion
 
 COLOURS = "viridis"
@@ -198,7 +199,8 @@ def _small_multiples(panels: int, levels: int, entries: int) -> tuple[Figure, li
     legend = 0.18 * -(-entries // _legend_columns(panels))
     # a single row is taller, so that the colour bar's name fits beside it
     height = rows * (0.75 + 0.27 * min(max(levels, 3), 8)) + legend + (0.9 if rows == 1 else 0.3)
-    fig = Figure(figsize=(max(3.4, 0.9 + 1.6 * columns), height), layout="constrained")
+    width = COLUMN_WIDTH if columns == 1 else PAGE_WIDTH
+    fig = Figure(figsize=(width, height), layout="constrained")
     return fig, [fig.add_subplot(rows, columns, place + 1) for place in range(panels)]
 
 

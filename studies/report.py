@@ -15,7 +15,7 @@ from studies.asked import Asked, read_asked
 from studies.errors import StoreError
 from studies.results import Store
 from studies.tablefiles import table_files
-from studies.verdicts import verdict_lines
+from studies.verdicts import VerdictSpec, verdict_lines
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,29 @@ def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Re
             without ``out``.
         SpecError: If the study file in a folder is not valid.
     """
+    studies, rows = read_studies(locations, out)
+    made = write_report(rows, Store(out or locations[0]))
+    declared = declared_verdict(studies)
+    if isinstance(declared, str):
+        asked = any(study.spec.verdict for study in studies)
+        return replace(made, verdict=[f"No verdict: {declared}."] if asked else [])
+    return replace(made, verdict=verdict_lines(declared, rows, full=True))
+
+
+def read_studies(
+    locations: Sequence[str | Path], out: str | Path | None
+) -> tuple[list[Asked], pd.DataFrame]:
+    """Read the studies in one or more folders, each of them a workload, to be written about into ``out``.
+
+    Returns:
+        The studies, and the rows of all.
+
+    Raises:
+        StoreError: As ``report`` says.
+        SpecError: As ``report`` says.
+    """
     if len(locations) > 1 and out is None:
-        raise StoreError(f"--out: a report of {len(locations)} folders needs a folder to be written into")
+        raise StoreError(f"--out: {len(locations)} folders together need a folder to be written into")
     studies = {str(location): finished(location) for location in locations}
     holders: dict[str, str] = {}
     for location, asked in studies.items():
@@ -87,17 +108,15 @@ def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Re
                     "must have a task of its own"
                 )
             holders[task] = location
-    rows = pd.concat([asked.rows for asked in studies.values()], ignore_index=True)
-    made = write_report(rows, Store(out or locations[0]))
-    return replace(made, verdict=_verdict(list(studies.values()), rows))
+    return list(studies.values()), pd.concat([asked.rows for asked in studies.values()], ignore_index=True)
 
 
-def _verdict(studies: Sequence[Asked], rows: pd.DataFrame) -> list[str]:
-    """Say the verdict on the rows of all studies, which must have declared the same one."""
+def declared_verdict(studies: Sequence[Asked]) -> VerdictSpec | str:
+    """Return the verdict that all studies declare, or why there is none to be spoken."""
     declared = [asked.spec.verdict for asked in studies]
     if any(one != declared[0] for one in declared):
-        return ["No verdict: the studies declare different ones."]
-    return verdict_lines(declared[0], rows, full=True)
+        return "the studies declare different ones"
+    return declared[0] or "the study declares none"
 
 
 def finished(location: str | Path) -> Asked:
