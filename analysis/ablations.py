@@ -20,9 +20,8 @@ LOG_FROM = 100.0
 """Values whose largest is this many times the smallest have a logarithmic axis."""
 
 _NAMES = {
-    "mixing": "mixing exponent (0: global moment, 1: AdamW)",
+    "mixing": "mixing exponent (0: global, 1: AdamW)",
     "mixing_end": "mixing exponent at the end of training",
-    "eps": "eps",
 }
 
 
@@ -95,10 +94,17 @@ def ablation_figure(ablation: Ablation) -> Figure:
     axes = figure.subplots(len(scores), 1, sharex=True, squeeze=False)[:, 0]
     for ax, score in zip(axes, scores, strict=True):
         response(
-            points, x=x, y=score, log=ablation.log, series=ablation.series, references=ablation.references, ax=ax
+            points,
+            x=x,
+            y=score,
+            log=ablation.log,
+            series=ablation.series,
+            references=ablation.references,
+            ax=ax,
         )
         ax.set_xlabel("")
     axes[-1].set_xlabel(_NAMES.get(x, x))
+    figure.align_ylabels(axes)
     handles, labels = axes[0].get_legend_handles_labels()
     columns = 2 if max(map(len, labels), default=0) <= 22 else 1
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * -(-len(labels) // columns))
@@ -122,7 +128,8 @@ def _ablation(name: str, part: pd.DataFrame, references: pd.DataFrame) -> Ablati
     shown = x
     if x.startswith("beta"):
         shown, values = f"1 − {x}", (1 - values).round(12)
-    points = part.assign(**{column: numbers[column] for column in numeric}, **{shown: values})
+    columns = {column: numbers[column] if column in numeric else texts[column] for column in texts}
+    points = part.assign(**(columns | {shown: values}))
     if others:
         points["series"] = [
             ", ".join(f"{column}={value}" for column, value in row.items() if isinstance(value, str)) or name

@@ -85,7 +85,7 @@ def forest(rows: pd.DataFrame, names: Mapping[str, str], *, ax: Axes | None = No
     ax.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
     for text in ax.get_yticklabels():
         text.set_fontweight("bold" if ": " in text.get_text() else "normal")
-    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="y", length=0, pad=7)
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -109,8 +109,8 @@ def _draw_part(ax: Axes, row: pd.Series, place: int, end: float) -> None:
         ax.plot([row["at_margin"]] * 2, [place - 0.36, place + 0.36], color="black", linewidth=2.2, zorder=3)
     at: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
     at |= {"va": "center", "ha": "left", "fontsize": "small"}
-    ax.annotate(row["decision"], (1.0, place), xytext=(8, 0), **at)
-    ax.annotate(_numbers(row), (1.0, place), xytext=(56, 0), **at)
+    ax.annotate(row["decision"], (1.0, place), xytext=(9, 0), **at)
+    ax.annotate(_numbers(row), (1.0, place), xytext=(57, 0), **at)
 
 
 def _numbers(row: pd.Series) -> str:

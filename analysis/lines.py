@@ -123,6 +123,10 @@ def profile_curves(profile: pd.DataFrame, names: dict[str, str], *, ax: Axes | N
             curve["ratio"], curve["share"], color=style.colour, marker=style.marker, linestyle=style.dash,
             markersize=3.5, linewidth=1.1, drawstyle="steps-post",
         )  # fmt: skip
-    ax.set(xlabel="test error / best test error of the workload", ylabel="share of the workloads", ylim=(-0.03, 1.03))
+    ax.set(
+        xlabel="test error / best test error of the workload",
+        ylabel="share of the workloads",
+        ylim=(-0.03, 1.03),
+    )
     add_legend(ax, [handle(looks[label], names[label]) for label in names], own=own)
     return ax

@@ -81,7 +81,9 @@ def lr_curves(
         ValueError: The table is of several tasks, or of none, or lacks the metric.
     """
     if metric not in METRICS or metric not in one_task(curves).columns:
-        raise ValueError(f"metric must be a column of the curves and one of {', '.join(METRICS)}, but got {metric!r}")
+        raise ValueError(
+            f"metric must be a column of the curves and one of {', '.join(METRICS)}, but got {metric!r}"
+        )
     name, factor = METRICS[metric]
     names = shown_names(curves)
     own, ax = ax is None, axes_for(ax)
@@ -89,7 +91,9 @@ def lr_curves(
     looks = styles(list(names))
     for label, style in looks.items():
         curve = curves[curves["label"] == label].sort_values(x)
-        middle, low, high = (factor * curve[column].to_numpy(dtype=float) for column in (metric, "low", "high"))
+        middle, low, high = (
+            factor * curve[column].to_numpy(dtype=float) for column in (metric, "low", "high")
+        )
         draw_band(ax, style, curve[x].to_numpy(dtype=float), middle, low, high)
     level = factor * float(curves["level"].iloc[0])
     ax.axhline(level, **_GROUND, zorder=0)
@@ -108,10 +112,14 @@ def _with_loss(runs: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.Data
     """Return `grid_runs` with a loss; a diverged run has the one it started with."""
     missing = [name for name in (metric, "init_loss") if name not in trials.columns]
     if missing:
-        raise ValueError(f"trials must have the column {missing[0]!r}, but has {sorted(map(str, trials.columns))}")
+        raise ValueError(
+            f"trials must have the column {missing[0]!r}, but has {sorted(map(str, trials.columns))}"
+        )
     used = trials[(trials["role"] == "grid") & (trials["status"] != "failed")]
     key = ["task", "label", "lr", "weight_decay", "grad_scale", "seed"]
-    numbers = {name: used[name].to_numpy(dtype=float, na_value=np.nan) for name in [*key[2:], metric, "init_loss"]}
+    numbers = {
+        name: used[name].to_numpy(dtype=float, na_value=np.nan) for name in [*key[2:], metric, "init_loss"]
+    }
     losses = used[["task", "label"]].astype("str").assign(**numbers).astype({"seed": "int64"})
     grid = grid_runs(runs).merge(losses, on=key, validate="one_to_one")
     return grid.assign(**{metric: grid[metric].mask(grid["diverged"], grid["init_loss"])})

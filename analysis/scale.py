@@ -62,8 +62,13 @@ def best_rates(trials: pd.DataFrame) -> pd.DataFrame:
     edges = minima.groupby(_CURVE, as_index=False)["on_edge"].sum().astype({"on_edge": "int64"})
     table = mean_interval(minima, "refined", _CURVE).merge(edges, on=_CURVE, validate="one_to_one")
     table = labels_of(runs).merge(table, on=["task", "label"], validate="one_to_many")
-    rates = {name: 10.0 ** table[column] for name, column in (("best_lr", "mean"), ("low", "low"), ("high", "high"))}
-    return table.assign(**rates)[["task", "label", "optimizer", "grad_scale", "best_lr", "n", "low", "high", "on_edge"]]
+    rates = {
+        name: 10.0 ** table[column]
+        for name, column in (("best_lr", "mean"), ("low", "low"), ("high", "high"))
+    }
+    return table.assign(**rates)[
+        ["task", "label", "optimizer", "grad_scale", "best_lr", "n", "low", "high", "on_edge"]
+    ]
 
 
 def scale_exponent_of(runs: pd.DataFrame) -> pd.DataFrame:

@@ -16,8 +16,9 @@ from analysis.footnotes import FOOTNOTE, REIMPLEMENTED
 from analysis.powers import decade_ticks, power_of_ten
 from analysis.theme import COLUMN_WIDTH
 
-# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/) without yellow, which is too light for lines
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9")
+# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/) without yellow, which is too light for lines; neighbours
+# differ in lightness
+PALETTE = ("#0072B2", "#E69F00", "#000000", "#D55E00", "#56B4E9", "#009E73", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (7, 2)))
 
@@ -81,14 +82,29 @@ def draw_band(
     ax: Axes, style: Style, x: np.ndarray, middle: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> None:
     """Draw a line with markers, and its interval as a band; no band where there is no interval."""
-    ax.plot(x, middle, color=style.colour, marker=style.marker, linestyle=style.dash, markersize=3.5, linewidth=1.1)
+    ax.plot(
+        x,
+        middle,
+        color=style.colour,
+        marker=style.marker,
+        linestyle=style.dash,
+        markersize=3.5,
+        linewidth=1.1,
+    )
     ax.fill_between(x, low, high, color=style.colour, alpha=0.15, linewidth=0)
 
 
 def handle(style: Style, name: str) -> Line2D:
     """Return the legend's entry of a label."""
     return Line2D(
-        [], [], color=style.colour, marker=style.marker, linestyle=style.dash, markersize=4, linewidth=1.1, label=name
+        [],
+        [],
+        color=style.colour,
+        marker=style.marker,
+        linestyle=style.dash,
+        markersize=4,
+        linewidth=1.1,
+        label=name,
     )
 
 
@@ -101,7 +117,9 @@ def add_legend(ax: Axes, handles: Sequence[Artist], *, own: bool) -> None:
         own: Whether the figure was made for these axes.
     """
     texts = [str(entry.get_label()) for entry in handles]
-    marked = any("†" in text for text in texts) or any("†" in text.get_text() for text in ax.get_yticklabels())
+    marked = any("†" in text for text in texts) or any(
+        "†" in text.get_text() for text in ax.get_yticklabels()
+    )
     look = LEGEND_LOOK
     if not own:
         entry = Line2D([], [], linestyle="none", marker="$†$", color="black", label=FOOTNOTE)

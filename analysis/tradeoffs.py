@@ -49,4 +49,3 @@ def tradeoff(
     front = Line2D([], [], color=FRONT, linewidth=1.4, label="Pareto front")
     add_legend(ax, [*entries, front], own=own)
     return ax
-

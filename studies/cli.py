@@ -158,7 +158,8 @@ def report(
 def figures(
     directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="One folder for each workload.")],
     only: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A figure's name; give it again, or a,b, for more.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A figure's name; give it again, or a,b, for more."),
     ] = None,
     format: Annotated[str, typer.Option(help="Some of pdf,svg,png.")] = "pdf,png",
     out: Annotated[

@@ -84,9 +84,7 @@ def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Re
     return replace(made, verdict=verdict_lines(declared, rows, full=True))
 
 
-def read_studies(
-    locations: Sequence[str | Path], out: str | Path | None
-) -> tuple[list[Asked], pd.DataFrame]:
+def read_studies(locations: Sequence[str | Path], out: str | Path | None) -> tuple[list[Asked], pd.DataFrame]:
     """Read the studies in one or more folders, each of them a workload, to be written about into ``out``.
 
     Returns:

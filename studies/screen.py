@@ -131,9 +131,7 @@ def print_verdict(console: Console, texts: Sequence[str]) -> None:
         console.print(f"\n{text}", highlight=False, soft_wrap=True, markup=False)
 
 
-def print_figures(
-    console: Console, location: str, files: Sequence[str], left_out: Mapping[str, str]
-) -> None:
+def print_figures(console: Console, location: str, files: Sequence[str], left_out: Mapping[str, str]) -> None:
     """Print which figures were drawn, and why the others were not."""
     look: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False}
     if files:
