@@ -105,11 +105,15 @@ def ablation_figure(ablation: Ablation) -> Figure:
         ax.set_xlabel("")
     axes[-1].set_xlabel(_NAMES.get(x, x))
     figure.align_ylabels(axes)
-    handles, labels = axes[0].get_legend_handles_labels()
+    known = axes[0].get_legend_handles_labels()
+    lines = sorted(zip(*known, strict=True), key=lambda pair: pair[1] in set(ablation.references["label"]))
+    handles, labels = [pair[0] for pair in lines], [pair[1] for pair in lines]
     columns = 2 if max(map(len, labels), default=0) <= 22 else 1
-    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * -(-len(labels) // columns))
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns, **LEGEND_LOOK)
-    if ablation.optimizer.startswith(REIMPLEMENTED):
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (1 + -(-len(labels) // columns)))
+    ours = ablation.optimizer.startswith(REIMPLEMENTED)
+    look = LEGEND_LOOK | {"title": f"{ablation.optimizer}{'†' if ours else ''}", "ncols": columns}
+    figure.legend(handles, labels, loc="outside upper center", **look)
+    if ours:
         add_footnote(figure)
     return figure
 
@@ -117,18 +121,18 @@ def ablation_figure(ablation: Ablation) -> Figure:
 def _ablation(name: str, part: pd.DataFrame, references: pd.DataFrame) -> Ablation | None:
     texts = pd.DataFrame([parse_label(label)[1] for label in part["label"]], index=part.index)
     texts = texts.loc[:, texts.nunique(dropna=False) > 1]
-    numbers = {column: _numbers(texts[column]) for column in texts}
+    numbers = {str(column): _numbers(texts[column]) for column in texts}
     numeric = [column for column, values in numbers.items() if values is not None]
     if not numeric:
         return None
     x = max(numeric, key=lambda column: texts[column].nunique())
-    others = [column for column in texts if column != x]
+    others = [column for column in numbers if column != x]
     values = numbers[x]
     assert values is not None
     shown = x
     if x.startswith("beta"):
         shown, values = f"1 − {x}", (1 - values).round(12)
-    columns = {column: numbers[column] if column in numeric else texts[column] for column in texts}
+    columns = {column: numbers[column] if column in numeric else texts[column] for column in numbers}
     points = part.assign(**(columns | {shown: values}))
     if others:
         points["series"] = [

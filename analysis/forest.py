@@ -107,10 +107,10 @@ def _draw_part(ax: Axes, row: pd.Series, place: int, end: float) -> None:
         ax.plot([row["at"]], [place], linestyle="none", markersize=5.5, zorder=4, **look)
     if np.isfinite(row["at_margin"]):
         ax.plot([row["at_margin"]] * 2, [place - 0.36, place + 0.36], color="black", linewidth=2.2, zorder=3)
-    at: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-    at |= {"va": "center", "ha": "left", "fontsize": "small"}
-    ax.annotate(row["decision"], (1.0, place), xytext=(9, 0), **at)
-    ax.annotate(_numbers(row), (1.0, place), xytext=(57, 0), **at)
+    text: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    text |= {"va": "center", "ha": "left", "fontsize": "small"}
+    ax.annotate(row["decision"], (1.0, place), xytext=(9, 0), **text)
+    ax.annotate(_numbers(row), (1.0, place), xytext=(57, 0), **text)
 
 
 def _numbers(row: pd.Series) -> str:
@@ -132,6 +132,6 @@ def _entries(rows: pd.DataFrame) -> list[Line2D]:
     made[0].set_label(f"{made[0].get_label()} ({100 * rows['level'].iloc[0]:g} % interval)")
     made.append(Line2D([], [], color="black", linewidth=0.9, linestyle=(0, (4, 2)), label="declared margin"))
     if rows["margin"].notna().any():
-        look = {"marker": "|", "markersize": 9, "markeredgewidth": 2.2}
+        look: dict[str, Any] = {"marker": "|", "markersize": 9, "markeredgewidth": 2.2}
         made.append(Line2D([], [], color="black", linestyle="none", label="margin in force", **look))
     return made

@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from analysis.footnotes import FOOTNOTE, REIMPLEMENTED
+from analysis.labels import in_order
 from analysis.powers import decade_ticks, midpoint_edges, power_of_ten
 from analysis.surfaces import Panel, panel_of, surface
 from analysis.theme import COLUMN_WIDTH, PAGE_WIDTH
@@ -92,7 +93,7 @@ def surface_grid(
         y: 'weight_decay' (at gradient scale 1) or 'grad_scale' (at each label's selected weight decay).
         metric: 'val_accuracy' or 'test_accuracy'.
         task: The task to draw; it may be left out where the rows have one only.
-        labels: The labels to draw, in this order; None draws all, sorted by name.
+        labels: The labels to draw, in this order; None draws all, sorted by name and value.
         delta: The outline holds the cells within this fraction of the best one's accuracy.
 
     Returns:
@@ -177,7 +178,7 @@ def _panels(
 
 
 def _known_labels(cells: pd.DataFrame, labels: Sequence[str] | None) -> list[str]:
-    known = sorted(cells["label"].unique())
+    known = in_order(cells["label"].unique())
     shown = known if labels is None else list(labels)
     if not shown or len(set(shown)) < len(shown) or not set(shown) <= set(known):
         raise ValueError(f"labels must be distinct ones of {', '.join(known)}, but got {shown}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -46,7 +48,7 @@ def best_of_k_curves(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         draw_band(ax, style, curve["k"].to_numpy(dtype=float), *errors)
     doublings = 2 ** np.arange(int(np.log2(table["k"].max())) + 1)
     for line in ax.lines:
-        line.set_markevery([k - 1 for k in doublings if k <= len(line.get_xdata())])
+        line.set_markevery([int(k) - 1 for k in doublings if k <= np.size(line.get_xdata())])
     ax.set_xscale("log", base=2)
     ax.set_xticks(doublings, [str(k) for k in doublings])
     ax.set_xticks([], minor=True)
@@ -89,17 +91,28 @@ def best_rate_lines(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         for edge, face in ((False, style.colour), (True, "white")):
             part = line["on_edge"].to_numpy() > 0
             part = part if edge else ~part
-            look = {"color": style.colour, "marker": style.marker, "markerfacecolor": face, "markersize": 4.5}
+            look: dict[str, Any] = {
+                "color": style.colour,
+                "marker": style.marker,
+                "markerfacecolor": face,
+                "markersize": 4.5,
+            }
             ax.plot(x[part], y[part], linestyle="none", **look)
     decades(ax, "x", scales.tolist())
-    rates = table[["low", "high", "best_lr"]].stack()
-    decades(ax, "y", rates.to_list())
-    ax.set_ylim(rates.min() / 2, rates.max() * 2)
+    rates = table[["low", "high", "best_lr"]].to_numpy(dtype=float)
+    lowest, highest = float(np.nanmin(rates)), float(np.nanmax(rates))
+    decades(ax, "y", [lowest, highest])
+    ax.set_ylim(lowest / 2, highest * 2)
     ax.set(xlabel="gradient scale c", ylabel="best learning rate lr*")
     entries = [handle(looks[label], names[label]) for label in names]
     if (table["on_edge"] > 0).any():
-        look = {"color": "0.2", "marker": "o", "markerfacecolor": "white", "markersize": 4.5}
-        entries.append(Line2D([], [], linestyle="none", label="at its grid's edge", **look))
+        hollow: dict[str, Any] = {
+            "color": "0.2",
+            "marker": "o",
+            "markerfacecolor": "white",
+            "markersize": 4.5,
+        }
+        entries.append(Line2D([], [], linestyle="none", label="at its grid's edge", **hollow))
     add_legend(ax, [*entries, *guides], own=own)
     return ax
 

@@ -59,7 +59,9 @@ def best_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """
     runs = errors(trials)
     minima = _minima(runs[(runs["role"] == "grid") & ~runs["failed"]].reset_index(drop=True))
-    edges = minima.groupby(_CURVE, as_index=False)["on_edge"].sum().astype({"on_edge": "int64"})
+    edges = (
+        minima.astype({"on_edge": "int64"}).groupby(_CURVE, as_index=False).agg(on_edge=("on_edge", "sum"))
+    )
     table = mean_interval(minima, "refined", _CURVE).merge(edges, on=_CURVE, validate="one_to_one")
     table = labels_of(runs).merge(table, on=["task", "label"], validate="one_to_many")
     rates = {

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.footnotes import FOOTNOTE, REIMPLEMENTED
+from analysis.labels import in_order
 from analysis.powers import decade_ticks, power_of_ten
 from analysis.theme import COLUMN_WIDTH
 
@@ -48,16 +49,14 @@ def styles(labels: Sequence[str]) -> dict[str, Style]:
 
 
 def shown_names(table: pd.DataFrame) -> dict[str, str]:
-    """Return how figures name the labels of a table, sorted: as they are, with a dagger on reimplementations.
+    """Return how figures name the labels of a table, in order: as they are, with a dagger on reimplementations.
 
     Args:
         table: Has the columns label and optimizer.
     """
-    pairs = table[["label", "optimizer"]].drop_duplicates("label").sort_values("label")
-    return {
-        str(label): f"{label}{'†' if str(optimizer).startswith(REIMPLEMENTED) else ''}"
-        for label, optimizer in pairs.itertuples(index=False)
-    }
+    optimizers = table.drop_duplicates("label").set_index("label")["optimizer"].astype("str").to_dict()
+    marks = {label: "†" if name.startswith(REIMPLEMENTED) else "" for label, name in optimizers.items()}
+    return {label: f"{label}{marks[label]}" for label in in_order(map(str, optimizers))}
 
 
 def one_task(table: pd.DataFrame) -> pd.DataFrame:

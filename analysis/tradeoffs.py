@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from analysis.labels import in_order
 from analysis.searches import score_name, shown, spread
 from analysis.styles import add_legend, axes_for, handle, one_task, shown_names, styles
 
@@ -45,7 +46,7 @@ def tradeoff(
             marker=style.marker, markersize=5, elinewidth=0.7, capsize=1.5, zorder=3,
         )  # fmt: skip
     ax.set(xlabel=score_name(x), ylabel=score_name(y))
-    entries = [handle(looks[label]._replace(dash="none"), names[label]) for label in sorted(known["label"])]
+    entries = [handle(looks[label]._replace(dash="none"), names[label]) for label in in_order(known["label"])]
     front = Line2D([], [], color=FRONT, linewidth=1.4, label="Pareto front")
     add_legend(ax, [*entries, front], own=own)
     return ax

@@ -48,6 +48,7 @@ def test_the_response_has_intervals_and_lines_for_the_references():
     }
     assert levels == pytest.approx({"adamw": 0.08, "sgd": 0.10})
     assert sensitivity.get_xlabel() == "mixing exponent (0: global, 1: AdamW)"
+    assert figure.legends[0].get_title().get_text() == "ada2ms†"
     assert "our reimplementation" in figure.get_supxlabel()
 
 
@@ -65,7 +66,10 @@ def test_other_hyperparameters_are_curves_and_decades_are_logarithmic():
     figure = ablation_figure(found)
     curves = figure.axes[0].containers
     assert [curve.get_label() for curve in curves] == ["mixing=0", "mixing=1"]
-    np.testing.assert_allclose(curves[1].lines[0].get_xydata(), [[1e-8, 2], [1e-4, 4], [1e-2, 6]])
+    moved = 10 ** (0.006 * 6)  # half of 1.2 % of six decades
+    np.testing.assert_allclose(curves[1].lines[0].get_xdata(), moved * np.array([1e-8, 1e-4, 1e-2]))
+    np.testing.assert_allclose(curves[0].lines[0].get_xdata(), np.array([1e-8, 1e-4, 1e-2]) / moved)
+    np.testing.assert_allclose(curves[1].lines[0].get_ydata(), [2, 4, 6])
     assert len({(c.lines[0].get_color(), c.lines[0].get_marker()) for c in curves}) == 2
     assert figure.axes[1].get_xscale() == "log"
 
