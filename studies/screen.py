@@ -131,6 +131,15 @@ def print_verdict(console: Console, texts: Sequence[str]) -> None:
         console.print(f"\n{text}", highlight=False, soft_wrap=True, markup=False)
 
 
+def print_figures(console: Console, location: str, files: Sequence[str], left_out: Mapping[str, str]) -> None:
+    """Print which figures were drawn, and why the others were not."""
+    look: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False}
+    if files:
+        console.print(f"in {location}: {', '.join(files)}", **look)
+    for name, reason in left_out.items():
+        console.print(f"no {name}: {reason}", **look)
+
+
 def engine_text(plan: Plan) -> str:
     """Say which engine was chosen, and by what measurement."""
     engine = plan.engine

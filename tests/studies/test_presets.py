@@ -9,13 +9,15 @@ from studies.trials import expand
 
 NAMES = sorted(presets())
 COUNTS = {"quickstart": 1458, "lr-wd": 1080, "gradient-scale": 1134, "mixing": 567, "smoke": 18}
+COUNTS |= {"ablation/mixing": 702, "ablation/scope": 648, "ablation/mixing-schedule": 594}
+COUNTS |= {"ablation/eps": 1377, "ablation/beta2": 756}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_preset_says_what_it_is_and_expands(name):
     spec = load_spec(name)
     trials = expand(spec, load(spec.task.name, **spec.task.options))
-    assert spec.name == name
+    assert spec.name == name.replace("/", "-")
     assert len(presets()[name]) > 20
     assert len(trials) == spec.count() == COUNTS.get(name, len(trials))
     assert StudySpec.from_text(spec.to_yaml(), name) == spec
