@@ -20,6 +20,7 @@ from plotly.offline import get_plotlyjs
 from analysis.footnotes import FOOTNOTE, REIMPLEMENTED
 from analysis.packing import deflated
 from analysis.page_curves import packed_curves
+from analysis.page_figures import VERDICT
 from analysis.page_tables import page_tables
 from analysis.page_trials import explored, packed_trials
 from analysis.theme import use_theme
@@ -63,8 +64,8 @@ def page(
         title=title,
         subtitle=_subtitle(trials),
         verdict=[text.splitlines() for text in verdict],
-        verdict_figures=[figure for figure in drawn if figure["caption"].startswith("Verdict")],
-        figures=[figure for figure in drawn if not figure["caption"].startswith("Verdict")],
+        verdict_figures=[figure for figure in drawn if figure["caption"].startswith(VERDICT)],
+        figures=[figure for figure in drawn if not figure["caption"].startswith(VERDICT)],
         tables=page_tables(tables),
         footnote=FOOTNOTE if ours else "",
         provenance=provenance,

@@ -237,6 +237,27 @@ def report(
 
 
 @command
+def figures(
+    directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="One folder for each workload.")],
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A figure's name; give it again, or a,b, for more."),
+    ] = None,
+    format: Annotated[str, typer.Option(help="Some of pdf,svg,png.")] = "pdf,png",
+    out: Annotated[
+        str | None, typer.Option(help="Where to write. [default: the study's folder, if there is one DIR]")
+    ] = None,
+) -> None:
+    """Draw every figure that the rows allow, for a two-column paper, and say which it leaves out and why."""
+    from studies import screen
+    from studies.figures import figures as study_figures
+
+    names = [name for word in only or () for name in word.split(",")]
+    made = study_figures(*directories, only=names, formats=format.split(","), out=out)
+    screen.print_figures(screen.console(), made.location, made.files, made.left_out)
+
+
+@command
 def replay(
     directory: Folder,
     trial_id: Annotated[str, typer.Argument(help="A trial's id, or enough of its beginning.")],

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+from matplotlib.figure import Figure
 
 from analysis.page import page
 from studies.asked import Asked
@@ -21,8 +22,10 @@ FILE = "report.html"
 def html_report(
     studies: Sequence[tuple[Store, Asked]],
     rows: pd.DataFrame,
+    *,
     tables: Mapping[str, pd.DataFrame],
     verdict: Sequence[str],
+    figures: Mapping[str, Figure],
 ) -> str:
     """Return the page of some studies.
 
@@ -31,6 +34,7 @@ def html_report(
         rows: Those of all of them.
         tables: Output of ``analysis.tables``, and ``analysis.summary`` as ``summary``.
         verdict: A text for each candidate; none if the studies declare no verdict.
+        figures: By caption.
 
     Raises:
         StoreError: If the record of a study's runs is damaged.
@@ -42,6 +46,7 @@ def html_report(
         verdict=verdict,
         curves=_curves([store for store, _ in studies]),
         hyperparameters=list(HYPERPARAMETERS),
+        figures=figures,
         provenance=[_provenance(store, asked) for store, asked in studies],
     )
 

@@ -114,6 +114,21 @@ def judge_study(verdict: VerdictSpec, rows: pd.DataFrame) -> dict[str, analysis.
     return analysis.verdicts(rows, candidates=arguments.pop("candidate"), **arguments)
 
 
+def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> dict[str, analysis.Verdict] | str:
+    """Return the verdict on each candidate, or why there is none.
+
+    Args:
+        declared: What the study asks for, or why there is nothing.
+        rows: Of the study.
+    """
+    if isinstance(declared, str):
+        return f"no verdict: {declared}"
+    try:
+        return judge_study(declared, rows)
+    except ValueError as error:
+        return f"no verdict: {error}"
+
+
 def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame, *, full: bool = False) -> list[str]:
     """Say the verdict of a study, or why there is none; nothing where the study asks for none.
 

@@ -17,6 +17,7 @@ import pandas as pd
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from studies.asked import Asked, read_asked
 from studies.lock import drivers
@@ -117,8 +118,10 @@ def view(seen: Sequence[Snapshot]) -> RenderableType:
     rows = last.asked.rows
     maps = minimaps(rows, planned_cells(last.asked.spec))
     return Group(
-        f"[b]{last.asked.spec.name}[/b]  {headline(seen)}",
-        "validation error in %, mean over seeds; ·· not trained yet, xx diverged, !! failed",
+        Text(f"{last.asked.spec.name}: {headline(seen)}", style="bold"),
+        Text(
+            "validation error in %, mean over seeds; ·· not trained yet, xx diverged, !! failed", style="dim"
+        ),
         Columns([minimap(label, one) for label, one in maps.items()], padding=(0, 3)),
         _by_label(last.asked),
         _by_device(rows),

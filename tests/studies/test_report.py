@@ -53,6 +53,6 @@ def test_a_task_that_two_folders_hold_is_refused(folders, tmp_path):
     shutil.copytree(folders / "one", tmp_path / "again")
     with pytest.raises(StoreError, match="again: holds the task 'digits-mlp', and so does .*one"):
         report(folders / "one", tmp_path / "again", out=tmp_path / "out")
-    with pytest.raises(StoreError, match="--out: a report of 2 folders needs a folder"):
+    with pytest.raises(StoreError, match="--out: 2 folders together need a folder"):
         report(folders / "one", folders / "two")
     assert not (tmp_path / "out").exists()
