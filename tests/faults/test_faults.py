@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import kill_worker
-from harness import STUDY, Run, stored, wait_for
+from harness import STUDY, Run, orphans, stored, wait_for
 
 from studies import run as run_study
 
@@ -30,7 +30,7 @@ def undisturbed(tmp_path_factory):
 
 def test_a_killed_worker_changes_nothing(undisturbed):
     study, out = undisturbed / "faults.yaml", undisturbed / "killed"
-    good, line = kill_worker.attempt(study, out, undisturbed / "undisturbed", random.Random(0))
+    good, line = kill_worker.attempt(study, out, undisturbed / "undisturbed", random.Random(0), [])
     assert good, line
 
 
@@ -44,7 +44,8 @@ def test_ctrl_c_stores_what_is_finished_and_the_same_command_goes_on(tmp_path):
     assert [line for line in output.splitlines() if "interrupted" in line] == output.splitlines()[-1:]
     assert "Traceback" not in output
     assert 0 < stored(tmp_path / "out") < 60
-    assert run.orphans() == []
+    ended, line = orphans([run])
+    assert ended, line
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
@@ -57,4 +58,5 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     code, output = run.finish()
     assert code == 130
     assert "Traceback" not in output
-    assert run.orphans() == []
+    ended, line = orphans([run])
+    assert ended, line
