@@ -129,18 +129,16 @@ def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> dict[str, analysi
         return f"no verdict: {error}"
 
 
-def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame, *, full: bool = False) -> list[str]:
-    """Say the verdict of a study, or why there is none; nothing where the study asks for none.
+def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame) -> list[str]:
+    """Say the verdict of a study in a sentence for each candidate, or why there is none; nothing if none is asked for.
 
     Args:
         verdict: What the study asks for.
         rows: Of the study.
-        full: With all that the verdict rests on, or else one sentence for each candidate.
     """
     if verdict is None:
         return []
-    try:
-        made = judge_study(verdict, rows)
-    except ValueError as error:
-        return [f"No verdict: {error}."]
-    return [one.summary() if full else one.sentence() for one in made.values()]
+    made = judged(verdict, rows)
+    if isinstance(made, str):
+        return [f"{made[0].upper()}{made[1:]}."]
+    return [one.sentence() for one in made.values()]
