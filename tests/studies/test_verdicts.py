@@ -9,7 +9,7 @@ import pytest
 from studies import StudySpec, load_spec, run
 from studies.errors import SpecError
 from studies.report import report
-from studies.verdicts import verdict_lines
+from studies.verdicts import judge_study, verdict_lines
 
 STUDY = {
     "name": "judged",
@@ -106,7 +106,8 @@ def test_the_command_prints_it_at_the_end_and_report_with_all_it_rests_on(done):
 
 def test_what_is_overridden_is_shown(done):
     spec = StudySpec(**judged(allow=["no-confirmation", "edge"]))
-    text = verdict_lines(spec.verdict, done.rows, full=True)[0]
+    (made,) = judge_study(spec.verdict, done.rows).values()
+    text = made.summary()
     assert not text.startswith("Invalid")
     assert "Overridden: no-confirmation (digits-mlp, adamw)" in text
     assert (
