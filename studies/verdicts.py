@@ -130,7 +130,7 @@ def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> dict[str, analysi
 
 
 def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame) -> list[str]:
-    """Say the verdict of a study in a sentence for each candidate, or why there is none; nothing if none is asked for.
+    """Say a study's verdict, a sentence for each candidate, or why there is none; nothing if it asks for none.
 
     Args:
         verdict: What the study asks for.
