@@ -62,7 +62,7 @@ def parse_label(label: str) -> tuple[str, dict[str, str]]:
     return name, {key: value for key, _, value in pairs}
 
 
-def ablations(metrics: pd.DataFrame) -> list[Ablation]:
+def find_ablations(metrics: pd.DataFrame) -> list[Ablation]:
     """Find the optimizers of which a study has several variations.
 
     A label's variations are read from its text. On the x axis is the hyperparameter with most different numbers,

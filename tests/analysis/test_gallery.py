@@ -55,6 +55,9 @@ def test_variations_of_an_exponent_are_an_ablation_and_two_exponents_a_plane(com
         one.name: one.figure for one in draw_figures(trials, "none", only=frozenset({"ablation", "plane"}))
     }
     assert list(made) == ["ablation-smes", "plane-test-error", "plane-sensitivity"]
+    assert {figure.get_figwidth() for figure in made.values()} == {COLUMN_WIDTH}
+    assert "our reimplementation" in made["plane-sensitivity"].get_supxlabel()  # Ada2MS is on the plane
+    assert made["ablation-smes"].get_supxlabel() == ""
 
 
 def test_several_workloads_have_figures_of_their_own_and_a_profile(comparison):
