@@ -154,7 +154,7 @@ def _ablations(rows: _Rows, task: str, name: str) -> Made:
         one for one in find_ablations(rows.of_task("metrics", task)) if not {"p", "q"} <= set(one.varied)
     ]
     if not found:
-        yield name, "no optimizer has variations that differ in a number"
+        yield name, "no optimizer has variations that differ in a number, and a score"
     for one in found:
         yield f"{name}-{one.optimizer}", ablation_figure(one)
 
