@@ -62,7 +62,7 @@ def parse_label(label: str) -> tuple[str, dict[str, str]]:
     return name, {key: value for key, _, value in pairs}
 
 
-def ablations(metrics: pd.DataFrame) -> list[Ablation]:
+def find_ablations(metrics: pd.DataFrame) -> list[Ablation]:
     """Find the optimizers of which a study has several variations.
 
     A label's variations are read from its text. On the x axis is the hyperparameter with most different numbers,
@@ -74,7 +74,7 @@ def ablations(metrics: pd.DataFrame) -> list[Ablation]:
         metrics: The table 'metrics' of `analysis.tables`, for one task.
 
     Returns:
-        One ablation per optimizer with two labels or more that differ in a number, sorted by name.
+        One ablation per optimizer with two labels or more that differ in a number, and a score, sorted by name.
 
     Raises:
         ValueError: The table is of several tasks, or of none.
@@ -123,7 +123,7 @@ def _ablation(name: str, part: pd.DataFrame, references: pd.DataFrame) -> Ablati
     texts = texts.loc[:, texts.nunique(dropna=False) > 1]
     numbers = {str(column): _numbers(texts[column]) for column in texts}
     numeric = [column for column, values in numbers.items() if values is not None]
-    if not numeric:
+    if not numeric or part[["test_error", "sensitivity"]].isna().to_numpy().all():
         return None
     x = max(numeric, key=lambda column: texts[column].nunique())
     others = [column for column in numbers if column != x]

@@ -10,15 +10,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.ablations import ablation_figure, ablations
-from analysis.forest import forest, forest_rows
+from analysis.ablations import ablation_figure, find_ablations
+from analysis.curves import lr_curve, lr_curves
+from analysis.forests import forest, forest_rows
 from analysis.heatmaps import surface_grid
 from analysis.lines import best_of_k_curves, best_rate_lines, profile_curves
-from analysis.lr_curves import lr_curve, lr_curves
 from analysis.overview import tables
 from analysis.plane import plane
 from analysis.scale import best_rates
-from analysis.styles import shown_names
+from analysis.styles import add_footnote, axes_for, shown_names
 from analysis.tradeoffs import tradeoff
 from analysis.verdict import Verdict
 
@@ -150,21 +150,26 @@ def _tradeoff(rows: _Rows, task: str, name: str) -> Made:
 
 
 def _ablations(rows: _Rows, task: str, name: str) -> Made:
-    found = [one for one in ablations(rows.of_task("metrics", task)) if not {"p", "q"} <= set(one.varied)]
+    found = [
+        one for one in find_ablations(rows.of_task("metrics", task)) if not {"p", "q"} <= set(one.varied)
+    ]
     if not found:
-        yield name, "no optimizer has variations that differ in a number"
+        yield name, "no optimizer has variations that differ in a number, and a score"
     for one in found:
         yield f"{name}-{one.optimizer}", ablation_figure(one)
 
 
 def _plane(rows: _Rows, task: str, name: str) -> Made:
-    found = [one for one in ablations(rows.of_task("metrics", task)) if {"p", "q"} <= set(one.varied)]
+    found = [one for one in find_ablations(rows.of_task("metrics", task)) if {"p", "q"} <= set(one.varied)]
     if not found:
         yield name, "no optimizer is varied in both exponents p and q"
     for one in found:
         for score in ("test_error", "sensitivity"):
             if one.points[score].notna().any():
-                yield f"{name}-{score.replace('_', '-')}", _figure(plane(one.points, score=score))
+                ax = plane(one.points, score=score, ax=axes_for(None, height=2.8))
+                if any("†" in text.get_text() for text in ax.texts):
+                    add_footnote(_figure(ax))
+                yield f"{name}-{score.replace('_', '-')}", _figure(ax)
 
 
 def _forest(rows: _Rows) -> Figure | str:

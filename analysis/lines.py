@@ -53,7 +53,7 @@ def best_of_k_curves(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_xticks(doublings, [str(k) for k in doublings])
     ax.set_xticks([], minor=True)
     ax.set(xlabel="budget k (runs of different cells)", ylabel="expected test error (%)")
-    ax.set_ylim(0, 108 * float(table["test_error"].max()))
+    ax.set_ylim(0, max(1.0, 108 * float(table["test_error"].max())))
     add_legend(ax, [handle(looks[label], names[label]) for label in names], own=own)
     return ax
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.ablations import ablation_figure, ablations, parse_label
+from analysis.ablations import ablation_figure, find_ablations, parse_label
 
 
 def metrics(labels, **columns):
@@ -31,14 +31,14 @@ def test_labels_say_their_variations(label, parsed):
 
 
 def test_the_only_hyperparameter_that_differs_is_on_the_axis_beside_the_references():
-    (found,) = ablations(MIXING)
+    (found,) = find_ablations(MIXING)
     assert (found.optimizer, found.varied, found.log, found.series) == ("ada2ms", ["mixing"], False, None)
     assert found.points["mixing"].tolist() == [0, 0.5, 1]
     assert found.references["label"].tolist() == ["adamw", "sgd"]
 
 
 def test_the_response_has_intervals_and_lines_for_the_references():
-    figure = ablation_figure(*ablations(MIXING))
+    figure = ablation_figure(*find_ablations(MIXING))
     error, sensitivity = figure.axes
     np.testing.assert_allclose(error.containers[0].lines[0].get_xydata(), [[0, 1], [0.5, 2], [1, 3]])
     bars = error.containers[0].lines[2][0].get_segments()
@@ -53,7 +53,7 @@ def test_the_response_has_intervals_and_lines_for_the_references():
 
 
 def test_transfer_regret_is_drawn_where_it_is_known():
-    figure = ablation_figure(*ablations(MIXING.assign(transfer_regret=0.3)))
+    figure = ablation_figure(*find_ablations(MIXING.assign(transfer_regret=0.3)))
     assert [ax.get_ylabel() for ax in figure.axes] == ["test error (%)", "sensitivity S", "transfer regret T"]
 
 
@@ -61,7 +61,7 @@ def test_other_hyperparameters_are_curves_and_decades_are_logarithmic():
     labels = [
         f"ada2ms(eps={eps}, mixing={mixing})" for eps in ("1e-08", "0.0001", "0.01") for mixing in (0, 1)
     ]
-    (found,) = ablations(metrics(labels))
+    (found,) = find_ablations(metrics(labels))
     assert (found.varied, found.log) == (["eps", "mixing"], True)
     figure = ablation_figure(found)
     curves = figure.axes[0].containers
@@ -76,7 +76,7 @@ def test_other_hyperparameters_are_curves_and_decades_are_logarithmic():
 
 def test_words_are_curves_too():
     labels = [f"ada2ms(mixing={mixing}, scope={scope})" for scope in ("model", "tensor") for mixing in (0, 1)]
-    (found,) = ablations(metrics(labels))
+    (found,) = find_ablations(metrics(labels))
     assert found.varied == ["mixing", "scope"]
     curves = ablation_figure(found).axes[1].containers
     assert [curve.get_label() for curve in curves] == ["scope=model", "scope=tensor"]
@@ -84,11 +84,11 @@ def test_words_are_curves_too():
 
 
 def test_memory_is_shown_as_one_minus_beta():
-    (found,) = ablations(metrics([f"ada2ms(beta2={value})" for value in (0.9, 0.99, 0.9999)]))
+    (found,) = find_ablations(metrics([f"ada2ms(beta2={value})" for value in (0.9, 0.99, 0.9999)]))
     assert (found.varied, found.log) == (["1 − beta2"], True)
     assert found.points["1 − beta2"].tolist() == [1e-4, 1e-2, 0.1]
 
 
 def test_optimizers_without_variations_have_no_ablation():
-    assert ablations(metrics(["adamw", "sgd"])) == []
-    assert ablations(metrics(["ada2ms(scope=model)", "ada2ms(scope=tensor)"])) == []
+    assert find_ablations(metrics(["adamw", "sgd"])) == []
+    assert find_ablations(metrics(["ada2ms(scope=model)", "ada2ms(scope=tensor)"])) == []

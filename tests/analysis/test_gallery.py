@@ -1,4 +1,5 @@
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -21,7 +22,7 @@ def drawn(comparison):
 def test_every_figure_is_drawn_or_has_a_reason(drawn):
     left_out = {name: one.reason for name, one in drawn.items() if one.figure is None}
     assert left_out == {
-        "ablation": "no optimizer has variations that differ in a number",
+        "ablation": "no optimizer has variations that differ in a number, and a score",
         "plane": "no optimizer is varied in both exponents p and q",
         "profile": "needs 2 workloads or more: give the folders of several studies",
     }
@@ -55,6 +56,9 @@ def test_variations_of_an_exponent_are_an_ablation_and_two_exponents_a_plane(com
         one.name: one.figure for one in draw_figures(trials, "none", only=frozenset({"ablation", "plane"}))
     }
     assert list(made) == ["ablation-smes", "plane-test-error", "plane-sensitivity"]
+    assert {figure.get_figwidth() for figure in made.values()} == {COLUMN_WIDTH}
+    assert "our reimplementation" in made["plane-sensitivity"].get_supxlabel()  # Ada2MS is on the plane
+    assert made["ablation-smes"].get_supxlabel() == ""
 
 
 def test_several_workloads_have_figures_of_their_own_and_a_profile(comparison):
@@ -72,6 +76,30 @@ def test_lines_of_too_many_labels_are_left_out(rows):
     assert [one.reason for one in made] == [
         "11 labels cannot be told apart as lines (at most 10)", "the rows hold no train_loss",
     ]  # fmt: skip
+
+
+POOR = {
+    "one run": [{"cells": {(0.1, 0.0): [0.2]}}],
+    "no usable run": [{"cells": {(0.1, 0.0): ["failed"]}, "label": f"ada2ms(mixing={m})"} for m in (0, 1)],
+    "only divergence": [{"cells": {(0.1, 0.0): ["diverged"] * 2, (1.0, 0.0): ["diverged"] * 2}}],
+    "no error at all": [{"cells": {(0.1, np.nan): [0.0, 0.0], (1.0, np.nan): [0.0, 0.0]}, "test_accuracy": 1.0}],
+    "a search": [{"cells": {(0.1, 0.0): [0.2, 0.3]}, "role": "search"}],
+    "a lost variation": [{"cells": {(0.1, 0.0): [0.2]}, "label": "o(p=0)"},
+                         {"cells": {(0.1, 0.0): ["failed"]}, "label": "o(p=1)"}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POOR)
+def test_poor_rows_are_drawn_or_left_out_with_a_reason(rows, name):
+    trials = pd.concat(
+        [rows(**part, init_loss=2.3, train_loss=0.1) for part in POOR[name]], ignore_index=True
+    )
+    made = list(draw_figures(trials, "none"))
+    assert len(made) == len(FIGURES)
+    for one in made:
+        assert (one.figure is None) == bool(one.reason)
+        if one.figure is not None:
+            one.figure.draw_without_rendering()
 
 
 def test_every_label_differs_from_the_others_without_its_colour():

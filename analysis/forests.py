@@ -72,15 +72,15 @@ def forest(rows: pd.DataFrame, names: Mapping[str, str], *, ax: Axes | None = No
     """
     lines = len(rows) + rows["candidate"].nunique()
     own, ax = ax is None, axes_for(ax, width=PAGE_WIDTH, height=0.7 + 0.22 * lines)
-    reach = np.nanmax(np.abs(rows[["at_low", "at_high"]].to_numpy(dtype=float)), initial=1.6)
-    end = float(min(FAR, 1.15 * reach))
+    left = max(-FAR, 1.15 * float(np.nanmin(rows["at_low"], initial=-0.6)))
+    right = min(FAR, 1.15 * float(np.nanmax(rows["at_high"], initial=1.4)))
     ax.axvline(0, color="0.6", linewidth=0.8, zorder=0)
     ax.axvline(1, color="black", linewidth=0.9, linestyle=(0, (4, 2)), zorder=0)
     ticks: list[tuple[int, str]] = []
     for candidate, parts in rows.groupby("candidate", sort=False):
         ticks.append((len(ticks), f"{names[str(candidate)]}: {parts['conclusion'].iloc[0]}"))
         for _, row in parts.iterrows():
-            _draw_part(ax, row, len(ticks), end)
+            _draw_part(ax, row, len(ticks), (left, right))
             ticks.append((len(ticks), f"{NAMES[row['endpoint']]}, against {row['reference']}"))
     ax.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
     for text in ax.get_yticklabels():
@@ -89,21 +89,22 @@ def forest(rows: pd.DataFrame, names: Mapping[str, str], *, ax: Axes | None = No
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    ax.set(xlim=(-end, end), ylim=(lines - 0.4, -0.6))
+    ax.set(xlim=(left, right), ylim=(lines - 0.4, -0.6))
     ax.set_xlabel("candidate − reference, in declared margins (right: worse)")
     add_legend(ax, _entries(rows), own=own)
     return ax
 
 
-def _draw_part(ax: Axes, row: pd.Series, place: int, end: float) -> None:
+def _draw_part(ax: Axes, row: pd.Series, place: int, ends: tuple[float, float]) -> None:
     """Draw one part's interval, estimate and margin, and say them in numbers at the right."""
     look = _LOOKS[row["decision"]]
-    low, high = np.clip([row["at_low"], row["at_high"]], -end, end)
+    left, right = ends
+    low, high = np.clip([row["at_low"], row["at_high"]], left, right)
     ax.plot([low, high], [place, place], color=look["color"], linewidth=1.3, zorder=2)
-    for cut, at, marker in ((row["at_low"] < -end, -end, "<"), (row["at_high"] > end, end, ">")):
+    for cut, at, marker in ((row["at_low"] < left, left, "<"), (row["at_high"] > right, right, ">")):
         if cut:
             ax.plot([at], [place], color=look["color"], marker=marker, markersize=5, clip_on=False, zorder=3)
-    if abs(row["at"]) <= end:
+    if left <= row["at"] <= right:
         ax.plot([row["at"]], [place], linestyle="none", markersize=5.5, zorder=4, **look)
     if np.isfinite(row["at_margin"]):
         ax.plot([row["at_margin"]] * 2, [place - 0.36, place + 0.36], color="black", linewidth=2.2, zorder=3)
@@ -118,7 +119,9 @@ def _numbers(row: pd.Series) -> str:
     if not np.isfinite(row["estimate"]):
         return "no values"
     factor, digits, unit = (100, 2, " pp") if row["endpoint"] == "E" else (1, 3, "")
-    estimate, low, high = (f"{factor * row[name]:+.{digits}f}" for name in ("estimate", "low", "high"))
+    # what is rounded to nothing has no sign
+    rounded = (round(factor * row[name], digits) + 0.0 for name in ("estimate", "low", "high"))
+    estimate, low, high = (f"{value:+.{digits}f}" for value in rounded)
     margin = f", margin {factor * row['margin']:.{digits}f}" if np.isfinite(row["margin"]) else ""
     return f"{estimate} [{low}, {high}]{unit}{margin}".replace("-", "−")
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import FillBetweenPolyCollection
 
-from analysis.lr_curves import lr_curve, lr_curves
+from analysis.curves import lr_curve, lr_curves
 from analysis.theme import COLUMN_WIDTH
 
 HALF = 12.706204736174694 * np.sqrt(
