@@ -95,6 +95,9 @@ def kramers_slope(barriers: Sequence[float], times: Sequence[float], escapes: Se
 
     Returns:
         slope, low and high (95 % interval), intercept, and chi2, the sum of squared standardized residuals.
+
+    Raises:
+        ValueError: There are fewer than two barriers, or a group without an escape.
     """
     x, y, w = (np.asarray(values, float) for values in (barriers, np.log(times), escapes))
     if len(np.unique(x)) < 2 or not (w > 0).all():
@@ -120,6 +123,9 @@ def draw_escape(table: pd.DataFrame, *, x: str, y: str = "share", ax: Axes) -> A
         x: Such as lr, or a curvature ratio that the caller added.
         y: 'share' or 'time'.
         ax: Where to draw.
+
+    Raises:
+        ValueError: y is neither.
     """
     if y not in ("share", "time"):
         raise ValueError(f"y must be share or time, but got {y!r}")

@@ -64,7 +64,7 @@ def use_theme(name: str = "paper") -> Iterator[None]:
     Raises:
         ValueError: There is no such theme.
 
-    Example:
+    Examples:
         >>> with use_theme("screen"):
         ...     figure = Figure()
     """

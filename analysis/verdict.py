@@ -142,6 +142,15 @@ def verdicts(
 ) -> dict[str, Verdict]:
     """Judge several candidates, with Holm's correction over candidates x endpoints; else as `verdict`.
 
+    Args:
+        trials: As for `verdict`, and so the arguments after the next.
+        candidates: Values of the column `label`.
+        robustness_reference: The label whose S and T are to be kept.
+        generalization_reference: The label whose E is to be kept.
+        margins: How much worse still counts as kept.
+        alpha: Level of each one-sided test, before the correction.
+        allow: Names of `PROBLEMS` that shall not make a verdict invalid.
+
     Returns:
         The verdict of each candidate, in their order.
 

@@ -2,7 +2,7 @@
 
 Everything is loaded when it is first asked for, so that reading a study needs neither torch nor ray.
 
-Example:
+Examples:
     >>> import studies
     >>> spec = studies.load_spec("smoke")
     >>> spec.task.name
@@ -12,6 +12,8 @@ Example:
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -49,5 +51,16 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'studies' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"studies.{_HOMES[name]}"), name)
-    globals()[name] = value  # the function `run` comes to stand before the module of the same name
+    globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    """A package in which ``run`` is the function, whoever has imported the module of that name before."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in _HOMES or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

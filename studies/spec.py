@@ -93,7 +93,7 @@ class StudySpec(Strict):
         diagnostics: ``{epochs: [1, 5, 20]}``: after these epochs the spread of the second moment in each layer
             is stored, of trials that are trained from then on.
 
-    Example:
+    Examples:
         >>> spec = StudySpec(
         ...     name="rates",
         ...     task="digits-mlp",

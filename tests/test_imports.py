@@ -31,3 +31,8 @@ def loaded_by(statement):
 )
 def test_an_import_loads_nothing_it_must_not(statement, unwanted):
     assert loaded_by(statement).isdisjoint(unwanted)
+
+
+def test_run_is_the_function_whoever_imported_its_module():
+    code = "import studies.run; from studies import Outcome, run; assert callable(run), run; import studies.run"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120)

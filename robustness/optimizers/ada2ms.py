@@ -50,8 +50,6 @@ ADA2MS = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, plane_direction
 class Ada2MS(RuleOptimizer):
     r"""Adam with a weighted geometric mean of the elementwise and the global second moment.
 
-    .. code-block:: text
-
         m_t = b1 m_{t-1} + (1-b1) g_t,    m^ = m_t / (1 - b1^t)
         v_t = b2 v_{t-1} + (1-b2) g_t^2,  v^ = v_t / (1 - b2^t)
         G^  = mean of v^ over every element in scope
@@ -87,7 +85,7 @@ class Ada2MS(RuleOptimizer):
         ValueError: If a value is out of range, or ``mixing_end`` comes without ``mixing_steps``.
         TypeError: If a value that must be a number is not one.
 
-    Example:
+    Examples:
         The first step with gradients 1 and 7, so m^ = g, v^ = (1, 49) and G^ = 25. Adam divides g by (1, 7),
         normalized momentum SGD by 5; half of each by sqrt(5) and sqrt(35).
 

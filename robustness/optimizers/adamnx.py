@@ -44,8 +44,6 @@ ADAMNX = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction)
 class AdamNX(RuleOptimizer):
     r"""Adam with decay rates that start at 0; the second one goes on to 1.
 
-    .. code-block:: text
-
         b1_t = (b1 - b1^t) / (1 - b1^t)
         b2_t = (1 - b2^((1-b2)(t-1))) / (1 - b2^((1-b2) t))
         m_t  = b1_t m_{t-1} + (1 - b1_t) g_t
@@ -70,7 +68,7 @@ class AdamNX(RuleOptimizer):
         ValueError: If a value is out of range.
         TypeError: If a value that must be a number is not one.
 
-    Example:
+    Examples:
         >>> import torch
         >>> theta = torch.nn.Parameter(torch.zeros(2))
         >>> theta.grad = torch.tensor([3.0, -4.0])

@@ -44,8 +44,6 @@ ADAMOMENTUM = Rule(("exp_avg", "exp_avg_sq"), _scalars, _accumulate, _direction)
 class AdaMomentum(RuleOptimizer):
     r"""Adam with the exponential moving average of the squared momentum as its second moment.
 
-    .. code-block:: text
-
         m_t = b1 m_{t-1} + (1-b1) g_t,          m^ = m_t / (1 - b1^t)
         s_t = b2 s_{t-1} + (1-b2) m_t^2 + eps,  s^ = s_t / (1 - b2^t)
         theta <- theta (1 - lr wd)
@@ -70,7 +68,7 @@ class AdaMomentum(RuleOptimizer):
         ValueError: If a value is out of range.
         TypeError: If a value that must be a number is not one.
 
-    Example:
+    Examples:
         In the first step m = 0.1 g and s = 0.001 m^2 + eps, so m^ = g and sqrt(s^) = 0.1 |g|: ten times
         Adam's step.
 

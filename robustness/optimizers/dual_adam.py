@@ -47,8 +47,6 @@ DUAL_ADAM = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction)
 class DualAdam(RuleOptimizer):
     r"""A weighted sum of InvAdam's and Adam's updates whose weight moves linearly to Adam.
 
-    .. code-block:: text
-
         m_t = b1 m_{t-1} + (1-b1) g_t,    m^ = m_t / (1 - b1^t)
         v_t = b2 v_{t-1} + (1-b2) g_t^2,  v^ = v_t / (1 - b2^t)
         a_t = max(0, 1 - switch_rate t)
@@ -74,7 +72,7 @@ class DualAdam(RuleOptimizer):
         ValueError: If a value is out of range.
         TypeError: If a value that must be a number is not one.
 
-    Example:
+    Examples:
         In the first step m^ = g and sqrt(v^) = |g|, and with a switch_rate of 0.5 half of each rule is taken.
 
         >>> import torch

@@ -27,8 +27,6 @@ EXPONENT_PLANE = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, plane_d
 class ExponentPlane(RuleOptimizer):
     r"""The family that holds AdamW, Ada2MS, SMES and momentum SGD. It is ours.
 
-    .. code-block:: text
-
         m_t = b1 m_{t-1} + (1-b1) g_t,    m^ = m_t / (1 - b1^t)
         v_t = b2 v_{t-1} + (1-b2) g_t^2,  v^ = v_t / (1 - b2^t)
         G^  = mean of v^ over every element in scope
@@ -68,7 +66,7 @@ class ExponentPlane(RuleOptimizer):
         ValueError: If a value is out of range.
         TypeError: If a value that must be a number is not one.
 
-    Example:
+    Examples:
         Normalized momentum SGD: the gradients 1 and 7 have a root mean square of 5.
 
         >>> import torch

@@ -36,8 +36,6 @@ INV_ADAM = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction)
 class InvAdam(RuleOptimizer):
     r"""Adam with the inverse preconditioner: elements with large gradients take the larger steps.
 
-    .. code-block:: text
-
         m_t = b1 m_{t-1} + (1-b1) g_t,    m^ = m_t / (1 - b1^t)
         v_t = b2 v_{t-1} + (1-b2) g_t^2,  v^ = v_t / (1 - b2^t)
         theta <- theta (1 - lr wd)
@@ -60,7 +58,7 @@ class InvAdam(RuleOptimizer):
         ValueError: If a value is out of range.
         TypeError: If a value that must be a number is not one.
 
-    Example:
+    Examples:
         In the first step m^ = g and sqrt(v^) = |g|.
 
         >>> import torch

@@ -77,7 +77,7 @@ def hyperparameters(name: str) -> dict[str, Any]:
     Raises:
         ValueError: If there is no optimizer of that name; the message names the nearest.
 
-    Example:
+    Examples:
         >>> hyperparameters("sgd")
         {'momentum': 0.9, 'nesterov': False}
     """
@@ -109,7 +109,7 @@ def build(
             too).
         TypeError: If the optimizer has no such hyperparameter, or a value that must be a number is not one.
 
-    Example:
+    Examples:
         >>> import torch
         >>> parameter = torch.nn.Parameter(torch.zeros(2))
         >>> build("ada2ms", [parameter], lr=3e-3, weight_decay=0.0, mixing=0.25, beta1=0.8).defaults["betas"]

@@ -36,8 +36,6 @@ SGD_RULE = replace(SGDW_RULE, coupled_decay=True)
 class SGDW(RuleOptimizer):
     r"""torch.optim.SGD with decoupled instead of coupled (L2) weight decay.
 
-    .. code-block:: text
-
         m_t = momentum m_{t-1} + g_t
         theta <- theta (1 - lr wd)
         theta <- theta - lr m_t                       plain
@@ -59,7 +57,7 @@ class SGDW(RuleOptimizer):
         ValueError: If a value is out of range.
         TypeError: If a value that must be a number is not one.
 
-    Example:
+    Examples:
         >>> import torch
         >>> theta = torch.nn.Parameter(torch.ones(2))
         >>> theta.grad = torch.tensor([3.0, -4.0])

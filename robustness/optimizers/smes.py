@@ -26,8 +26,6 @@ SMES_RULE = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, plane_direct
 class SMES(RuleOptimizer):
     r"""Adam with the second moment raised to any exponent.
 
-    .. code-block:: text
-
         m_t = b1 m_{t-1} + (1-b1) g_t,    m^ = m_t / (1 - b1^t)
         v_t = b2 v_{t-1} + (1-b2) g_t^2,  v^ = v_t / (1 - b2^t)
         theta <- theta (1 - lr wd)
@@ -51,7 +49,7 @@ class SMES(RuleOptimizer):
         ValueError: If a value is out of range.
         TypeError: If a value that must be a number is not one.
 
-    Example:
+    Examples:
         In the first step m^ = g and v^^(1/4) = sqrt(|g|).
 
         >>> import torch

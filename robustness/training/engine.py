@@ -156,7 +156,16 @@ def _fastest(measured: dict[str, float], steps: float, reason: str | None) -> En
 
 
 def sequential_seconds(task: Task, settings: TrialSettings, device: str) -> float:
-    """Return the time of one step of a single model, its share of the evaluations with it, by a few of both."""
+    """Return the time of one step of a single model, its share of the evaluations with it, by a few of both.
+
+    Args:
+        task: What is trained.
+        settings: How; its budget decides how many evaluations there are to a step.
+        device: Where: ``cpu`` or ``cuda``.
+
+    Returns:
+        Seconds.
+    """
     task = task.to(device)
     trainer = Trainer(task, settings, device, torch.float32)
     batches = chain.from_iterable(iter(trainer.feed.epoch, None))

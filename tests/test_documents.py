@@ -1,0 +1,121 @@
+"""What the documents show is run as it is written, and the lists in them are complete."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import analysis
+import robustness.optimizers
+import robustness.tasks
+import robustness.training
+import studies
+from robustness.optimizers import OPTIMIZERS, RULES
+from robustness.training import Schedule, Training
+from studies.catalog import presets
+from studies.protocols import PROTOCOLS
+from studies.schema import CURVE_SCHEMA, DIAGNOSTIC_SCHEMA, ROW_SCHEMA
+
+ROOT = Path(__file__).parents[1]
+LONGEST = 20
+TYPES = {"double": "number", "int64": "integer", "string": "text", "bool": "true or false"}
+REFERENCES = {
+    "optimizers": robustness.optimizers,
+    "tasks": robustness.tasks,
+    "training": robustness.training,
+    "studies": studies,
+    "analysis": analysis,
+}
+
+
+def section(document, title):
+    """Return what stands in a document under a heading."""
+    text = (ROOT / "docs" / f"{document}.md").read_text()
+    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)[1]
+
+
+def rows_of(text):
+    """Return the cells of the tables in a text, without their headings."""
+    lines = [line for line in text.splitlines() if line.startswith(("| `", "| [`"))]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Write the files of a section of extending.md and run its other Python; return what that defines."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = {id(registry): dict(registry) for registry in (OPTIMIZERS, RULES, PROTOCOLS)}
+
+    def written(title):
+        defined = {}
+        for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", section("extending", title), re.S | re.M):
+            code_lines = [line for line in code.splitlines() if line.strip()]
+            assert len(code_lines) <= LONGEST, code
+            if name := re.match(r"# (\w+\.(?:py|yaml))\n", code):
+                Path(name[1]).write_text(code)
+            elif language == "python":
+                exec(code, defined)
+        return defined
+
+    yield written
+    for registry in (OPTIMIZERS, RULES, PROTOCOLS):
+        registry.clear()
+        registry.update(before[id(registry)])
+
+
+def test_a_task_as_written(write):
+    write("A task")
+    outcome = studies.run("blobs.yaml", workers=0, engine="sequential")
+    assert not outcome.failed
+    assert len(outcome.rows) == 12
+    assert outcome.rows["test_accuracy"].max() > 0.95
+
+
+def test_an_optimizer_as_written(write):
+    outcome = write("An optimizer")["outcome"]
+    assert not outcome.failed
+    assert set(outcome.rows["label"]) == {"signum(momentum=0.5)", "signum(momentum=0.9)", "adamw"}
+    assert outcome.rows["val_accuracy"].max() > 0.5
+
+
+def test_a_protocol_as_written(write):
+    study = write("A protocol")["study"]
+    assert study.budget.model_dump(exclude_none=True) == {"epochs": 2, "batch_size": 128}
+    assert study.schedule == Schedule("linear", warmup=0.1, floor=0.01)
+    assert study.training == Training(label_smoothing=0.1, clip_norm=1.0)
+
+
+def test_every_protocol_is_listed():
+    assert [row[0] for row in rows_of(section("extending", "A protocol"))] == [f"`{n}`" for n in PROTOCOLS]
+
+
+@pytest.mark.parametrize(
+    ("title", "schema"),
+    [("Rows", ROW_SCHEMA), ("Curves", CURVE_SCHEMA), ("Second moments", DIAGNOSTIC_SCHEMA)],
+)
+def test_the_columns_are_those_that_are_stored(title, schema):
+    rows = rows_of(section("columns", title))
+    assert [row[:2] for row in rows] == [[f"`{field.name}`", TYPES[str(field.type)]] for field in schema]
+    assert all(len(row[2]) > 2 for row in rows)
+
+
+def test_the_tables_have_the_columns_that_are_listed():
+    trials = studies.load(ROOT / "notebooks" / "data" / "digits")
+    tables = {"summary": analysis.summary(trials), **analysis.tables(trials)}
+    listed = {row[0]: row[2] for row in rows_of(section("columns", "Tables"))}
+    assert [re.match(r"\[`(\w+)`\]", name)[1] for name in listed] == list(tables)
+    for columns, table in zip(listed.values(), tables.values(), strict=True):
+        assert re.findall(r"`(\w+)`", columns) == list(table.columns)
+
+
+def test_every_preset_has_its_question():
+    text = (ROOT / "docs" / "papers.md").read_text()
+    assert [name for name in presets() if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_the_reference_has_every_exported_name(name):
+    text = (ROOT / "docs" / "reference" / f"{name}.md").read_text()
+    shown = [target.rpartition(".")[2] for target in re.findall(r"^::: (\S+)$", text, re.M)]
+    assert sorted(shown[1:]) == sorted(REFERENCES[name].__all__)
