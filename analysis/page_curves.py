@@ -17,6 +17,7 @@ MAX_VALUES = 2_400_000
 
 _MISSING = 65535
 _STEPS = 65534
+_AT_ONCE = 1_000_000
 
 
 def packed_curves(
@@ -39,25 +40,16 @@ def packed_curves(
         uint16 in the order unit, split, error and loss, epoch: an error is value / 65534, the logarithm of a
         loss lies as far between the ends of `loss`, and 65535 is missing.
     """
-    number, split = (
-        _coded(curves["trial_id"], rows["trial_id"]),
-        _coded(curves["split"], pd.Series([*SPLITS])),
-    )
-    epochs = np.sort(curves["epoch"].unique().astype(np.int64))
-    epoch = np.searchsorted(epochs, curves["epoch"].to_numpy(dtype=np.int64))
+    epochs = np.unique(curves["epoch"].to_numpy()).astype(np.int64)
     per_unit = len(SPLITS) * len(KINDS)
     means = len(rows) * len(epochs) * per_unit > most
     unit = _cells(rows, hyperparameters) if means else np.arange(len(rows))
     units = int(unit.max()) + 1 if len(unit) else 0
     kept = _thinned(len(epochs), max(2, most // max(1, units * per_unit)))
-    place = np.full(len(epochs), -1)
-    place[kept] = np.arange(len(kept))
-    used = (number >= 0) & (split >= 0) & (place[epoch] >= 0)
-    at = (unit[number[used]] * len(SPLITS) + split[used]) * len(kept) + place[epoch[used]]
-    size = units * len(SPLITS) * len(kept)
-    error = _means(at, 1 - _numbers(curves["accuracy"])[used], size)
+    accuracy, mean_loss = _means(rows, curves, unit, epochs[kept])
+    error = 1 - accuracy
     with np.errstate(divide="ignore", invalid="ignore"):
-        loss = np.log(_means(at, _numbers(curves["loss"])[used], size))
+        loss = np.log(mean_loss)
     ends = [float(found) for found in (_finite(loss).min(initial=0.0), _finite(loss).max(initial=1.0))]
     levels = [_levels(error, 0.0, 1.0), _levels(loss, *ends)]
     values = np.stack([part.reshape(-1, len(kept)) for part in levels], axis=1)
@@ -71,12 +63,6 @@ def packed_curves(
     return packed(header, {"unit": unit.astype(np.uint32), "values": values.ravel()})
 
 
-def _coded(values: pd.Series, known: pd.Series) -> np.ndarray:
-    """Return the place of each value among the known ones, -1 where it is not one of them."""
-    coded = values.astype("category").cat
-    return pd.Index(known).get_indexer(pd.Index(coded.categories))[coded.codes.to_numpy()]
-
-
 def _cells(rows: pd.DataFrame, hyperparameters: Sequence[str]) -> np.ndarray:
     keys = ["task", "label", "role", *axes_of(rows, hyperparameters)]
     return rows.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
@@ -88,16 +74,37 @@ def _thinned(count: int, most: int) -> np.ndarray:
     )
 
 
-def _numbers(values: pd.Series) -> np.ndarray:
-    return values.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _means(at: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
-    """Return the mean of the finite values at each place, NaN where there are none."""
-    finite = np.isfinite(values)
-    counts = np.bincount(at[finite], minlength=size)
+def _means(
+    rows: pd.DataFrame, curves: pd.DataFrame, unit: np.ndarray, epochs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means of the finite accuracies and losses by unit, split and epoch, NaN where there are none."""
+    number, split = (
+        _places(curves["trial_id"], rows["trial_id"]),
+        _places(curves["split"], pd.Series([*SPLITS])),
+    )
+    size = len(SPLITS) * len(epochs) * (int(unit.max()) + 1 if len(unit) else 0)
+    sums, counts = np.zeros((2, size)), np.zeros((2, size))
+    for start in range(0, len(curves), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        epoch = curves["epoch"].iloc[part].to_numpy(dtype=np.int64)
+        place = np.searchsorted(epochs, epoch).clip(max=len(epochs) - 1)
+        used = (number[part] >= 0) & (split[part] >= 0) & (epochs[place] == epoch)
+        at = (unit[number[part]] * len(SPLITS) + split[part]) * len(epochs) + place
+        for kind, name in enumerate(("accuracy", "loss")):
+            values = curves[name].iloc[part].to_numpy(dtype=float, na_value=np.nan)
+            good = used & np.isfinite(values)
+            sums[kind] += np.bincount(at[good], weights=values[good], minlength=size)
+            counts[kind] += np.bincount(at[good], minlength=size)
     with np.errstate(invalid="ignore"):
-        return np.bincount(at[finite], weights=values[finite], minlength=size) / counts
+        accuracy, loss = sums / counts
+    return accuracy, loss
+
+
+def _places(values: pd.Series, known: pd.Series) -> np.ndarray:
+    """Return the place of each value among the known ones, -1 where it is not one of them."""
+    coded = values.astype("category").cat
+    places = pd.Index(known).get_indexer(pd.Index(coded.categories)).astype(np.int32)
+    return places[coded.codes.to_numpy()]
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

@@ -123,7 +123,8 @@ def _cells(table: pd.DataFrame, column: Column, task: pd.Series) -> list[Cell]:
     best = pd.Series(False, index=values.index)
     if column.best:
         rounded = numbers.round(column.digits)
-        best = rounded == rounded.groupby(task).transform(column.best)
+        groups = rounded.groupby(task)
+        best = rounded == (groups.transform("min") if column.best == "min" else groups.transform("max"))
     return [
         Cell("–", "", "") if np.isnan(number) else _cell(number, spread, column.digits, bold)
         for number, spread, bold in zip(numbers, half, best, strict=True)

@@ -86,7 +86,9 @@ def packed_trials(rows: pd.DataFrame, hyperparameters: Sequence[str] = ()) -> st
 def axes_of(rows: pd.DataFrame, hyperparameters: Sequence[str]) -> list[str]:
     """Return what surfaces can be drawn over: `AXES`, and the hyperparameters that vary within an optimizer."""
     known = [name for name in hyperparameters if name in rows]
-    varied = rows.groupby("optimizer")[known].nunique(dropna=False).gt(1).any() if known else {}
+    if not known:
+        return [*AXES]
+    varied = rows.groupby("optimizer")[known].nunique(dropna=False).gt(1).any()
     return [*AXES, *(name for name in known if varied[name])]
 
 

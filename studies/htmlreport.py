@@ -52,14 +52,9 @@ def html_report(
 
 
 def _curves(stores: Iterable[Store]) -> pd.DataFrame | None:
-    """Return the learning curves in some stores; ids and splits as categories, since there may be millions."""
-    points = pa.concat_tables(store.curve_points() for store in stores)
-    if points.num_rows == 0:
-        return None
-    for name in ("trial_id", "split"):
-        index = points.schema.get_field_index(name)
-        points = points.set_column(index, name, points[name].dictionary_encode())
-    return points.unify_dictionaries().to_pandas()
+    """Return the learning curves in some stores: millions of points, perhaps, so in as few bytes as they need."""
+    tables = [points for store in stores if (points := store.curve_points(small=True)).num_rows]
+    return pa.concat_tables(tables).unify_dictionaries().to_pandas(self_destruct=True) if tables else None
 
 
 def _provenance(store: Store, asked: Asked) -> dict[str, str]:

@@ -44,10 +44,9 @@ def minimaps(rows: pd.DataFrame, planned: pd.DataFrame) -> dict[str, Minimap]:
     cells = cells.reindex(cells.index.union(wanted))
     made = {}
     for label in dict.fromkeys([*planned["label"], *runs["label"]]):
-        own = cells.loc[[label]].droplevel("label")
-        if own.index.droplevel("lr").nunique() > MAX_LINES and 1.0 in own.index.get_level_values(
-            "grad_scale"
-        ):
+        own = cells.xs(label)
+        rates = own.index.get_level_values("lr").nunique()
+        if len(own) > MAX_LINES * rates and 1.0 in own.index.get_level_values("grad_scale"):
             own = own.loc[[1.0]]
         words = [
             _word(error, diverged, failed)
