@@ -19,8 +19,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from analysis.footnotes import FOOTNOTE, REIMPLEMENTED
+from analysis.labels import in_order
 from analysis.powers import decade_ticks, midpoint_edges, power_of_ten
 from analysis.surfaces import Panel, panel_of, surface
+from analysis.theme import COLUMN_WIDTH, PAGE_WIDTH
 from analysis.trials import check_proportion
 
 COLOURS = "viridis"
@@ -91,7 +93,7 @@ def surface_grid(
         y: 'weight_decay' (at gradient scale 1) or 'grad_scale' (at each label's selected weight decay).
         metric: 'val_accuracy' or 'test_accuracy'.
         task: The task to draw; it may be left out where the rows have one only.
-        labels: The labels to draw, in this order; None draws all, sorted by name.
+        labels: The labels to draw, in this order; None draws all, sorted by name and value.
         delta: The outline holds the cells within this fraction of the best one's accuracy.
 
     Returns:
@@ -176,7 +178,7 @@ def _panels(
 
 
 def _known_labels(cells: pd.DataFrame, labels: Sequence[str] | None) -> list[str]:
-    known = sorted(cells["label"].unique())
+    known = in_order(cells["label"].unique())
     shown = known if labels is None else list(labels)
     if not shown or len(set(shown)) < len(shown) or not set(shown) <= set(known):
         raise ValueError(f"labels must be distinct ones of {', '.join(known)}, but got {shown}")
@@ -198,7 +200,8 @@ def _small_multiples(panels: int, levels: int, entries: int) -> tuple[Figure, li
     legend = 0.18 * -(-entries // _legend_columns(panels))
     # a single row is taller, so that the colour bar's name fits beside it
     height = rows * (0.75 + 0.27 * min(max(levels, 3), 8)) + legend + (0.9 if rows == 1 else 0.3)
-    fig = Figure(figsize=(max(3.4, 0.9 + 1.6 * columns), height), layout="constrained")
+    width = COLUMN_WIDTH if columns == 1 else PAGE_WIDTH
+    fig = Figure(figsize=(width, height), layout="constrained")
     return fig, [fig.add_subplot(rows, columns, place + 1) for place in range(panels)]
 
 

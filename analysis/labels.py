@@ -1,9 +1,27 @@
-"""Naming what was probably meant by a label that is not there."""
+"""The order of labels, and what was probably meant by one that is not there."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
+
+
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Sort labels by name, and by the values of their variations as numbers.
+
+    Example:
+        >>> in_order(["b", "a(eps=0.01)", "a(eps=1e-06)", "a"])
+        ['a', 'a(eps=1e-06)', 'a(eps=0.01)', 'b']
+    """
+    return sorted(labels, key=_with_numbers)
+
+
+def _with_numbers(label: str) -> list[str | float]:
+    # texts and numbers take turns, a text first, so that like meets like
+    return [float(part) if place % 2 else part for place, part in enumerate(_NUMBER.split(label))]
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -97,11 +97,19 @@ def plane(points: pd.DataFrame, *, score: str, x: str = "p", y: str = "q", ax: A
     for name, (at_x, at_y) in NAMED.items():
         if box[0] <= at_x <= box[1] and box[2] <= at_y <= box[3]:
             ax.scatter([at_x], [at_y], marker="*", s=60, color="white", edgecolors="black", zorder=4)
-            ax.annotate(name, (at_x, at_y), xytext=(4, 5), textcoords="offset points", **text)
+            ax.annotate(name, (at_x, at_y), textcoords="offset points", **_beside(at_x, at_y, box), **text)
     if box[0] < 0.25 < box[1] and box[2] < 0.25 < box[3]:
         ax.annotate("Ada2MS†", (0.25, 0.25), xytext=(3, 3), textcoords="offset points", **text)
     ax.set(xlim=box[:2], ylim=box[2:], xlabel=f"{x}: elementwise exponent", ylabel=f"{y}: global exponent")
     return ax
+
+
+def _beside(x: float, y: float, box: tuple[float, float, float, float]) -> dict[str, Any]:
+    """Put a name above its mark, or below it at the top of the box, and inside the box at its sides."""
+    across, up = (x - box[0]) / (box[1] - box[0]), (y - box[2]) / (box[3] - box[2])
+    side = "left" if across < 0.15 else "right" if across > 0.85 else "center"
+    look = {"xytext": (0, -5), "va": "top"} if up > 0.85 else {"xytext": (0, 5), "va": "bottom"}
+    return look | {"ha": side}
 
 
 def _box(points: pd.DataFrame, x: str, y: str) -> tuple[float, float, float, float]:

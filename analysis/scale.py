@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.intervals import t_half_width
+from analysis.intervals import mean_interval, t_half_width
 from analysis.trials import cell_means, errors, labels_of
 
 SCALE_COLUMNS = [
@@ -41,6 +41,36 @@ def scale_exponent(trials: pd.DataFrame) -> pd.DataFrame:
         ValueError: The rows are not as `REQUIRED` says.
     """
     return scale_exponent_of(errors(trials))
+
+
+def best_rates(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the best learning rate at every gradient scale: what `scale_exponent` fits a slope to.
+
+    Args:
+        trials: Rows as `analysis.trials.REQUIRED` describes them; those of the grid take part.
+
+    Returns:
+        One row per task, label and gradient scale with the columns task, label, optimizer, grad_scale, best_lr
+        (geometric mean over seeds of lr*, refined as there), n (seeds), low, high (95 % t-interval of log lr*)
+        and on_edge (of how many seeds lr* lies on an end of the lr grid).
+
+    Raises:
+        ValueError: The rows are not as `REQUIRED` says.
+    """
+    runs = errors(trials)
+    minima = _minima(runs[(runs["role"] == "grid") & ~runs["failed"]].reset_index(drop=True))
+    edges = (
+        minima.astype({"on_edge": "int64"}).groupby(_CURVE, as_index=False).agg(on_edge=("on_edge", "sum"))
+    )
+    table = mean_interval(minima, "refined", _CURVE).merge(edges, on=_CURVE, validate="one_to_one")
+    table = labels_of(runs).merge(table, on=["task", "label"], validate="one_to_many")
+    rates = {
+        name: 10.0 ** table[column]
+        for name, column in (("best_lr", "mean"), ("low", "low"), ("high", "high"))
+    }
+    return table.assign(**rates)[
+        ["task", "label", "optimizer", "grad_scale", "best_lr", "n", "low", "high", "on_edge"]
+    ]
 
 
 def scale_exponent_of(runs: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.powers import decade_ticks, power_of_ten
+from analysis.styles import styles
 
 SCORES: dict[str, tuple[str, float]] = {
     "val_error": ("validation error (%)", 100.0),
@@ -117,6 +118,7 @@ def response(
     y: str,
     log: bool = False,
     joined: bool = True,
+    series: str | None = None,
     references: pd.DataFrame | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -128,6 +130,8 @@ def response(
         y: A score.
         log: Whether x has a logarithmic axis.
         joined: Whether to join the points, as where nothing but x differs between them.
+        series: A column whose values have a curve each, in the legend, and side by side lest their intervals hide
+            each other; None draws one curve.
         references: One row per reference, with the columns label and y.
         ax: Where to draw; None makes a figure.
 
@@ -139,30 +143,40 @@ def response(
     """
     _require(points, [x, y])
     ax = axes_or_new(ax)
-    ordered = points.sort_values(x)
-    places = ordered[x].to_numpy(dtype=float)
-    ax.errorbar(
-        places,
-        shown(ordered, y),
-        yerr=spread(ordered, y),
-        fmt="o-" if joined else "o",
-        markersize=3,
-        linewidth=1.0,
-        elinewidth=0.6,
-        ecolor="0.7",
-        color="tab:blue",
-        zorder=3,
-    )
+    names = [None] if series is None else list(points[series].unique())
+    for place, (name, style) in enumerate(zip(names, styles(list(map(str, names))).values(), strict=True)):
+        ordered = (points if name is None else points[points[series] == name]).sort_values(x)
+        ax.errorbar(
+            beside(ordered[x], points[x], place - (len(names) - 1) / 2, log=log),
+            shown(ordered, y),
+            yerr=spread(ordered, y),
+            marker=style.marker,
+            linestyle=style.dash if joined else "none",
+            markersize=3.5,
+            linewidth=1.1,
+            elinewidth=0.6,
+            color=style.colour,
+            label=name,
+            zorder=3,
+        )
     for place, (_, row) in enumerate((references if references is not None else points[:0]).iterrows()):
         level = shown(row.to_frame().T, y)[0]
-        ax.axhline(level, color="black", linewidth=0.9, linestyle=_DASHES[place % 4], label=row["label"])
+        ax.axhline(level, color=_GREY, linewidth=1.0, linestyle=_DASHES[place % 4], label=row["label"])
     if log:
         ax.set_xscale("log")
-        ticks = decade_ticks(places.tolist())
+        ticks = decade_ticks(points[x].astype(float).tolist())
         ax.set_xticks(ticks, [power_of_ten(tick) for tick in ticks])
         ax.set_xticks([], minor=True)
     ax.set(xlabel=x, ylabel=score_name(y))
     return ax
+
+
+def beside(values: pd.Series, all_values: pd.Series, steps: float, *, log: bool) -> np.ndarray:
+    """Return values moved by some steps of 1.2 % of the axis that holds them all."""
+    if log:
+        return 10 ** beside(values.transform(np.log10), all_values.transform(np.log10), steps, log=False)
+    numbers = values.to_numpy(dtype=float)
+    return numbers + steps * 0.012 * float(all_values.max() - all_values.min())
 
 
 def hypervolume_curve(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:

@@ -74,14 +74,21 @@ def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
     runs["chance_error"] = chance
     splits = ("val", "test", "train") if train else ("val", "test")
     for split in splits:
-        error = (1 - runs[f"{split}_accuracy"]).mask(runs["diverged"], chance)
-        runs[f"{split}_error"] = error.mask(runs["failed"])
+        accuracy = runs[f"{split}_accuracy"]
+        runs[f"{split}_error"] = error_of(accuracy, chance, runs["diverged"], runs["failed"])
     runs["seed"] = runs["seed"].astype("int64")
     runs = _in_order(runs)
     _check_unique(runs)
     head = ["task", "label", "optimizer", "role", "grad_scale", "lr", "weight_decay", "seed"]
     tail = ["train_error"] if train else []
     return runs[[*head, "chance_error", "val_error", "test_error", "diverged", "failed", *tail]]
+
+
+def error_of(
+    accuracy: pd.Series, chance_error: pd.Series, diverged: pd.Series, failed: pd.Series
+) -> pd.Series:
+    """Return `1 - accuracy`: the chance error where a run diverged, NaN where it failed."""
+    return (1 - accuracy).mask(diverged, chance_error).mask(failed)
 
 
 def runs_at(runs: pd.DataFrame, grad_scale: float, roles: Iterable[str] = ("grid",)) -> pd.DataFrame:

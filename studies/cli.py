@@ -73,6 +73,10 @@ def run(
     device: Device = "auto",
     engine: Engine = "auto",
     retry: Retry = None,
+    log: Annotated[
+        str | None,
+        typer.Option(help="Send rows there too, if it is installed: tensorboard, mlflow or wandb."),
+    ] = None,
 ) -> None:
     """Train every trial of a study that is not stored yet, then print and write tables and heatmaps.
 
@@ -90,6 +94,7 @@ def run(
         device=device,
         engine=engine,
         retry=[word for words in retry or () for word in words.split(",")],
+        log=log,
         console=console,
     )
     screen.print_report(console, outcome.summary, outcome.location, outcome.files)
@@ -197,21 +202,59 @@ def status(directory: Folder) -> None:
 
 
 @command
+def watch(
+    directory: Folder,
+    once: Annotated[bool, typer.Option("--once", help="Print it once.")] = False,
+) -> None:
+    """Show a study as it runs, from another terminal: surfaces filling in, rate, time left; Ctrl-C ends the view."""
+    from studies import screen
+    from studies.watch import watch as watch_study
+
+    watch_study(directory, screen.console(), once=once)
+
+
+@command
 def report(
     directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="One folder for each workload.")],
     out: Annotated[
         str | None, typer.Option(help="Where to write. [default: the study's folder, if there is one DIR]")
     ] = None,
 ) -> None:
-    """Print and write the tables and heatmaps of what one study's folder holds, or several as several workloads."""
+    """Print and write the tables and heatmaps of what one study's folder holds, or several as several workloads.
+
+    report.html there holds all of it in one file, with surfaces to explore.
+    """
     from studies import screen
+    from studies.htmlreport import FILE
     from studies.report import report as study_report
 
     console = screen.console()
-    made = study_report(directories, out)
+    made = study_report(*directories, out=out)
     screen.print_report(console, made.summary, made.location, made.files)
     screen.print_metrics(console, made.tables)
     screen.print_verdict(console, made.verdict)
+    console.print(f"\n{made.location}/{FILE}", highlight=False, soft_wrap=True, markup=False)
+
+
+@command
+def figures(
+    directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="One folder for each workload.")],
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A figure's name; give it again, or a,b, for more."),
+    ] = None,
+    format: Annotated[str, typer.Option(help="Some of pdf,svg,png.")] = "pdf,png",
+    out: Annotated[
+        str | None, typer.Option(help="Where to write. [default: the study's folder, if there is one DIR]")
+    ] = None,
+) -> None:
+    """Draw every figure that the rows allow, for a two-column paper, and say which it leaves out and why."""
+    from studies import screen
+    from studies.figures import figures as study_figures
+
+    names = [name for word in only or () for name in word.split(",")]
+    made = study_figures(*directories, only=names, formats=format.split(","), out=out)
+    screen.print_figures(screen.console(), made.location, made.files, made.left_out)
 
 
 @command

@@ -143,12 +143,7 @@ class Lock:
 
     def _others(self) -> dict[str, bytes]:
         """Return the names of all other drivers' files, and what they hold."""
-        found = {}
-        for name in self.files.list():
-            if name.startswith(_PREFIX) and name.endswith(_SUFFIX) and name != self.name:
-                with suppress(FileNotFoundError):
-                    found[name] = self.files.read(name)
-        return found
+        return {name: content for name, content in _lock_files(self.files).items() if name != self.name}
 
     def _face(self, name: str, watched: _Watched, content: bytes) -> None:
         """Give way to another driver, or wait for it, or delete the file of one that is dead."""
@@ -177,3 +172,18 @@ class Lock:
                 self._write()
             except OSError as error:  # a full disk, or a network that is away: the next beat may come through
                 logger.warning("%s: lock not renewed: %s", self.files.location, error)
+
+
+def drivers(files: Files) -> list[Driver]:
+    """Return the drivers of a folder that are not known to be dead; takes no lock."""
+    found = map(Driver.from_bytes, _lock_files(files).values())
+    return [driver for driver in found if driver is not None and driver.runs() is not False]
+
+
+def _lock_files(files: Files) -> dict[str, bytes]:
+    found = {}
+    for name in files.list():
+        if name.startswith(_PREFIX) and name.endswith(_SUFFIX):
+            with suppress(FileNotFoundError):
+                found[name] = files.read(name)
+    return found

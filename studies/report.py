@@ -11,11 +11,13 @@ from pathlib import Path
 import pandas as pd
 
 import analysis
+from analysis.page_figures import page_figures
 from studies.asked import Asked, read_asked
 from studies.errors import StoreError
+from studies.htmlreport import FILE, html_report
 from studies.results import Store
 from studies.tablefiles import table_files
-from studies.verdicts import verdict_lines
+from studies.verdicts import VerdictSpec, judged
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ def _draw_distortion(rows: pd.DataFrame, diagnostics: pd.DataFrame, folder: Path
             analysis.save_figure(analysis.distortion_grid(table), folder / "distortion")
 
 
-def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Report:
-    """Write the report of the studies in one or more folders, each of them a workload.
+def report(*locations: str | Path, out: str | Path | None = None) -> Report:
+    """Write the report of the studies in one or more folders, each of them a workload; ``report.html`` shows it all.
 
     Args:
         locations: The folders; no two may hold the same task.
@@ -85,8 +87,35 @@ def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Re
             without ``out``.
         SpecError: If the study file in a folder is not valid.
     """
+    studies, rows = read_studies(locations, out)
+    store, held = Store(out or locations[0]), list(zip(map(Store, locations), studies, strict=True))
+    diagnostics = pd.concat([folder.diagnostics() for folder, _ in held], ignore_index=True)
+    made = write_report(rows, diagnostics, store)
+    verdicts = judged(declared_verdict(studies), rows)
+    texts: list[str] = []
+    if not isinstance(verdicts, str):
+        texts = [verdict.summary() for verdict in verdicts.values()]
+    elif any(study.spec.verdict for study in studies):
+        texts = [f"{verdicts[0].upper()}{verdicts[1:]}."]
+    figures = page_figures(rows, verdicts)
+    tables = {"summary": made.summary, **made.tables}
+    page = html_report(held, rows, tables=tables, verdict=texts, figures=figures)
+    store.write_file(FILE, page.encode())
+    return replace(made, verdict=texts, files=[*made.files, FILE])
+
+
+def read_studies(locations: Sequence[str | Path], out: str | Path | None) -> tuple[list[Asked], pd.DataFrame]:
+    """Read the studies in one or more folders, each of them a workload, to be written about into ``out``.
+
+    Returns:
+        The studies, and the rows of all.
+
+    Raises:
+        StoreError: As ``report`` says.
+        SpecError: As ``report`` says.
+    """
     if len(locations) > 1 and out is None:
-        raise StoreError(f"--out: a report of {len(locations)} folders needs a folder to be written into")
+        raise StoreError(f"--out: {len(locations)} folders together need a folder to be written into")
     studies = {str(location): finished(location) for location in locations}
     holders: dict[str, str] = {}
     for location, asked in studies.items():
@@ -97,18 +126,15 @@ def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Re
                     "must have a task of its own"
                 )
             holders[task] = location
-    rows = pd.concat([asked.rows for asked in studies.values()], ignore_index=True)
-    diagnostics = pd.concat([Store(location).diagnostics() for location in studies], ignore_index=True)
-    made = write_report(rows, diagnostics, Store(out or locations[0]))
-    return replace(made, verdict=_verdict(list(studies.values()), rows))
+    return list(studies.values()), pd.concat([asked.rows for asked in studies.values()], ignore_index=True)
 
 
-def _verdict(studies: Sequence[Asked], rows: pd.DataFrame) -> list[str]:
-    """Say the verdict on the rows of all studies, which must have declared the same one."""
+def declared_verdict(studies: Sequence[Asked]) -> VerdictSpec | str:
+    """Return the verdict that all studies declare, or why there is none to be spoken."""
     declared = [asked.spec.verdict for asked in studies]
     if any(one != declared[0] for one in declared):
-        return ["No verdict: the studies declare different ones."]
-    return verdict_lines(declared[0], rows, full=True)
+        return "the studies declare different ones"
+    return declared[0] or "the study declares none"
 
 
 def finished(location: str | Path) -> Asked:

@@ -171,19 +171,26 @@ class Store:
 
     def curves(self) -> pd.DataFrame:
         """Return the learning curves of all stored trials, with the columns of ``CURVE_SCHEMA``."""
-        return self._beside(self._curves).sort_values(["trial_id", "epoch", "split"], ignore_index=True)
+        return _frame(self.curve_points()).sort_values(["trial_id", "epoch", "split"], ignore_index=True)
+
+    def curve_points(self, *, small: bool = False) -> pa.Table:
+        """Return the points of ``curves`` in no order.
+
+        Args:
+            small: Whether text comes as dictionaries and numbers in half their bytes, as for millions of points.
+        """
+        return self._beside(self._curves, small=small)
 
     def diagnostics(self) -> pd.DataFrame:
         """Return the second moments of all stored trials, with the columns of ``DIAGNOSTIC_SCHEMA``."""
-        return self._beside(self._diagnostics).sort_values(
-            ["trial_id", "epoch"], kind="stable", ignore_index=True
-        )
+        points = _frame(self._beside(self._diagnostics))
+        return points.sort_values(["trial_id", "epoch"], kind="stable", ignore_index=True)
 
-    def _beside(self, table: PartFolder) -> pd.DataFrame:
+    def _beside(self, table: PartFolder, *, small: bool = False) -> pa.Table:
         """Return what ``table`` has of the stored trials."""
-        points = table.read()
-        stored = self._rows.read(["trial_id"])["trial_id"]
-        return _frame(points.filter(pc.is_in(points["trial_id"], pc.unique(stored))))
+        points = table.read(small=small)
+        vouched = pc.is_in(points["trial_id"], pc.unique(self._rows.read(["trial_id"])["trial_id"]))
+        return points if pc.all(vouched).as_py() else points.filter(vouched)
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from studies.errors import InputError
+from studies.loggers import Send
 from studies.measures import unmeasured
 from studies.results import Store
 from studies.worker import Finished
@@ -21,16 +22,19 @@ class Stored:
         store: The study's store.
         retry: Among ``failed`` and ``diverged``; the stored trials of these statuses are trained again.
         flatness: As in the study: with ``all``, so are completed trials whose flatness was not measured.
+        send: Where rows go too, once they are stored.
 
     Raises:
         InputError: If ``retry`` holds another word.
     """
 
-    def __init__(self, store: Store, retry: Sequence[str] = (), flatness: str = "none") -> None:
+    def __init__(
+        self, store: Store, retry: Sequence[str] = (), flatness: str = "none", send: Send | None = None
+    ) -> None:
         for status in retry:
             if status not in RETRIED:
                 raise InputError(f"--retry: {status}: must be {' or '.join(RETRIED)}")
-        self.store = store
+        self.store, self.send = store, send
         self.again: set[str] = set()
         if retry or flatness == "all":
             rows = store.rows()
@@ -50,3 +54,5 @@ class Stored:
         """Store finished trials; they are done now."""
         self.store.append(finished.rows, finished.curves, finished.diagnostics)
         self.again -= {row["trial_id"] for row in finished.rows}
+        if self.send is not None:
+            self.send(finished.rows)

@@ -17,6 +17,7 @@ from studies.checkpoints import checkpoints
 from studies.cluster import check_address, connected
 from studies.errors import InputError, StoreError
 from studies.logfile import log_file
+from studies.loggers import sending
 from studies.measures import to_measure
 from studies.plan import Plan, following, of_stage, plan
 from studies.progress import ProgressLine
@@ -86,6 +87,7 @@ def run(
     device: str = "auto",
     engine: str = "auto",
     retry: Sequence[str] = (),
+    log: str | None = None,
     console: Console | None = None,
 ) -> Outcome:
     """Run what is missing of a study and report on all of it.
@@ -98,12 +100,13 @@ def run(
         device: ``auto``, ``cpu`` or ``cuda``.
         engine: ``auto`` (the faster one, by a short measurement), ``fused`` or ``sequential``.
         retry: Among ``failed`` and ``diverged``: stored trials of these statuses are trained once more.
+        log: Where the rows of trials go too: ``tensorboard``, ``mlflow`` or ``wandb``, if installed.
         console: Where progress is shown; default: nowhere.
 
     Raises:
         SpecError: If the study is not valid.
         StoreError: If the folder holds another study, cannot be written to, or another driver is at work there.
-        InputError: If ``workers``, ``address``, ``device``, ``engine`` or ``retry`` is not valid.
+        InputError: If ``workers``, ``address``, ``device``, ``engine``, ``retry`` or ``log`` is not valid.
         SweepError: If Ray cannot be started or reached, or the disk is full.
     """
     spec = study if isinstance(study, StudySpec) else load_spec(study)
@@ -111,8 +114,8 @@ def run(
     if places.count == 0 and spec.budget.time_limit is not None:
         raise InputError("--workers: 0: only a worker can be stopped at budget.time_limit: give 1 or more")
     store = open_store(spec, out)
-    with store.driving():
-        stored = Stored(store, retry, flatness=spec.flatness)
+    with sending(log, spec.name, store.location) as send, store.driving():
+        stored = Stored(store, retry, spec.flatness, send)
         work = plan(spec, stored.trial_ids(), device=places.device, engine=engine)
         store.write_study(spec.to_yaml())
         write_task(store, work.task, spec.budget)

@@ -134,6 +134,15 @@ def print_verdict(console: Console, texts: Sequence[str]) -> None:
         console.print(f"\n{text}", highlight=False, soft_wrap=True, markup=False)
 
 
+def print_figures(console: Console, location: str, files: Sequence[str], left_out: Mapping[str, str]) -> None:
+    """Print which figures were drawn, and why the others were not."""
+    look: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False}
+    if files:
+        console.print(f"in {location}: {', '.join(files)}", **look)
+    for name, reason in left_out.items():
+        console.print(f"no {name}: {reason}", **look)
+
+
 def engine_text(engine: Engine) -> str:
     """Say which engine was chosen, and by what measurement."""
     size = f", up to {engine.pack_size} trials at once" if engine.name == "fused" else ""

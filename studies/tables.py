@@ -70,13 +70,18 @@ class PartFolder:
         content = encode(rows, replaces)
         self.files.write(self._path(file_name(content, order)), content)
 
-    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+    def read(self, columns: Sequence[str] | None = None, *, small: bool = False) -> pa.Table:
         """Return the rows of all trials, each once; damaged parts are named and left out.
+
+        With ``small``, text comes as dictionaries and numbers in half their bytes.
 
         Raises:
             StoreError: If a part was written by a newer version.
         """
-        parts, damaged = self._all(lambda name, content: decode(name, content, self.layout, columns))
+        parts, damaged = self._all(
+            lambda name, content: decode(name, content, self.layout, columns, small=small),
+            readers=2 if small else _READERS,
+        )
         for name in damaged.keys() - self._warned:
             self._warned.add(name)
             logger.warning(
@@ -140,7 +145,9 @@ class PartFolder:
     def _path(self, name: str) -> str:
         return f"{self.name}/{name}"
 
-    def _all(self, load: Callable[[str, bytes], T]) -> tuple[dict[str, T], dict[str, str]]:
+    def _all(
+        self, load: Callable[[str, bytes], T], readers: int = _READERS
+    ) -> tuple[dict[str, T], dict[str, str]]:
         """Call ``load`` with the name and bytes of every part; return what it returns, and what is damaged and how.
 
         A listing that was made while parts were merged may lack a part and the one that replaces it. So parts
@@ -152,8 +159,8 @@ class PartFolder:
         while True:
             names = list(self.sizes())
             new = [name for name in names if name not in known]
-            with ThreadPoolExecutor(_READERS) as readers:
-                known |= zip(new, readers.map(partial(self._load, load), new), strict=True)
+            with ThreadPoolExecutor(readers) as pool:
+                known |= zip(new, pool.map(partial(self._load, load), new), strict=True)
             known = {name: known[name] for name in names}
             vanished = [name for name, (_, error) in known.items() if isinstance(error, OSError)]
             if names == before and (not vanished or time.monotonic() > patience):

@@ -114,18 +114,31 @@ def judge_study(verdict: VerdictSpec, rows: pd.DataFrame) -> dict[str, analysis.
     return analysis.verdicts(rows, candidates=arguments.pop("candidate"), **arguments)
 
 
-def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame, *, full: bool = False) -> list[str]:
-    """Say the verdict of a study, or why there is none; nothing where the study asks for none.
+def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> dict[str, analysis.Verdict] | str:
+    """Return the verdict on each candidate, or why there is none.
+
+    Args:
+        declared: What the study asks for, or why there is nothing.
+        rows: Of the study.
+    """
+    if isinstance(declared, str):
+        return f"no verdict: {declared}"
+    try:
+        return judge_study(declared, rows)
+    except ValueError as error:
+        return f"no verdict: {error}"
+
+
+def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame) -> list[str]:
+    """Say a study's verdict, a sentence for each candidate, or why there is none; nothing if it asks for none.
 
     Args:
         verdict: What the study asks for.
         rows: Of the study.
-        full: With all that the verdict rests on, or else one sentence for each candidate.
     """
     if verdict is None:
         return []
-    try:
-        made = judge_study(verdict, rows)
-    except ValueError as error:
-        return [f"No verdict: {error}."]
-    return [one.summary() if full else one.sentence() for one in made.values()]
+    made = judged(verdict, rows)
+    if isinstance(made, str):
+        return [f"{made[0].upper()}{made[1:]}."]
+    return [one.sentence() for one in made.values()]

@@ -128,12 +128,12 @@ def hutchpp(product: Product, signs: Iterator[Tensor]) -> tuple[float, float]:
 
 
 def _part(task: Task) -> Split:
-    """Return the same 2,048 training examples at every call, or all where there are fewer."""
-    train = task.train
-    if len(train) <= EXAMPLES:
-        return train
+    """Return training examples of the same 2,048 predictions at every call, or all where there are fewer."""
+    train, most = task.train, -(-EXAMPLES // task.predictions)
+    if len(train) <= most:
+        return Split(task.prepared(train.inputs), train.targets)
     order = torch.randperm(len(train), generator=stream(task, 0, "flatness examples"))
-    chosen = order[:EXAMPLES].to(train.inputs.device)
+    chosen = order[:most].to(train.inputs.device)
     return Split(task.prepared(train.inputs[chosen]), train.targets[chosen])
 
 

@@ -112,3 +112,52 @@ def make_comparison(task: str = "digits", seeds: int = 3, rng: int = 0) -> pd.Da
 @pytest.fixture(scope="session")
 def comparison() -> Callable[..., pd.DataFrame]:
     return make_comparison
+
+
+EVIL = "<img src=x onerror=window.hacked=1>"
+
+
+@pytest.fixture(scope="session")
+def page_rows() -> pd.DataFrame:
+    """For the page: ada2ms at three mixings and an optimizer with a hostile name; 4 lr, 2 decays, 2 scales, 2 seeds.
+
+    Validation error: .1 + .1 |log10 lr + 2| + .2 mixing + .01 seed (plus .3 at gradient scale 100), + .1 for the
+    hostile one, whose seed 0 diverges at lr 1 and both seeds at lr 1 and decay .1. (lr 1e-3, decay .1) has no trial
+    under ada2ms(mixing=1), and seed 1 failed there at decay 0.
+    """
+    names = ["optimizer", "mixing", "lr", "weight_decay", "grad_scale", "seed"]
+    sizes = ([1e-3, 1e-2, 1e-1, 1.0], [0.0, 0.1], [1.0, 100.0], [0, 1])
+    parts = [
+        pd.MultiIndex.from_product([[name], mixings, *sizes], names=names).to_frame(index=False)
+        for name, mixings in (("ada2ms", [0.0, 0.5, 1.0]), (EVIL, [np.nan]))
+    ]
+    rows = pd.concat(parts, ignore_index=True)
+    evil = rows["optimizer"] == EVIL
+    rows["label"] = (rows["optimizer"] + "(mixing=" + rows["mixing"].astype("str") + ")").mask(evil, EVIL)
+    error = (
+        0.1 + 0.1 * (np.log10(rows["lr"]) + 2).abs() + 0.2 * rows["mixing"].fillna(0) + 0.01 * rows["seed"]
+    )
+    error += 0.3 * (rows["grad_scale"] > 1) + 0.1 * evil
+    lost = evil & (rows["lr"] == 1) & ((rows["seed"] == 0) | (rows["weight_decay"] == 0.1))
+    corner = (rows["label"] == "ada2ms(mixing=1.0)") & (rows["lr"] == 1e-3)
+    failed = corner & (rows["weight_decay"] == 0) & (rows["seed"] == 1)
+    rows = rows.assign(
+        trial_id=[f"{number:016x}" for number in range(len(rows))], task="digits", role="grid", epochs=3,
+        chance_accuracy=0.1, status=np.select([lost, failed], ["diverged", "failed"], "completed"),
+        val_accuracy=(1 - error).mask(failed), test_accuracy=(1 - error - 0.01).mask(failed),
+        train_accuracy=(1 - error + 0.02).mask(failed), val_loss=(10 * error).mask(failed | lost),
+    )  # fmt: skip
+    return rows[~(corner & (rows["weight_decay"] == 0.1))].reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def page_curves(page_rows) -> pd.DataFrame:
+    """Of `page_rows`: three epochs, the error coming down from chance in equal steps, the loss 1, 1/2, 1/4."""
+    known = page_rows[page_rows["status"] == "completed"]
+    parts = []
+    for split in ("train", "val", "test"):
+        for epoch in range(3):
+            accuracy = 0.1 + (known[f"{split}_accuracy"] - 0.1) * epoch / 2
+            columns = {"trial_id": known["trial_id"], "epoch": epoch, "split": split, "loss": 0.5**epoch}
+            parts.append(pd.DataFrame({**columns, "accuracy": accuracy}))
+    return pd.concat(parts, ignore_index=True)

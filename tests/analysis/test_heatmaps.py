@@ -147,7 +147,7 @@ def test_drawing_leaves_the_settings_alone_and_a_theme_is_undone(trials):
     analysis.surface_grid(trials, labels=["sgd"])
     with analysis.use_theme():
         assert mpl.rcParams["pdf.fonttype"] == 42
-        assert mpl.rcParams["font.size"] == 9
+        assert mpl.rcParams["font.size"] == 8
     assert dict(mpl.rcParams) == before
 
 

@@ -27,6 +27,7 @@ from robustness.training import PackTrainer, TrialSettings
 STEPS, NOISE = 512, math.sqrt(20)
 BARRIERS = (1.75, 2.25, 2.75, 3.25, 3.75)
 RATIOS = (1.0, 3.0, 10.0, 30.0)
+LABELS = {"ada2ms": "ada2ms (our reimplementation)"}
 # Learning rates: T about 0.4 for SGD; the others' noise is divided, or multiplied, by its own size.
 RATES = {"sgd": 0.04, "adam": 0.18, "ada2ms": 0.18, "invadam": 0.009}
 
@@ -42,7 +43,12 @@ def escapes(ratio: float, settings: Iterable[TrialSettings]) -> pd.DataFrame:
     """Train and return ``analysis.escape_table`` by label, lr and ratio."""
     listed = list(settings)
     results = PackTrainer(load("two-minima", ratio=ratio, noise=NOISE, examples=STEPS)).train(listed)
-    rows = pd.DataFrame({"trial_id": range(len(listed)), "label": [one.optimizer for one in listed]})
+    rows = pd.DataFrame(
+        {
+            "trial_id": range(len(listed)),
+            "label": [LABELS.get(one.optimizer, one.optimizer) for one in listed],
+        }
+    )
     rows = rows.assign(lr=[one.hyperparameters["lr"] for one in listed], ratio=ratio)
     points = [(i, p.epoch, p.split, p.accuracy) for i, result in enumerate(results) for p in result.curves]
     curves = pd.DataFrame(points, columns=["trial_id", "epoch", "split", "accuracy"])
@@ -91,7 +97,7 @@ def main() -> None:
         figure = Figure(figsize=(6.4, 2.8), layout="constrained")
         for ax, y in zip(figure.subplots(1, 2), ("share", "time"), strict=True):
             analysis.draw_escape(table, x="ratio", y=y, ax=ax)
-            ax.set_xlabel("curvature of the sharp minimum over the flat one's")
+            ax.set_xlabel("sharp curvature over flat curvature")
         figure.axes[0].legend(fontsize="small", frameon=False)
         analysis.save_figure(figure, arguments.out)
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import Run, main, workplace
+from harness import Run, main, orphans, workplace
 
 import studies
 
@@ -95,19 +95,17 @@ def attempt(folder: Path, kind: str, out: Path) -> tuple[bool, str]:
     study.write_text(STUDY.replace("KIND", kind))
     run = Run(study, out, "--workers", "2", "--engine", "sequential")
     code, _ = run.finish()
-    orphans = run.orphans()
+    ended, left = orphans([run])
     status, reason = EXPECTED[kind]
     rows = studies.load(out)
     bad, good = rows[rows["lr"] == 1e6], rows[rows["lr"] < 1]
     right = len(bad) == 3 and (bad["status"] == status).all() and bad["reason"].str.startswith(reason).all()
-    right = right and len(good) == 6 and (good["status"] == "completed").all() and not orphans
+    right = right and len(good) == 6 and (good["status"] == "completed").all() and ended
     right = right and code == (1 if status == "failed" else 0)
     found = "; ".join(sorted(set(bad["reason"].dropna())))
-    left = f", {len(orphans)} processes left" if orphans else ""
     done = (good["status"] == "completed").sum()
-    return bool(
-        right
-    ), f"{kind}: exit code {code}, {done} of 6 good trials completed, bad ones: {found}{left}"
+    line = f"{kind}: exit code {code}, {done} of 6 good trials completed, bad ones: {found}; {left}"
+    return bool(right), line
 
 
 if __name__ == "__main__":

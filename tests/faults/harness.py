@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ TIMEOUT = 300.0
 STUDY = """
 name: faults
 task: digits-mlp
-budget: {epochs: 5, batch_size: 64}
+budget: {epochs: 15, batch_size: 64}
 seeds: 3
 grid: {lr: [1.0e-3, 3.0e-3, 1.0e-2, 3.0e-2, 0.1], weight_decay: [0, 1.0e-2]}
 optimizers: {adamw: {}, sgd: {momentum: 0.9}}
@@ -87,12 +87,18 @@ class Run:
         """Return the processes that train."""
         return self.processes("ray::ImplicitFunc")
 
-    def orphans(self, seconds: float = 60.0) -> list[int]:
-        """Return the processes that are still there ``seconds`` after the command has ended."""
-        deadline = time.monotonic() + seconds
-        while (left := self.processes()) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        return left
+
+def orphans(runs: Sequence[Run], seconds: float = 120.0) -> tuple[bool, str]:
+    """Return whether all processes that ``runs`` started end within ``seconds``, and a line about it.
+
+    Ray's agents take a while to notice that what they served has been killed.
+    """
+    started = time.monotonic()
+    while (left := [process for run in runs for process in run.processes()]) and (
+        time.monotonic() - started < seconds
+    ):
+        time.sleep(0.5)
+    return not left, f"{len(left)} processes left {time.monotonic() - started:.0f} s later"
 
 
 def _read(path: Path) -> bytes:

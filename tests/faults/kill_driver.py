@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import Run, difference, main, stored, workplace
+from harness import Run, difference, main, orphans, stored, wait_for, workplace
 
 ARGUMENTS = ("--workers", "2", "--engine", "sequential")
-MOMENTS = (2.0, 20.0)  # seconds after the start: of an undisturbed run's whole length on 2 busy cores
+TRIALS, MOST_SECONDS = 60, 1.0
 
 
 def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
@@ -19,24 +19,27 @@ def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
         code, output = Run(study, folder / "undisturbed", "--workers", "0", "--engine", "sequential").finish()
         if code:
             raise SystemExit(f"the undisturbed run failed:\n{output}")
+        runs: list[Run] = []
         for number in range(tries):
-            moment = random.uniform(*MOMENTS)
-            yield attempt(study, folder / f"try{number}", folder / "undisturbed", moment)
+            yield attempt(study, folder / f"try{number}", folder / "undisturbed", random, runs)
+        yield orphans(runs)
 
 
-def attempt(study: Path, out: Path, undisturbed: Path, moment: float) -> tuple[bool, str]:
-    """Kill after ``moment`` seconds, run again, compare."""
+def attempt(
+    study: Path, out: Path, undisturbed: Path, random: random.Random, runs: list[Run]
+) -> tuple[bool, str]:
+    """Kill at a random moment after a random number of trials is stored, maybe none; run again, compare."""
     first = Run(study, out, *ARGUMENTS)
-    time.sleep(moment)
+    wanted = random.choice((0, random.randrange(TRIALS)))
+    wait_for(lambda: stored(out) >= wanted or first.process.poll() is not None)
+    time.sleep(random.uniform(0, MOST_SECONDS if wanted else 8 * MOST_SECONDS))
     ended = first.process.poll() is not None
     first.kill()
     kept = stored(out)
-    orphans = first.orphans()
     code, output = (second := Run(study, out, *ARGUMENTS)).finish()
-    orphans += second.orphans()
+    runs += first, second
     wrong = difference(out, undisturbed) if code == 0 else f"exit code {code}: {output[-300:]}"
-    wrong = wrong or (f"{len(orphans)} processes left" if orphans else None)
-    when = "after its end" if ended else f"after {moment:.1f} s"
+    when = "after its end" if ended else "at work"
     return wrong is None, f"killed {when}, {kept} trials stored then; {wrong or 'same table'}"
 
 

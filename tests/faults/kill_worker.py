@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import Run, difference, kill, main, stored, wait_for, workplace
+from harness import Run, difference, kill, main, orphans, stored, wait_for, workplace
 
 ARGUMENTS = ("--workers", "2", "--engine", "sequential")
-TRAINING_SECONDS = 6.0
+TRIALS, MOST_SECONDS = 60, 1.0
 
 
 def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
@@ -19,23 +19,27 @@ def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
         code, output = Run(study, folder / "undisturbed", "--workers", "0", "--engine", "sequential").finish()
         if code:
             raise SystemExit(f"the undisturbed run failed:\n{output}")
+        runs: list[Run] = []
         for number in range(tries):
-            yield attempt(study, folder / f"try{number}", folder / "undisturbed", random)
+            yield attempt(study, folder / f"try{number}", folder / "undisturbed", random, runs)
+        yield orphans(runs)
 
 
-def attempt(study: Path, out: Path, undisturbed: Path, random: random.Random) -> tuple[bool, str]:
-    """Kill one of the workers some time after the first of them is there, and compare."""
+def attempt(
+    study: Path, out: Path, undisturbed: Path, random: random.Random, runs: list[Run]
+) -> tuple[bool, str]:
+    """Kill one of the workers some time after a random number of trials is stored, maybe none, and compare."""
     run = Run(study, out, *ARGUMENTS)
-    wait_for(lambda: run.workers() or run.process.poll() is not None)
-    time.sleep(random.uniform(0, TRAINING_SECONDS))
+    wanted = random.choice((0, random.randrange(TRIALS)))
+    wait_for(lambda: (stored(out) >= wanted and run.workers()) or run.process.poll() is not None)
+    time.sleep(random.uniform(0, MOST_SECONDS))
     workers = run.workers()
     if workers:
         kill(random.choice(workers))
     kept = stored(out)
     code, output = run.finish()
-    orphans = run.orphans()
+    runs.append(run)
     wrong = difference(out, undisturbed) if code == 0 else f"exit code {code}: {output[-300:]}"
-    wrong = wrong or (f"{len(orphans)} processes left" if orphans else None)
     lost = (out / "run.log").read_text().count("worker lost")
     killed = f"killed one of {len(workers)} workers" if workers else "all workers had ended"
     return wrong is None, f"{killed}, {kept} trials stored then, {lost} noticed; {wrong or 'same table'}"

@@ -80,7 +80,7 @@ def test_what_changes_a_trials_meaning_trains_new_ones_and_readers_do_not_mix_th
     assert status(tmp_path).iloc[-1].to_dict() == {
         "optimizer": "all", "planned": 4, "completed": 4, "diverged": 0, "failed": 0, "missing": 0,
     }  # fmt: skip
-    table, _ = report(tmp_path)
+    table = report(tmp_path).summary
     pd.testing.assert_frame_equal(table, second.summary)
 
 
@@ -102,7 +102,7 @@ def test_a_new_version_of_a_task_trains_everything_again(tmp_path, monkeypatch):
         found.append(run_here(tmp_path / "own.yaml", tmp_path / "out"))
     assert ids(found[0]).isdisjoint(ids(found[1]))
     assert len(load(tmp_path / "out")) == 8
-    assert report(tmp_path / "out")[0]["trials"].sum() == 4
+    assert report(tmp_path / "out").summary["trials"].sum() == 4
 
 
 def test_it_grows_until_inside_and_readers_and_another_run_agree(tmp_path):
@@ -113,7 +113,7 @@ def test_it_grows_until_inside_and_readers_and_another_run_agree(tmp_path):
     assert set(roles["grid"]) == {0}
     again = run_here(StudySpec(**{**tiny().model_dump(), **GROWING}), tmp_path)
     pd.testing.assert_frame_equal(again.rows, first.rows)
-    pd.testing.assert_frame_equal(report(tmp_path)[0], first.summary)
+    pd.testing.assert_frame_equal(report(tmp_path).summary, first.summary)
     last = status(tmp_path).iloc[-1]
     assert (last["planned"], last["missing"]) == (len(first.rows), 0)
 

@@ -13,6 +13,8 @@ COUNTS = {"quickstart": 1458, "lr-wd": 1080, "gradient-scale": 1134, "mixing": 5
 COUNTS |= {"vision": 240, "vision-fashion": 240, "vision-resnet18": 240, "text": 180}
 COUNTS |= {"flatness": 240, "escape": 2688, "papers/ada2ms": 882, "papers/adamomentum": 525}
 COUNTS |= {"papers/dualadam": 420, "papers/smes": 147, "papers/adamnx": 280}
+COUNTS |= {"ablation/mixing": 702, "ablation/scope": 648, "ablation/mixing-schedule": 594}
+COUNTS |= {"ablation/eps": 1377, "ablation/beta2": 756}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -20,7 +22,7 @@ def test_a_preset_says_what_it_is_and_expands(name):
     spec = load_spec(name)
     needs_files = spec.task.name.partition("/")[0] in DATASETS
     trials = expand(spec, load("digits-mlp") if needs_files else load(spec.task.name, **spec.task.options))
-    assert spec.name == name.replace("papers/", "paper-")
+    assert spec.name == name.replace("papers/", "paper-").replace("/", "-")
     assert len(presets()[name]) > 20
     assert len(trials) == spec.count() == COUNTS.get(name, len(trials))
     assert StudySpec.from_text(spec.to_yaml(), name) == spec

@@ -31,7 +31,7 @@ def folders(tmp_path_factory):
 
 
 def test_one_folder_is_written_in_place(folders):
-    made = report([folders / "one"])
+    made = report(folders / "one")
     assert made.location == str(folders / "one")
     metrics = pd.read_csv(folders / "one/tables/metrics.csv")
     assert metrics["label"].tolist() == ["adamw", "sgd"]
@@ -41,7 +41,7 @@ def test_one_folder_is_written_in_place(folders):
 
 
 def test_several_folders_are_several_workloads(folders, tmp_path):
-    made = report([folders / "one", folders / "two"], tmp_path / "both")
+    made = report(folders / "one", folders / "two", out=tmp_path / "both")
     assert made.tables["metrics"]["task"].nunique() == 2
     assert made.tables["wilcoxon_holm"]["workloads"].tolist() == [2]
     assert made.tables["performance_profile"]["workloads"].unique().tolist() == [2]
@@ -52,7 +52,7 @@ def test_several_folders_are_several_workloads(folders, tmp_path):
 def test_a_task_that_two_folders_hold_is_refused(folders, tmp_path):
     shutil.copytree(folders / "one", tmp_path / "again")
     with pytest.raises(StoreError, match="again: holds the task 'digits-mlp', and so does .*one"):
-        report([folders / "one", tmp_path / "again"], tmp_path / "out")
-    with pytest.raises(StoreError, match="--out: a report of 2 folders needs a folder"):
-        report([folders / "one", folders / "two"])
+        report(folders / "one", tmp_path / "again", out=tmp_path / "out")
+    with pytest.raises(StoreError, match="--out: 2 folders together need a folder"):
+        report(folders / "one", folders / "two")
     assert not (tmp_path / "out").exists()

@@ -9,7 +9,7 @@ import pytest
 from studies import StudySpec, load_spec, run
 from studies.errors import SpecError
 from studies.report import report
-from studies.verdicts import verdict_lines
+from studies.verdicts import judge_study, verdict_lines
 
 STUDY = {
     "name": "judged",
@@ -98,15 +98,16 @@ def test_run_ends_with_a_sentence_for_each_candidate(done):
 def test_the_command_prints_it_at_the_end_and_report_with_all_it_rests_on(done):
     command = [sys.executable, "-m", "studies.cli", "report", done.location]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    *_, text = report(done.location)
-    assert shown.rstrip().endswith(text[0])
+    text = report(done.location).verdict
+    assert text[0] in shown
     assert text[0].startswith(done.verdict[0])
     assert "G, test error E: ada2ms(mixing=0.5) - sgd = " in text[0]
 
 
 def test_what_is_overridden_is_shown(done):
     spec = StudySpec(**judged(allow=["no-confirmation", "edge"]))
-    text = verdict_lines(spec.verdict, done.rows, full=True)[0]
+    (made,) = judge_study(spec.verdict, done.rows).values()
+    text = made.summary()
     assert not text.startswith("Invalid")
     assert "Overridden: no-confirmation (digits-mlp, adamw)" in text
     assert (

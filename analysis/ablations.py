@@ -1,0 +1,149 @@
+"""Ablations: how an optimizer's scores respond to its own hyperparameters, beside AdamW and SGD."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.footnotes import REIMPLEMENTED
+from analysis.references import REFERENCES
+from analysis.searches import response
+from analysis.styles import LEGEND_LOOK, LEGEND_ROW, add_footnote, one_task
+from analysis.theme import COLUMN_WIDTH
+
+SCORES = ("test_error", "sensitivity", "transfer_regret")
+LOG_FROM = 100.0
+"""Values whose largest is this many times the smallest have a logarithmic axis."""
+
+_NAMES = {
+    "mixing": "mixing exponent (0: global, 1: AdamW)",
+    "mixing_end": "mixing exponent at the end of training",
+}
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One optimizer's variations.
+
+    Attributes:
+        optimizer: Its name.
+        points: The rows of the metrics table, with a column for every hyperparameter that differs, and the column
+            series where `series` says so.
+        varied: The hyperparameters that differ; the first is on the x axis.
+        log: Whether the x axis is logarithmic.
+        references: The rows of the metrics table that are compared with.
+    """
+
+    optimizer: str
+    points: pd.DataFrame
+    varied: list[str]
+    log: bool
+    references: pd.DataFrame
+
+    @property
+    def series(self) -> str | None:
+        """The column that tells curves apart, or None where there is one only."""
+        return "series" if "series" in self.points.columns else None
+
+
+def parse_label(label: str) -> tuple[str, dict[str, str]]:
+    """Split a label such as 'ada2ms(mixing=0.5, scope=model)' into its name and its variations, as text.
+
+    Example:
+        >>> parse_label("ada2ms(mixing=0.5, scope=model)")
+        ('ada2ms', {'mixing': '0.5', 'scope': 'model'})
+    """
+    name, inside = re.fullmatch(r"([^(]*)(?:\((.*)\))?", label, flags=re.DOTALL).groups()  # type: ignore[union-attr]
+    pairs = [part.partition("=") for part in (inside or "").split(", ") if "=" in part]
+    return name, {key: value for key, _, value in pairs}
+
+
+def find_ablations(metrics: pd.DataFrame) -> list[Ablation]:
+    """Find the optimizers of which a study has several variations.
+
+    A label's variations are read from its text. On the x axis is the hyperparameter with most different numbers,
+    the earlier one of equals; values over two decades or more make it logarithmic, and decay rates of moments are
+    then shown as 1 - beta. All combinations of the others are curves of their own. References are the labels of
+    AdamW and SGD that are not varied themselves.
+
+    Args:
+        metrics: The table 'metrics' of `analysis.tables`, for one task.
+
+    Returns:
+        One ablation per optimizer with two labels or more that differ in a number, and a score, sorted by name.
+
+    Raises:
+        ValueError: The table is of several tasks, or of none.
+    """
+    groups = {str(name): part for name, part in one_task(metrics).groupby("optimizer")}
+    single = [part for name, part in groups.items() if name in REFERENCES and len(part) == 1]
+    references = pd.concat(single) if single else metrics.iloc[:0]
+    found = [_ablation(name, part, references) for name, part in groups.items() if len(part) > 1]
+    return [one for one in found if one is not None]
+
+
+def ablation_figure(ablation: Ablation) -> Figure:
+    """Draw how test error, sensitivity and, where it is known, transfer regret respond, one above the other."""
+    x, points = ablation.varied[0], ablation.points
+    scores = [name for name in SCORES if points[name].notna().any()]
+    figure = Figure(figsize=(COLUMN_WIDTH, 0.5 + 1.4 * len(scores)), layout="constrained")
+    axes = figure.subplots(len(scores), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, score in zip(axes, scores, strict=True):
+        response(
+            points,
+            x=x,
+            y=score,
+            log=ablation.log,
+            series=ablation.series,
+            references=ablation.references,
+            ax=ax,
+        )
+        ax.set_xlabel("")
+    axes[-1].set_xlabel(_NAMES.get(x, x))
+    figure.align_ylabels(axes)
+    known = axes[0].get_legend_handles_labels()
+    lines = sorted(zip(*known, strict=True), key=lambda pair: pair[1] in set(ablation.references["label"]))
+    handles, labels = [pair[0] for pair in lines], [pair[1] for pair in lines]
+    columns = 2 if max(map(len, labels), default=0) <= 22 else 1
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (1 + -(-len(labels) // columns)))
+    ours = ablation.optimizer.startswith(REIMPLEMENTED)
+    look = LEGEND_LOOK | {"title": f"{ablation.optimizer}{'†' if ours else ''}", "ncols": columns}
+    figure.legend(handles, labels, loc="outside upper center", **look)
+    if ours:
+        add_footnote(figure)
+    return figure
+
+
+def _ablation(name: str, part: pd.DataFrame, references: pd.DataFrame) -> Ablation | None:
+    texts = pd.DataFrame([parse_label(label)[1] for label in part["label"]], index=part.index)
+    texts = texts.loc[:, texts.nunique(dropna=False) > 1]
+    numbers = {str(column): _numbers(texts[column]) for column in texts}
+    numeric = [column for column, values in numbers.items() if values is not None]
+    if not numeric or part[["test_error", "sensitivity"]].isna().to_numpy().all():
+        return None
+    x = max(numeric, key=lambda column: texts[column].nunique())
+    others = [column for column in numbers if column != x]
+    values = numbers[x]
+    assert values is not None
+    shown = x
+    if x.startswith("beta"):
+        shown, values = f"1 − {x}", (1 - values).round(12)
+    columns = {column: numbers[column] if column in numeric else texts[column] for column in numbers}
+    points = part.assign(**(columns | {shown: values}))
+    if others:
+        points["series"] = [
+            ", ".join(f"{column}={value}" for column, value in row.items() if isinstance(value, str)) or name
+            for row in texts[others].to_dict("records")
+        ]
+    log = bool(values.min() > 0 and values.max() / values.min() >= LOG_FROM)
+    return Ablation(name, points.sort_values([*others, shown]), [shown, *others], log, references)
+
+
+def _numbers(texts: pd.Series) -> pd.Series | None:
+    """Return a column of texts as numbers, or None where one of them is none."""
+    values = pd.to_numeric(texts, errors="coerce").astype("float64")
+    return None if values.isna().any() or np.isinf(values).any() else values

@@ -1,0 +1,140 @@
+"""The forest plot of differences against margins: the verdict in one figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from analysis.styles import add_legend, axes_for
+from analysis.theme import PAGE_WIDTH
+from analysis.verdict import Verdict
+
+FAR = 8.0
+"""The axis ends this many declared margins from 0 at most; intervals that go on have an arrow there."""
+
+NAMES = {"S": "sensitivity S", "T": "transfer regret T", "E": "test error E"}
+_KEPT, _LOST, _OPEN = "#0072B2", "#D55E00", "0.35"
+_LOOKS: dict[str, dict[str, Any]] = {
+    "kept": {"color": _KEPT, "marker": "o"},
+    "not kept": {"color": _LOST, "marker": "X"},
+    "inconclusive": {"color": _OPEN, "marker": "D", "markerfacecolor": "white"},
+    "not testable": {"color": "0.6", "marker": "s", "markerfacecolor": "white"},
+    "invalid": {"color": "0.6", "marker": "s", "markerfacecolor": "white"},
+}
+FOREST_COLUMNS = [
+    "candidate", "conclusion", "part", "endpoint", "reference", "estimate", "low", "high", "margin",
+    "declared", "decision", "level", "at", "at_low", "at_high", "at_margin",
+]  # fmt: skip
+
+
+def forest_rows(verdicts: Mapping[str, Verdict]) -> pd.DataFrame:
+    """Lay out the parts of verdicts for the forest plot.
+
+    Args:
+        verdicts: Output of `analysis.verdicts`, or verdicts by the candidate's label.
+
+    Returns:
+        One row per candidate and part, in their order, with the columns candidate, conclusion, part (R1, R2,
+        G), endpoint, reference, estimate, low, high, margin (in force), declared, decision, level (of the
+        interval), and at, at_low, at_high and at_margin: estimate, low, high and margin divided by the declared
+        margin, so that endpoints of different units share an axis.
+    """
+    parts = []
+    for name, verdict in verdicts.items():
+        part = verdict.parts.reset_index()
+        part = part.assign(candidate=name, conclusion=verdict.conclusion, level=1 - 2 * verdict.alpha)
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True)
+    for place, value in (("at", "estimate"), ("at_low", "low"), ("at_high", "high"), ("at_margin", "margin")):
+        table[place] = table[value] / table["declared"]
+    return table[FOREST_COLUMNS]
+
+
+def forest(rows: pd.DataFrame, names: Mapping[str, str], *, ax: Axes | None = None) -> Axes:
+    """Draw the difference of every part from its reference, with its interval, against the margin.
+
+    A part is kept where its interval ends left of the margin in force, a vertical bar, and not kept where it begins
+    right of it. Differences are in units of the declared margin; the text beside them has their own units.
+
+    Args:
+        rows: Output of `forest_rows`.
+        names: How the figure names the candidates.
+        ax: Where to draw; None makes a figure.
+
+    Returns:
+        The axes; a candidate's name and conclusion stand above its parts.
+    """
+    lines = len(rows) + rows["candidate"].nunique()
+    own, ax = ax is None, axes_for(ax, width=PAGE_WIDTH, height=0.7 + 0.22 * lines)
+    left = max(-FAR, 1.15 * float(np.nanmin(rows["at_low"], initial=-0.6)))
+    right = min(FAR, 1.15 * float(np.nanmax(rows["at_high"], initial=1.4)))
+    ax.axvline(0, color="0.6", linewidth=0.8, zorder=0)
+    ax.axvline(1, color="black", linewidth=0.9, linestyle=(0, (4, 2)), zorder=0)
+    ticks: list[tuple[int, str]] = []
+    for candidate, parts in rows.groupby("candidate", sort=False):
+        ticks.append((len(ticks), f"{names[str(candidate)]}: {parts['conclusion'].iloc[0]}"))
+        for _, row in parts.iterrows():
+            _draw_part(ax, row, len(ticks), (left, right))
+            ticks.append((len(ticks), f"{NAMES[row['endpoint']]}, against {row['reference']}"))
+    ax.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
+    for text in ax.get_yticklabels():
+        text.set_fontweight("bold" if ": " in text.get_text() else "normal")
+    ax.tick_params(axis="y", length=0, pad=7)
+    for side in ("left", "right", "top"):
+        ax.spines[side].set_visible(False)
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    ax.set(xlim=(left, right), ylim=(lines - 0.4, -0.6))
+    ax.set_xlabel("candidate − reference, in declared margins (right: worse)")
+    add_legend(ax, _entries(rows), own=own)
+    return ax
+
+
+def _draw_part(ax: Axes, row: pd.Series, place: int, ends: tuple[float, float]) -> None:
+    """Draw one part's interval, estimate and margin, and say them in numbers at the right."""
+    look = _LOOKS[row["decision"]]
+    left, right = ends
+    low, high = np.clip([row["at_low"], row["at_high"]], left, right)
+    ax.plot([low, high], [place, place], color=look["color"], linewidth=1.3, zorder=2)
+    for cut, at, marker in ((row["at_low"] < left, left, "<"), (row["at_high"] > right, right, ">")):
+        if cut:
+            ax.plot([at], [place], color=look["color"], marker=marker, markersize=5, clip_on=False, zorder=3)
+    if left <= row["at"] <= right:
+        ax.plot([row["at"]], [place], linestyle="none", markersize=5.5, zorder=4, **look)
+    if np.isfinite(row["at_margin"]):
+        ax.plot([row["at_margin"]] * 2, [place - 0.36, place + 0.36], color="black", linewidth=2.2, zorder=3)
+    text: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    text |= {"va": "center", "ha": "left", "fontsize": "small"}
+    ax.annotate(row["decision"], (1.0, place), xytext=(9, 0), **text)
+    ax.annotate(_numbers(row), (1.0, place), xytext=(57, 0), **text)
+
+
+def _numbers(row: pd.Series) -> str:
+    """Return the estimate and its interval in words; test errors in percentage points."""
+    if not np.isfinite(row["estimate"]):
+        return "no values"
+    factor, digits, unit = (100, 2, " pp") if row["endpoint"] == "E" else (1, 3, "")
+    # what is rounded to nothing has no sign
+    rounded = (round(factor * row[name], digits) + 0.0 for name in ("estimate", "low", "high"))
+    estimate, low, high = (f"{value:+.{digits}f}" for value in rounded)
+    margin = f", margin {factor * row['margin']:.{digits}f}" if np.isfinite(row["margin"]) else ""
+    return f"{estimate} [{low}, {high}]{unit}{margin}".replace("-", "−")
+
+
+def _entries(rows: pd.DataFrame) -> list[Line2D]:
+    made = [
+        Line2D([], [], linewidth=1.3, markersize=5.5, label=decision, **_LOOKS[decision])
+        for decision in _LOOKS
+        if decision in set(rows["decision"])
+    ]
+    made[0].set_label(f"{made[0].get_label()} ({100 * rows['level'].iloc[0]:g} % interval)")
+    made.append(Line2D([], [], color="black", linewidth=0.9, linestyle=(0, (4, 2)), label="declared margin"))
+    if rows["margin"].notna().any():
+        look: dict[str, Any] = {"marker": "|", "markersize": 9, "markeredgewidth": 2.2}
+        made.append(Line2D([], [], color="black", linestyle="none", label="margin in force", **look))
+    return made

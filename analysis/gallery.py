@@ -1,0 +1,205 @@
+"""All figures of a study by name: what its rows allow, and why not the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.ablations import ablation_figure, find_ablations
+from analysis.curves import lr_curve, lr_curves
+from analysis.forests import forest, forest_rows
+from analysis.heatmaps import surface_grid
+from analysis.lines import best_of_k_curves, best_rate_lines, profile_curves
+from analysis.overview import tables
+from analysis.plane import plane
+from analysis.scale import best_rates
+from analysis.styles import add_footnote, axes_for, shown_names
+from analysis.tradeoffs import tradeoff
+from analysis.verdict import Verdict
+
+MOST_LINES = 10
+"""More labels than this cannot be told apart in one figure."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, or why there is none.
+
+    Attributes:
+        task: The task that it shows, or None where it is about all of them.
+        name: What its file is called, one of `FIGURES` (and 'ablation-<optimizer>').
+        figure: The figure, or None.
+        reason: Why there is none; empty where there is one.
+    """
+
+    task: str | None
+    name: str
+    figure: Figure | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    trials: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+    verdicts: Mapping[str, Verdict] | str
+
+    def of_task(self, name: str, task: str) -> pd.DataFrame:
+        table = self.tables[name]
+        return table[table["task"] == task]
+
+
+Made = Iterator[tuple[str, Figure | str]]
+
+
+def draw_figures(
+    trials: pd.DataFrame, verdicts: Mapping[str, Verdict] | str, *, only: frozenset[str] | None = None
+) -> Iterator[Drawn]:
+    """Draw every figure that the rows allow, one at a time.
+
+    Args:
+        trials: Rows as `analysis.trials.REQUIRED` describes them, of one or several workloads.
+        verdicts: Output of `analysis.verdicts`, or why there is none.
+        only: Some of `FIGURES`; None means all.
+
+    Yields:
+        Every figure asked for, by task and then those about all tasks, drawn or with a reason.
+
+    Raises:
+        ValueError: The rows are not as `REQUIRED` says.
+    """
+    rows = _Rows(trials, tables(trials), verdicts)
+    for task in sorted(trials["task"].unique()):
+        for name, make in _OF_TASK.items():
+            if only is None or name in only:
+                for drawn_name, made in make(rows, str(task), name):
+                    yield _drawn(str(task), drawn_name, made)
+    for name, make_one in _OF_ALL.items():
+        if only is None or name in only:
+            yield _drawn(None, name, make_one(rows))
+
+
+def _drawn(task: str | None, name: str, made: Figure | str) -> Drawn:
+    return Drawn(task, name, None, made) if isinstance(made, str) else Drawn(task, name, made)
+
+
+def _figure(ax: Axes) -> Figure:
+    assert isinstance(ax.figure, Figure)
+    return ax.figure
+
+
+def _surfaces(y: str) -> Callable[[_Rows, str, str], Made]:
+    def make(rows: _Rows, task: str, name: str) -> Made:
+        grid = rows.trials[(rows.trials["task"] == task) & (rows.trials["role"] == "grid")]
+        if grid.empty:
+            yield name, "the task has no trial of a grid"
+        elif y == "grad_scale" and grid[y].nunique() < 2:
+            yield name, "needs 2 gradient scales or more"
+        else:
+            yield name, surface_grid(rows.trials, y=y, task=task)
+
+    return make
+
+
+def _too_many(table: pd.DataFrame) -> str:
+    labels = table["label"].nunique()
+    if labels > MOST_LINES:
+        return f"{labels} labels cannot be told apart as lines (at most {MOST_LINES})"
+    return "" if labels else "no label has a usable run at gradient scale 1"
+
+
+def _over_lr(metric: str, *, aligned: bool) -> Callable[[_Rows, str, str], Made]:
+    def make(rows: _Rows, task: str, name: str) -> Made:
+        needed = [] if metric.endswith("error") else [metric, "init_loss"]
+        trials = rows.trials[rows.trials["task"] == task]
+        missing = [column for column in needed if column not in trials or trials[column].isna().all()]
+        if missing:
+            yield name, f"the rows hold no {missing[0]}"
+            return
+        curves = lr_curve(trials, metric=metric)
+        yield name, _too_many(curves) or _figure(lr_curves(curves, metric=metric, aligned=aligned))
+
+    return make
+
+
+def _best_rates(rows: _Rows, task: str, name: str) -> Made:
+    table = best_rates(rows.trials[rows.trials["task"] == task])
+    if table["grad_scale"].nunique() < 2:
+        yield name, "needs 2 gradient scales or more"
+    else:
+        yield name, _too_many(table) or _figure(best_rate_lines(table))
+
+
+def _best_of_k(rows: _Rows, task: str, name: str) -> Made:
+    table = rows.of_task("best_of_k", task)
+    yield name, _too_many(table) or _figure(best_of_k_curves(table))
+
+
+def _tradeoff(rows: _Rows, task: str, name: str) -> Made:
+    metrics = rows.of_task("metrics", task)
+    known = metrics.dropna(subset=["test_error", "sensitivity"])
+    if known.empty:
+        yield name, "no label has both a test error and a sensitivity"
+    else:
+        yield name, _too_many(metrics) or _figure(tradeoff(metrics))
+
+
+def _ablations(rows: _Rows, task: str, name: str) -> Made:
+    found = [
+        one for one in find_ablations(rows.of_task("metrics", task)) if not {"p", "q"} <= set(one.varied)
+    ]
+    if not found:
+        yield name, "no optimizer has variations that differ in a number, and a score"
+    for one in found:
+        yield f"{name}-{one.optimizer}", ablation_figure(one)
+
+
+def _plane(rows: _Rows, task: str, name: str) -> Made:
+    found = [one for one in find_ablations(rows.of_task("metrics", task)) if {"p", "q"} <= set(one.varied)]
+    if not found:
+        yield name, "no optimizer is varied in both exponents p and q"
+    for one in found:
+        for score in ("test_error", "sensitivity"):
+            if one.points[score].notna().any():
+                ax = plane(one.points, score=score, ax=axes_for(None, height=2.8))
+                if any("†" in text.get_text() for text in ax.texts):
+                    add_footnote(_figure(ax))
+                yield f"{name}-{score.replace('_', '-')}", _figure(ax)
+
+
+def _forest(rows: _Rows) -> Figure | str:
+    if isinstance(rows.verdicts, str):
+        return rows.verdicts
+    return _figure(forest(forest_rows(rows.verdicts), shown_names(rows.trials)))
+
+
+def _profile(rows: _Rows) -> Figure | str:
+    profile = rows.tables["performance_profile"]
+    if profile.empty or int(np.max(profile["workloads"])) < 2:
+        return "needs 2 workloads or more: give the folders of several studies"
+    names = shown_names(rows.trials)
+    return _too_many(profile) or _figure(profile_curves(profile, names))
+
+
+_OF_TASK: dict[str, Callable[[_Rows, str, str], Made]] = {
+    "lr-weight-decay": _surfaces("weight_decay"),
+    "lr-gradient-scale": _surfaces("grad_scale"),
+    "lr-error": _over_lr("val_error", aligned=False),
+    "lr-error-aligned": _over_lr("val_error", aligned=True),
+    "lr-loss": _over_lr("train_loss", aligned=False),
+    "lr-loss-aligned": _over_lr("train_loss", aligned=True),
+    "best-lr": _best_rates,
+    "best-of-k": _best_of_k,
+    "error-sensitivity": _tradeoff,
+    "ablation": _ablations,
+    "plane": _plane,
+}
+_OF_ALL: dict[str, Callable[[_Rows], Figure | str]] = {"forest": _forest, "profile": _profile}
+
+FIGURES = (*_OF_TASK, *_OF_ALL)
+"""The names that `draw_figures` knows."""

@@ -1,0 +1,119 @@
+"""The learning curves that a page carries, in at most so many numbers, whatever the size of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.packing import packed
+from analysis.page_trials import axes_of
+
+SPLITS = {"train": "training", "val": "validation", "test": "test"}
+KINDS = ("error", "loss")
+MAX_VALUES = 2_400_000
+"""Numbers that a page's curves may hold; at two bytes each they are about 6 MB of a page."""
+
+_MISSING = 65535
+_STEPS = 65534
+_AT_ONCE = 1_000_000
+
+
+def packed_curves(
+    rows: pd.DataFrame, curves: pd.DataFrame, hyperparameters: Sequence[str] = (), most: int = MAX_VALUES
+) -> str:
+    """Return learning curves as `analysis.packing.packed` text.
+
+    Curves of single trials where they fit into `most` numbers; else means over the seeds of each cell; and where
+    these do not fit either, at fewer epochs.
+
+    Args:
+        rows: Output of `analysis.page_trials.explored`, with trial_id.
+        curves: Columns trial_id, epoch, split, loss and accuracy.
+        hyperparameters: As for `analysis.page_trials.packed_trials`.
+        most: How many numbers there may be.
+
+    Returns:
+        Header: `means` (whether curves are means over a cell's seeds), `epochs`, `splits` (name, title) and
+        `loss` (log of the least and the greatest loss). Arrays: `unit` (the curve of each row) and `values`,
+        uint16 in the order unit, split, error and loss, epoch: an error is value / 65534, the logarithm of a
+        loss lies as far between the ends of `loss`, and 65535 is missing.
+    """
+    epochs = np.unique(curves["epoch"].to_numpy()).astype(np.int64)
+    per_unit = len(SPLITS) * len(KINDS)
+    means = len(rows) * len(epochs) * per_unit > most
+    unit = _cells(rows, hyperparameters) if means else np.arange(len(rows))
+    units = int(unit.max()) + 1 if len(unit) else 0
+    kept = _thinned(len(epochs), max(2, most // max(1, units * per_unit)))
+    accuracy, mean_loss = _means(rows, curves, unit, epochs[kept])
+    error = 1 - accuracy
+    with np.errstate(divide="ignore", invalid="ignore"):
+        loss = np.log(mean_loss)
+    ends = [float(found) for found in (_finite(loss).min(initial=0.0), _finite(loss).max(initial=1.0))]
+    levels = [_levels(error, 0.0, 1.0), _levels(loss, *ends)]
+    values = np.stack([part.reshape(-1, len(kept)) for part in levels], axis=1)
+    header = {
+        "means": means,
+        "epochs": epochs[kept].tolist(),
+        "all_epochs": len(epochs),
+        "splits": [{"name": name, "title": title} for name, title in SPLITS.items()],
+        "loss": ends,
+    }
+    return packed(header, {"unit": unit.astype(np.uint32), "values": values.ravel()})
+
+
+def _cells(rows: pd.DataFrame, hyperparameters: Sequence[str]) -> np.ndarray:
+    keys = ["task", "label", "role", *axes_of(rows, hyperparameters)]
+    return rows.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+
+
+def _thinned(count: int, most: int) -> np.ndarray:
+    return (
+        np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)) if count else np.arange(0)
+    )
+
+
+def _means(
+    rows: pd.DataFrame, curves: pd.DataFrame, unit: np.ndarray, epochs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means of the finite accuracies and losses by unit, split and epoch, NaN where there are none."""
+    number, split = (
+        _places(curves["trial_id"], rows["trial_id"]),
+        _places(curves["split"], pd.Series([*SPLITS])),
+    )
+    size = len(SPLITS) * len(epochs) * (int(unit.max()) + 1 if len(unit) else 0)
+    sums, counts = np.zeros((2, size)), np.zeros((2, size))
+    for start in range(0, len(curves), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        epoch = curves["epoch"].iloc[part].to_numpy(dtype=np.int64)
+        place = np.searchsorted(epochs, epoch).clip(max=len(epochs) - 1)
+        used = (number[part] >= 0) & (split[part] >= 0) & (epochs[place] == epoch)
+        at = (unit[number[part]] * len(SPLITS) + split[part]) * len(epochs) + place
+        for kind, name in enumerate(("accuracy", "loss")):
+            values = curves[name].iloc[part].to_numpy(dtype=float, na_value=np.nan)
+            good = used & np.isfinite(values)
+            sums[kind] += np.bincount(at[good], weights=values[good], minlength=size)
+            counts[kind] += np.bincount(at[good], minlength=size)
+    with np.errstate(invalid="ignore"):
+        accuracy, loss = sums / counts
+    return accuracy, loss
+
+
+def _places(values: pd.Series, known: pd.Series) -> np.ndarray:
+    """Return the place of each value among the known ones, -1 where it is not one of them."""
+    coded = values.astype("category").cat
+    places = pd.Index(known).get_indexer(pd.Index(coded.categories)).astype(np.int32)
+    return places[coded.codes.to_numpy()]
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return values[np.isfinite(values)]
+
+
+def _levels(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    share = (values - low) / max(high - low, 1e-12)
+    known = np.isfinite(share)
+    levels = np.full(len(values), _MISSING, dtype=np.uint16)
+    levels[known] = (np.clip(share[known], 0, 1) * _STEPS).round().astype(np.uint16)
+    return levels

@@ -1,0 +1,171 @@
+"""The trials that a page carries: what its surface explorer reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.footnotes import FOOTNOTE, REIMPLEMENTED
+from analysis.packing import codes_type, packed
+from analysis.selection import selected_cells
+from analysis.trials import error_of
+
+STATUSES = ("completed", "diverged", "failed")
+AXES = {"lr": "learning rate", "weight_decay": "weight decay", "grad_scale": "gradient scale"}
+ERRORS = {"val": "validation error", "test": "test error", "train": "training error"}
+OTHERS = {
+    "val_loss": "validation loss",
+    "test_loss": "test loss",
+    "train_loss": "training loss",
+    "lambda_max": "largest Hessian eigenvalue",
+    "hessian_trace": "Hessian trace",
+    "sam_sharpness": "SAM sharpness",
+}
+_TAILS = (0.01, 0.99)
+
+
+def explored(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that make up surfaces (roles 'grid' and 'search'), renumbered: their place is their name."""
+    return trials[trials["role"].isin(["grid", "search"])].reset_index(drop=True)
+
+
+def packed_trials(rows: pd.DataFrame, hyperparameters: Sequence[str] = ()) -> str:
+    """Return rows as `analysis.packing.packed` text.
+
+    Args:
+        rows: Output of `explored`.
+        hyperparameters: Columns that may be axes beside lr, weight_decay and grad_scale; those that do not vary
+            within any optimizer are left out.
+
+    Returns:
+        Header: `tasks`, `seeds`, `statuses` (words), `entries` (name, optimizer, note: what is chosen as one
+        surface), `axes` (name, title, values in ascending order, null last), `metrics` (name, title, percent, log,
+        range: the ends of the colour scale by task) and `selected` (a row of each label's validation-best cell,
+        the best label first). Arrays: `task`, `entry`, `seed`, `status` and each axis as codes into these lists,
+        each metric as float32 (NaN where there is none), and `id_high`, `id_low` (a hexadecimal trial_id as two
+        uint32).
+    """
+    arrays: dict[str, np.ndarray] = {}
+    tasks = _coded(arrays, "task", rows["task"].astype("str"))
+    entries = _entries(rows, hyperparameters)
+    names = _coded(arrays, "entry", entries)
+    first = rows.groupby(entries)["optimizer"].first()
+    seeds = _coded(arrays, "seed", rows["seed"].astype("int64"))
+    arrays["status"] = pd.Index(STATUSES).get_indexer(pd.Index(rows["status"])).astype(np.uint8)
+    header: dict[str, Any] = {
+        "trials": len(rows),
+        "tasks": tasks,
+        "seeds": seeds,
+        "statuses": STATUSES,
+        "entries": [
+            {"name": name, "note": FOOTNOTE if first[name].startswith(REIMPLEMENTED) else ""}
+            for name in names
+        ],
+        "axes": [
+            {
+                "name": name,
+                "title": AXES.get(name, name.replace("_", " ")),
+                "values": _coded(arrays, name, rows[name]),
+            }
+            for name in axes_of(rows, hyperparameters)
+        ],
+        "metrics": _metrics(arrays, rows, tasks),
+        "selected": _selected(rows),
+    }
+    if "trial_id" in rows:
+        numbers = np.array([int(name, 16) for name in rows["trial_id"]], dtype=np.uint64)
+        arrays["id_high"] = (numbers >> np.uint64(32)).astype(np.uint32)
+        arrays["id_low"] = (numbers & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    return packed(header, arrays)
+
+
+def axes_of(rows: pd.DataFrame, hyperparameters: Sequence[str]) -> list[str]:
+    """Return what surfaces can be drawn over: `AXES`, and the hyperparameters that vary within an optimizer."""
+    known = [name for name in hyperparameters if name in rows]
+    if not known:
+        return [*AXES]
+    varied = rows.groupby("optimizer")[known].nunique(dropna=False).gt(1).any()
+    return [*AXES, *(name for name in known if varied[name])]
+
+
+def _entries(rows: pd.DataFrame, hyperparameters: Sequence[str]) -> pd.Series:
+    """Return what each row is chosen by: its optimizer, or its label where axes do not tell labels apart."""
+    kinds = rows[["optimizer", "label", *axes_of(rows, hyperparameters)[len(AXES) :]]].drop_duplicates()
+    twice = kinds[kinds.duplicated(kinds.columns.drop("label").tolist(), keep=False)]
+    alike = rows["optimizer"].isin(twice["optimizer"])
+    return rows["optimizer"].astype("str").mask(alike, rows["label"].astype("str"))
+
+
+def _coded(arrays: dict[str, np.ndarray], name: str, values: pd.Series) -> list[Any]:
+    """Add a column's codes to the arrays; return its distinct values, ascending, null last."""
+    codes, distinct = pd.factorize(values, sort=True)
+    listed = [value.item() if isinstance(value, np.generic) else value for value in distinct]
+    if (codes < 0).any():
+        codes = np.where(codes < 0, len(listed), codes)
+        listed.append(None)
+    arrays[name] = codes.astype(codes_type(len(listed)))
+    return listed
+
+
+def _metrics(arrays: dict[str, np.ndarray], rows: pd.DataFrame, tasks: list[str]) -> list[dict[str, Any]]:
+    diverged, failed = rows["status"] == "diverged", rows["status"] == "failed"
+    chance = 1 - rows["chance_accuracy"].astype(float)
+    columns = {
+        f"{split}_error": (title, error_of(_floats(rows, f"{split}_accuracy"), chance, diverged, failed))
+        for split, title in ERRORS.items()
+        if f"{split}_accuracy" in rows
+    }
+    columns |= {
+        name: (title, _floats(rows, name).where(~diverged & ~failed))
+        for name, title in OTHERS.items()
+        if name in rows
+    }
+    made = []
+    for name, (title, values) in columns.items():
+        values = values.where(np.isfinite(values))
+        trained = values[~diverged & ~failed]
+        if trained.isna().all():
+            continue
+        is_error = name.endswith("_error")
+        log = name.endswith("_loss") and bool((trained.dropna() > 0).all())
+        ranges = [
+            _range(trained[rows["task"] == task], (0, 1) if is_error else _TAILS, log) for task in tasks
+        ]
+        arrays[name] = values.to_numpy(dtype=np.float32)
+        made.append({"name": name, "title": title, "percent": is_error, "log": log, "range": ranges})
+    return made
+
+
+def _floats(rows: pd.DataFrame, name: str) -> pd.Series:
+    return pd.Series(rows[name].to_numpy(dtype=float, na_value=np.nan), index=rows.index)
+
+
+def _range(values: pd.Series, tails: tuple[float, float], log: bool) -> list[float]:
+    """Return the ends of a colour scale: the extremes of errors; of what has no bounds, almost the extremes."""
+    if values.isna().all():
+        return [0.1, 1.0]
+    low, high = (float(values.quantile(tail)) for tail in tails)
+    if high > low:
+        return [low, high]
+    return (
+        [low / 1.1, low * 1.1] if log else [low - 0.05 * max(abs(low), 0.1), low + 0.05 * max(abs(low), 0.1)]
+    )
+
+
+def _selected(rows: pd.DataFrame) -> list[int]:
+    """Return a row of each label's selected cell at gradient scale 1, the one of the best label first."""
+    grid = rows[
+        (rows["role"] == "grid") & np.isclose(rows["grad_scale"].astype(float), 1.0, rtol=1e-9, atol=0)
+    ]
+    if grid.empty:
+        return []
+    cells = selected_cells(rows)
+    cells = cells[cells["seeds"] > 0].sort_values("val_error", kind="stable")
+    keys = ["task", "label", "lr", "weight_decay"]
+    places = grid[keys].astype({"lr": float, "weight_decay": float}).assign(row=grid.index)
+    found = cells[keys].merge(places.drop_duplicates(keys), on=keys, how="left", validate="one_to_one")
+    return [int(row) for row in found["row"] if not math.isnan(row)]

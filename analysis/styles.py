@@ -1,0 +1,155 @@
+"""How labels are told apart: a colour, a marker and a dash each, so that greyscale and any eye will do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.footnotes import FOOTNOTE, REIMPLEMENTED
+from analysis.labels import in_order
+from analysis.powers import decade_ticks, power_of_ten
+from analysis.theme import COLUMN_WIDTH
+
+# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/) without yellow, which is too light for lines; neighbours
+# differ in lightness
+PALETTE = ("#0072B2", "#E69F00", "#000000", "#D55E00", "#56B4E9", "#009E73", "#CC79A7")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (7, 2)))
+
+LEGEND_LOOK: dict[str, Any] = {
+    "fontsize": "small", "frameon": False, "handlelength": 2.4, "columnspacing": 1.2, "labelspacing": 0.4,
+}  # fmt: skip
+LEGEND_ROW = 0.145
+"""Height of a legend's row in inches."""
+
+
+class Style(NamedTuple):
+    """What a label looks like."""
+
+    colour: str
+    marker: str
+    dash: Any
+
+
+def styles(labels: Sequence[str]) -> dict[str, Style]:
+    """Give every label a style of its own, by its place; the first 63 differ in colour or marker."""
+    return {
+        label: Style(
+            PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)], DASHES[place % len(DASHES)]
+        )
+        for place, label in enumerate(labels)
+    }
+
+
+def shown_names(table: pd.DataFrame) -> dict[str, str]:
+    """Return how figures name the labels of a table, in order: as they are, with a dagger on reimplementations.
+
+    Args:
+        table: Has the columns label and optimizer.
+    """
+    optimizers = table.drop_duplicates("label").set_index("label")["optimizer"].astype("str").to_dict()
+    marks = {label: "†" if name.startswith(REIMPLEMENTED) else "" for label, name in optimizers.items()}
+    return {label: f"{label}{marks[label]}" for label in in_order(map(str, optimizers))}
+
+
+def one_task(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of one task as it is.
+
+    Raises:
+        ValueError: It has no row, or several tasks.
+    """
+    tasks = sorted(table["task"].unique())
+    if len(tasks) != 1:
+        found = f"has {', '.join(map(str, tasks))}" if tasks else "has no row"
+        raise ValueError(f"a figure shows one task, but the table {found}")
+    return table
+
+
+def axes_for(ax: Axes | None, *, width: float = COLUMN_WIDTH, height: float = 2.1) -> Axes:
+    """Return `ax`, or the axes of a new figure that belongs to no window; sizes are in inches."""
+    return ax if ax is not None else Figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def draw_band(
+    ax: Axes, style: Style, x: np.ndarray, middle: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> None:
+    """Draw a line with markers, and its interval as a band; no band where there is no interval."""
+    ax.plot(
+        x,
+        middle,
+        color=style.colour,
+        marker=style.marker,
+        linestyle=style.dash,
+        markersize=3.5,
+        linewidth=1.1,
+    )
+    ax.fill_between(x, low, high, color=style.colour, alpha=0.15, linewidth=0)
+
+
+def handle(style: Style, name: str) -> Line2D:
+    """Return the legend's entry of a label."""
+    return Line2D(
+        [],
+        [],
+        color=style.colour,
+        marker=style.marker,
+        linestyle=style.dash,
+        markersize=4,
+        linewidth=1.1,
+        label=name,
+    )
+
+
+def add_legend(ax: Axes, handles: Sequence[Artist], *, own: bool) -> None:
+    """Put a legend above a figure of its own, or else inside the axes, and explain the dagger where there is one.
+
+    Args:
+        ax: The axes.
+        handles: The entries.
+        own: Whether the figure was made for these axes.
+    """
+    texts = [str(entry.get_label()) for entry in handles]
+    marked = any("†" in text for text in texts) or any(
+        "†" in text.get_text() for text in ax.get_yticklabels()
+    )
+    look = LEGEND_LOOK
+    if not own:
+        entry = Line2D([], [], linestyle="none", marker="$†$", color="black", label=FOOTNOTE)
+        ax.legend(handles=[*handles, *([entry] if marked else [])], **look)
+        return
+    figure = ax.figure
+    assert isinstance(figure, Figure)
+    # about 22 letters an inch at this size, and what a handle takes
+    columns = max(1, min(4, int(figure.get_figwidth() / (0.55 + max(map(len, texts)) / 22))))
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * -(-len(texts) // columns))
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, **look)
+    if marked:
+        add_footnote(figure)
+
+
+def add_footnote(figure: Figure) -> None:
+    """Say below a figure whose Ada2MS it shows."""
+    figure.supxlabel(f"† {FOOTNOTE}", fontsize="small", color="0.35")
+
+
+def decades(ax: Axes, axis: str, values: Sequence[float], most: int = 5) -> None:
+    """Make an axis logarithmic, with powers of ten on it and no minor ticks.
+
+    Args:
+        ax: The axes.
+        axis: 'x' or 'y'.
+        values: The positive values on it.
+        most: The largest number of ticks.
+    """
+    ticks = decade_ticks(values, most)
+    ax.set(**{f"{axis}scale": "log"})
+    place = ax.xaxis if axis == "x" else ax.yaxis
+    place.set_ticks(ticks, [power_of_ten(tick) for tick in ticks])
+    place.set_ticks([], minor=True)

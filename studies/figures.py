@@ -1,0 +1,77 @@
+"""Figures of one study or several, written as files into a folder."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import analysis
+from analysis.gallery import FIGURES, draw_figures
+from analysis.theme import FORMATS
+from studies.errors import InputError
+from studies.problems import one_of
+from studies.report import declared_verdict, read_studies
+from studies.results import Store
+from studies.verdicts import judged
+
+FOLDER = "figures"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was drawn, and what was not.
+
+    Attributes:
+        location: The folder that the files were written into.
+        files: Their names in it.
+        left_out: Why a figure is not there, by its name (with its task before it where there are several).
+    """
+
+    location: str
+    files: list[str]
+    left_out: dict[str, str]
+
+
+def figures(
+    *locations: str | Path,
+    only: Sequence[str] = (),
+    formats: Sequence[str] = ("pdf", "png"),
+    out: str | Path | None = None,
+) -> Figures:
+    """Draw every figure that the rows in one or more folders allow, each folder a workload.
+
+    Files are called ``figures/<name>.<format>``, and ``figures/<task>/<name>.<format>`` where there are several
+    tasks and the figure is about one of them.
+
+    Args:
+        locations: The folders; no two may hold the same task.
+        only: Some of ``analysis.gallery.FIGURES``; none means all.
+        formats: Some of ``analysis.theme.FORMATS``.
+        out: The folder to write into; the study's own where there is one folder.
+
+    Raises:
+        InputError: If there is no such figure or format, or a folder is not as ``studies.report.report`` wants it.
+    """
+    for option, names, known in (("--only", only, FIGURES), ("--format", formats, FORMATS)):
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise InputError(f"{option}: {one_of(unknown[0], known)}, but got {unknown[0]!r}")
+    studies, rows = read_studies(locations, out)
+    store = Store(out or locations[0])
+    verdicts = judged(declared_verdict(studies), rows)
+    several = rows["task"].nunique() > 1
+    files: list[str] = []
+    left_out: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as folder, analysis.use_theme():
+        for drawn in draw_figures(rows, verdicts, only=frozenset(only) or None):
+            task = "" if drawn.task is None or not several else re.sub(r"[^\w.-]+", "-", drawn.task) + "/"
+            if drawn.figure is None:
+                left_out[task + drawn.name] = drawn.reason
+                continue
+            for path in analysis.save_figure(drawn.figure, Path(folder, drawn.name), formats):
+                files.append(f"{FOLDER}/{task}{path.name}")
+                store.write_file(files[-1], path.read_bytes())
+    return Figures(store.location, files, left_out)

@@ -1,0 +1,184 @@
+"""A running or finished study as a terminal shows it: how far, how fast, and its surfaces filling in.
+
+It reads the store, as anyone may at any time, and takes no lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from studies.asked import Asked, read_asked
+from studies.lock import drivers
+from studies.minimaps import minimap, minimaps
+from studies.provenance import read_runs
+from studies.results import open_existing
+from studies.screen import table
+from studies.status import STATUSES
+from studies.trials import planned_cells
+
+EVERY_SECONDS = 2.0
+BUSY_SHARE = 0.2
+"""At most this share of the time is spent on reading, however large the study is."""
+RECENT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A study at one moment.
+
+    Attributes:
+        asked: The study, its rows and how many trials of each label it wants.
+        drivers: The processes that run it, as far as can be known from here.
+        busy_seconds: How long its runs took so far, all together.
+        at: When this was, by ``time.monotonic``.
+    """
+
+    asked: Asked
+    drivers: Sequence[str]
+    busy_seconds: float
+    at: float
+
+    @property
+    def done(self) -> int:
+        """How many trials are stored."""
+        return len(self.asked.rows)
+
+    @property
+    def missing(self) -> int:
+        """How many trials are planned but not stored; later stages are planned when those before them are done."""
+        return max(0, sum(self.asked.planned.values()) - self.done)
+
+
+def snapshot(location: str | Path) -> Snapshot:
+    """Read the study in a folder.
+
+    Raises:
+        StoreError: If the folder holds no study.
+        SpecError: If the study file in it is not valid.
+    """
+    store = open_existing(location)
+    alive = [str(driver) for driver in drivers(store.files)]
+    runs = read_runs(store)
+    return Snapshot(read_asked(location), alive, _busy_seconds(runs, bool(alive)), time.monotonic())
+
+
+def watch(location: str | Path, console: Console, *, once: bool = False) -> None:
+    """Show the study in a folder until all of its trials are done, or until Ctrl-C.
+
+    Args:
+        location: The study's folder.
+        console: Where it is shown, redrawn in place.
+        once: Show it once.
+
+    Raises:
+        StoreError: If the folder holds no study.
+        SpecError: If the study file in it is not valid.
+    """
+    seen = deque([snapshot(location)])
+    if once:
+        console.print(view(seen))
+        return
+    try:
+        with Live(view(seen), console=console, auto_refresh=False) as live:
+            while seen[-1].missing:
+                time.sleep(EVERY_SECONDS)
+                started = time.monotonic()
+                seen.append(snapshot(location))
+                while seen[-1].at - seen[0].at > RECENT_SECONDS:
+                    seen.popleft()
+                live.update(view(seen), refresh=True)
+                time.sleep((time.monotonic() - started) * (1 / BUSY_SHARE - 1))
+    except KeyboardInterrupt:
+        console.print("the study itself goes on" if seen[-1].drivers else "", highlight=False)
+
+
+def rate(seen: Sequence[Snapshot]) -> float | None:
+    """Return trials a second: over what was seen while watching, else over all runs so far; None if unknown."""
+    first, last = seen[0], seen[-1]
+    if last.done > first.done:
+        return (last.done - first.done) / (last.at - first.at)
+    return last.done / last.busy_seconds if last.busy_seconds > 0 and last.done else None
+
+
+def view(seen: Sequence[Snapshot]) -> RenderableType:
+    """Return what is shown of a study: a line, surfaces, and tables by optimizer and by device."""
+    last = seen[-1]
+    rows = last.asked.rows
+    maps = minimaps(rows, planned_cells(last.asked.spec))
+    return Group(
+        Text(f"{last.asked.spec.name}: {headline(seen)}", style="bold"),
+        Text(
+            "validation error in %, mean over seeds; ·· not trained yet, xx diverged, !! failed", style="dim"
+        ),
+        Columns([minimap(label, one) for label, one in maps.items()], padding=(0, 3)),
+        _by_label(last.asked),
+        _by_device(rows),
+    )
+
+
+def headline(seen: Sequence[Snapshot]) -> str:
+    """Return how far a study is in one line."""
+    last = seen[-1]
+    counts = last.asked.rows["status"].value_counts()
+    parts = [f"{last.done}/{last.done + last.missing} trials"]
+    parts += [f"{counts.get(status, 0)} {status}" for status in STATUSES[1:]]
+    speed = rate(seen)
+    if speed is not None:
+        parts.append(f"{speed:.3g} trials/s")
+    if not last.missing:
+        parts.append("complete")
+    elif not last.drivers:
+        parts.append("not running")
+    elif speed is not None:
+        parts.append(f"ETA {_duration(last.missing / speed)}")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{left:02}"
+
+
+def _by_label(asked: Asked) -> RenderableType:
+    counts = pd.crosstab(asked.rows["label"], asked.rows["status"])
+    counts = counts.reindex(index=list(asked.planned), columns=STATUSES, fill_value=0)
+    lines = [
+        [str(label), asked.planned[str(label)], *values]
+        for label, *values in counts.itertuples(index=True, name=None)
+    ]
+    return table(["optimizer", "planned", *STATUSES], lines)
+
+
+def _by_device(rows: pd.DataFrame) -> RenderableType:
+    """Return where trials were trained, as far as rows tell."""
+    found = rows.groupby(["device", "engine"])["wall_seconds"].agg(["size", "sum"]).reset_index()
+    lines = [
+        [device, engine, size, f"{seconds:.0f} s"]
+        for device, engine, size, seconds in found.itertuples(index=False)
+    ]
+    return table(["device", "engine", "trials", "training took"], lines)
+
+
+def _busy_seconds(runs: Sequence[Mapping[str, Any]], running: bool) -> float:
+    """Return how long runs took; that of one that was killed is not known and left out."""
+    total = 0.0
+    for number, run in enumerate(runs, 1):
+        begin = datetime.fromisoformat(run["start"])
+        if run.get("end"):
+            total += (datetime.fromisoformat(run["end"]) - begin).total_seconds()
+        elif running and number == len(runs):
+            total += (datetime.now(UTC) - begin).total_seconds()
+    return total
