@@ -53,7 +53,7 @@ class Ablation:
 def parse_label(label: str) -> tuple[str, dict[str, str]]:
     """Split a label such as 'ada2ms(mixing=0.5, scope=model)' into its name and its variations, as text.
 
-    Example:
+    Examples:
         >>> parse_label("ada2ms(mixing=0.5, scope=model)")
         ('ada2ms', {'mixing': '0.5', 'scope': 'model'})
     """

@@ -12,7 +12,7 @@ _NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 def in_order(labels: Iterable[str]) -> list[str]:
     """Sort labels by name, and by the values of their variations as numbers.
 
-    Example:
+    Examples:
         >>> in_order(["b", "a(eps=0.01)", "a(eps=1e-06)", "a"])
         ['a', 'a(eps=1e-06)', 'a(eps=0.01)', 'b']
     """

@@ -123,6 +123,8 @@ def test_the_reference_has_every_exported_name(name):
 
 def test_every_benchmark_has_its_place():
     text = (ROOT / "docs" / "benchmarks.md").read_text()
-    scripts = [path for path in (ROOT / "tests" / "benchmarks").glob("*.py") if "__main__" in path.read_text()]
+    scripts = [
+        path for path in (ROOT / "tests" / "benchmarks").glob("*.py") if "__main__" in path.read_text()
+    ]
     assert scripts
     assert [path.name for path in scripts if f"`{path.name}`" not in text] == []
