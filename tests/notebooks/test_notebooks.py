@@ -17,11 +17,10 @@ SECONDS = 180
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
+def test_a_notebook_runs_from_top_to_bottom(path):
     nbclient = pytest.importorskip("nbclient", reason="running notebooks needs nbclient: install '.[dev]'")
     nbformat = pytest.importorskip("nbformat", reason="running notebooks needs nbformat: install '.[dev]'")
     pytest.importorskip("ipykernel", reason="running notebooks needs ipykernel: install '.[dev]'")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
     book = nbformat.read(path, as_version=4)
     client = nbclient.NotebookClient(book, timeout=SECONDS, resources={"metadata": {"path": str(FOLDER)}})
     client.execute()
