@@ -1,9 +1,11 @@
 """What the documents show is run as it is written, and the lists in them are complete."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import analysis
 import robustness.optimizers
@@ -13,6 +15,7 @@ import studies
 from robustness.optimizers import OPTIMIZERS, RULES
 from robustness.training import Schedule, Training
 from studies.catalog import presets
+from studies.cli import app
 from studies.protocols import PROTOCOLS
 from studies.schema import CURVE_SCHEMA, DIAGNOSTIC_SCHEMA, ROW_SCHEMA
 
@@ -42,7 +45,7 @@ def rows_of(text):
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """Write the files of a section of extending.md and run its other Python; return what that defines."""
+    """Write the files of a section of extending.md and run the rest; return what its Python defines."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     before = {id(registry): dict(registry) for registry in (OPTIMIZERS, RULES, PROTOCOLS)}
@@ -56,6 +59,8 @@ def write(tmp_path, monkeypatch):
                 Path(name[1]).write_text(code)
             elif language == "python":
                 exec(code, defined)
+            elif language == "sh":
+                assert CliRunner().invoke(app, shlex.split(code)[1:]).exit_code == 0
         return defined
 
     yield written
@@ -66,10 +71,10 @@ def write(tmp_path, monkeypatch):
 
 def test_a_task_as_written(write):
     write("A task")
-    outcome = studies.run("blobs.yaml", workers=0, engine="sequential")
-    assert not outcome.failed
-    assert len(outcome.rows) == 12
-    assert outcome.rows["test_accuracy"].max() > 0.95
+    rows = studies.load("runs/blobs")
+    assert len(rows) == 12
+    assert (rows["status"] == "completed").all()
+    assert rows["test_accuracy"].max() > 0.95
 
 
 def test_an_optimizer_as_written(write):
