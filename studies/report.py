@@ -14,7 +14,7 @@ import analysis
 from analysis.page_figures import page_figures
 from studies.asked import Asked, read_asked
 from studies.errors import StoreError
-from studies.htmlreport import FILE, html_report
+from studies.htmlreport import FILE, html_report, read_curves
 from studies.results import Store
 from studies.tablefiles import table_files
 from studies.verdicts import VerdictSpec, judged
@@ -77,6 +77,8 @@ def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Re
             without ``out``.
         SpecError: If the study file in a folder is not valid.
     """
+    # curves before rows: the memory that reading them takes is free again when the rows come
+    curves = read_curves(locations)
     studies, rows = read_studies(locations, out)
     store = Store(out or locations[0])
     made = write_report(rows, store)
@@ -89,7 +91,7 @@ def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Re
     held = [(Store(location), asked) for location, asked in zip(locations, studies, strict=True)]
     figures = page_figures(rows, verdicts)
     tables = {"summary": made.summary, **made.tables}
-    page = html_report(held, rows, tables=tables, verdict=texts, figures=figures)
+    page = html_report(held, rows, curves, tables=tables, verdict=texts, figures=figures)
     store.write_file(FILE, page.encode())
     return replace(made, verdict=texts, files=[*made.files, FILE])
 
