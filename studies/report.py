@@ -89,7 +89,8 @@ def report(locations: Sequence[str | Path], out: str | Path | None = None) -> Re
     elif any(study.spec.verdict for study in studies):
         texts = [f"{verdicts[0].upper()}{verdicts[1:]}."]
     held = [(Store(location), asked) for location, asked in zip(locations, studies, strict=True)]
-    figures = page_figures(rows, verdicts)
+    with analysis.use_theme():
+        figures = page_figures(rows, verdicts)
     tables = {"summary": made.summary, **made.tables}
     page = html_report(held, rows, curves, tables=tables, verdict=texts, figures=figures)
     store.write_file(FILE, page.encode())
