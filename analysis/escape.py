@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv, gammaincinv
-from scipy.stats import norm
+from scipy.special import betaincinv, gammaincinv, ndtri
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,7 +105,7 @@ def kramers_slope(barriers: Sequence[float], times: Sequence[float], escapes: Se
     spread = (w * (x - centre) ** 2).sum()
     slope = (w * (x - centre) * y).sum() / spread
     intercept = np.average(y, weights=w) - slope * centre
-    half = norm.ppf(0.975) / np.sqrt(spread)
+    half = ndtri(0.975) / np.sqrt(spread)
     chi2 = (w * (y - intercept - slope * x) ** 2).sum()
     return pd.Series(
         {"slope": slope, "low": slope - half, "high": slope + half, "intercept": intercept, "chi2": chi2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ FILE = "report.html"
 def html_report(
     studies: Sequence[tuple[Store, Asked]],
     rows: pd.DataFrame,
+    curves: pd.DataFrame | None,
     *,
     tables: Mapping[str, pd.DataFrame],
     verdict: Sequence[str],
@@ -32,6 +34,7 @@ def html_report(
     Args:
         studies: Each with its store.
         rows: Those of all of them.
+        curves: Output of ``read_curves``.
         tables: Output of ``analysis.tables``, and ``analysis.summary`` as ``summary``.
         verdict: A text for each candidate; none if the studies declare no verdict.
         figures: By caption.
@@ -44,16 +47,17 @@ def html_report(
         title=", ".join(asked.spec.name for _, asked in studies),
         tables=tables,
         verdict=verdict,
-        curves=_curves([store for store, _ in studies]),
+        curves=curves,
         hyperparameters=list(HYPERPARAMETERS),
         figures=figures,
         provenance=[_provenance(store, asked) for store, asked in studies],
     )
 
 
-def _curves(stores: Iterable[Store]) -> pd.DataFrame | None:
-    """Return the learning curves in some stores: millions of points, perhaps, so in as few bytes as they need."""
-    tables = [points for store in stores if (points := store.curve_points(small=True)).num_rows]
+def read_curves(locations: Iterable[str | Path]) -> pd.DataFrame | None:
+    """Return the learning curves in some folders: perhaps millions of points, so in as few bytes as they need."""
+    tables = [Store(location).curve_points(small=True) for location in locations]
+    tables = [points for points in tables if points.num_rows]
     return pa.concat_tables(tables).unify_dictionaries().to_pandas(self_destruct=True) if tables else None
 
 

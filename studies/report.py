@@ -14,7 +14,7 @@ import analysis
 from analysis.page_figures import page_figures
 from studies.asked import Asked, read_asked
 from studies.errors import StoreError
-from studies.htmlreport import FILE, html_report
+from studies.htmlreport import FILE, html_report, read_curves
 from studies.results import Store
 from studies.tablefiles import table_files
 from studies.verdicts import VerdictSpec, judged
@@ -87,6 +87,8 @@ def report(*locations: str | Path, out: str | Path | None = None) -> Report:
             without ``out``.
         SpecError: If the study file in a folder is not valid.
     """
+    # curves before rows: the memory that reading them takes is free again when the rows come
+    curves = read_curves(locations)
     studies, rows = read_studies(locations, out)
     store, held = Store(out or locations[0]), list(zip(map(Store, locations), studies, strict=True))
     diagnostics = pd.concat([folder.diagnostics() for folder, _ in held], ignore_index=True)
@@ -97,9 +99,10 @@ def report(*locations: str | Path, out: str | Path | None = None) -> Report:
         texts = [verdict.summary() for verdict in verdicts.values()]
     elif any(study.spec.verdict for study in studies):
         texts = [f"{verdicts[0].upper()}{verdicts[1:]}."]
-    figures = page_figures(rows, verdicts)
+    with analysis.use_theme():
+        figures = page_figures(rows, verdicts)
     tables = {"summary": made.summary, **made.tables}
-    page = html_report(held, rows, tables=tables, verdict=texts, figures=figures)
+    page = html_report(held, rows, curves, tables=tables, verdict=texts, figures=figures)
     store.write_file(FILE, page.encode())
     return replace(made, verdict=texts, files=[*made.files, FILE])
 
