@@ -96,7 +96,7 @@ def test_run_then_status_then_report(robustness, tmp_path):
     assert (planned, completed + diverged, failed, missing) == (18, 18, 0, 0)
     report = robustness("report", "runs/smoke")
     assert report.returncode == 0
-    table = done.stdout[done.stdout.index("optimizer") :]
+    table = done.stdout[done.stdout.index("optimizer") : done.stdout.index("in runs/smoke: ")]
     assert report.stdout[report.stdout.index("optimizer") :].startswith(table)
     assert "T: transfer regret" in report.stdout
     assert {"metrics.csv", "metrics.tex", "best_of_k.csv"} <= set(os.listdir(tmp_path / "runs/smoke/tables"))

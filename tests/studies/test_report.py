@@ -23,8 +23,8 @@ TASKS = "from robustness.tasks import load\ndef second():\n    return load('digi
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     place = tmp_path_factory.mktemp("studies")
-    (place / "mytasks.py").write_text(TASKS)
-    for name, task in (("one", "digits-mlp"), ("two", "mytasks:second")):
+    (place / "reporttasks.py").write_text(TASKS)
+    for name, task in (("one", "digits-mlp"), ("two", "reporttasks:second")):
         (place / f"{name}.yaml").write_text(STUDY.format(name=name, task=task))
         studies.run(str(place / f"{name}.yaml"), out=place / name, workers=0)
     return place
