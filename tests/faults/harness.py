@@ -136,7 +136,7 @@ def wait_for(condition: Callable[[], object], timeout: float = TIMEOUT) -> bool:
     while time.monotonic() < deadline:
         if condition():
             return True
-        time.sleep(0.05)
+        time.sleep(0.25)
     return False
 
 
@@ -167,6 +167,29 @@ def workplace(study: str = STUDY) -> Iterator[tuple[Path, Path]]:
         path = Path(folder) / "faults.yaml"
         path.write_text(study)
         yield Path(folder), path
+
+
+def disturbed(
+    attempt: Callable[[Path, Path, Path, random.Random, list[Run]], tuple[bool, str]],
+    tries: int,
+    random: random.Random,
+) -> Iterator[tuple[bool, str]]:
+    """Yield how each ``attempt`` came out against an undisturbed run, and at last whether processes are left.
+
+    Args:
+        attempt: Is given the study's file, a new folder, the undisturbed run's folder, ``random``, and a list to put
+            its runs into.
+        tries: How often.
+        random: Draws moments.
+    """
+    with workplace() as (folder, study):
+        code, output = Run(study, folder / "undisturbed", "--workers", "0", "--engine", "sequential").finish()
+        if code:
+            raise SystemExit(f"the undisturbed run failed:\n{output}")
+        runs: list[Run] = []
+        for number in range(tries):
+            yield attempt(study, folder / f"try{number}", folder / "undisturbed", random, runs)
+        yield orphans(runs)
 
 
 def main(

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from harness import Run, difference, kill, main, orphans, stored, wait_for, workplace
+from harness import Run, difference, disturbed, kill, main, stored, wait_for
 
 ARGUMENTS = ("--workers", "2", "--engine", "sequential")
 TRIALS, MOST_SECONDS = 60, 1.0
-
-
-def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
-    """Yield whether each try came out right, and a line about it."""
-    with workplace() as (folder, study):
-        code, output = Run(study, folder / "undisturbed", "--workers", "0", "--engine", "sequential").finish()
-        if code:
-            raise SystemExit(f"the undisturbed run failed:\n{output}")
-        runs: list[Run] = []
-        for number in range(tries):
-            yield attempt(study, folder / f"try{number}", folder / "undisturbed", random, runs)
-        yield orphans(runs)
 
 
 def attempt(
@@ -46,4 +34,4 @@ def attempt(
 
 
 if __name__ == "__main__":
-    main(__doc__ or "", 20, attempts)
+    main(__doc__ or "", 20, partial(disturbed, attempt))
