@@ -42,6 +42,8 @@ def compiled(function: F, *, dynamic: bool) -> F:
     """Return ``function`` compiled, for any sizes if ``dynamic``; where that fails, log it and go on without."""
     torch._dynamo.config.recompile_limit = GRAPHS_PER_FUNCTION
     torch._dynamo.config.accumulated_recompile_limit = GRAPHS_PER_FUNCTION
+    # it warns of a CUDA toolkit without a GPU, which is of no use for compiling on the CPU
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     fast = torch.compile(function, dynamic=dynamic, options=dict(OPTIONS))
     broken = False
 
