@@ -4,6 +4,9 @@ import os
 
 import pytest
 
+# As workers do: threads that wait for each other on cores that others use too take a hundred times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _cache_of_its_own(tmp_path_factory):
