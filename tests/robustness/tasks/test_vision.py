@@ -1,10 +1,10 @@
 """Image data: what is stored, how it is split and shared, and one clear line for everything that can be wrong."""
 
-import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,19 +99,21 @@ def test_images_are_decoded_once(tree, tmp_path, monkeypatch):
     assert len(folder_task(root).train) == 12
 
 
-def proportional_memory(path, send):
-    split = mapped_split(*path)
-    total = int(split.inputs.to(torch.int64).sum())  # touches every page
-    send.send(total)
-    send.recv()  # until all have touched theirs
-    lines = Path("/proc/self/smaps").read_text().split("\n")
-    mine, inside = 0, False
-    for line in lines:
-        if "-" in line.partition(" ")[0]:
-            inside = line.endswith("train_inputs.npy")
-        elif inside and line.startswith("Pss:"):
-            mine += int(line.split()[1]) * 1024
-    send.send(mine)
+PROPORTIONAL_MEMORY = """
+import pickle, sys
+import torch
+from robustness.tasks.storage import mapped_split
+split = mapped_split(*pickle.loads(bytes.fromhex(sys.argv[1])))
+print(int(split.inputs.to(torch.int64).sum()), flush=True)  # touches every page
+input()  # until all have touched theirs
+mine, inside = 0, False
+for line in open("/proc/self/smaps"):
+    if "-" in line.partition(" ")[0]:
+        inside = line.rstrip().endswith("train_inputs.npy")
+    elif inside and line.startswith("Pss:"):
+        mine += int(line.split()[1]) * 1024
+print(mine, flush=True)
+"""
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/smaps"), reason="needs Linux to tell shared pages")
@@ -123,18 +125,14 @@ def test_processes_share_one_copy_of_the_images(tmp_path):
             pixels = noise.integers(0, 256, (128, 128, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(root / part / "a" / f"{index}.bmp")
     task = folder_task(root)
-    address = task.train.origin.args
-    context = multiprocessing.get_context("spawn")
-    pipes = [context.Pipe() for _ in range(2)]
-    workers = [context.Process(target=proportional_memory, args=(address, end)) for _, end in pipes]
+    address = pickle.dumps(task.train.origin.args).hex()
+    command = [sys.executable, "-c", PROPORTIONAL_MEMORY, address]
+    pipe = subprocess.PIPE
+    workers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(2)]
+    assert len({worker.stdout.readline() for worker in workers}) == 1
     for worker in workers:
-        worker.start()
-    assert len({end.recv() for end, _ in pipes}) == 1
-    for end, _ in pipes:
-        end.send("go on")
-    held = [end.recv() for end, _ in pipes]
-    for worker in workers:
-        worker.join()
+        print("go on", file=worker.stdin, flush=True)
+    held = [int(worker.communicate(timeout=60)[0]) for worker in workers]
     assert 0.6 * task.train.inputs.nbytes < sum(held) < 1.1 * 64 * 128 * 128 * 3
 
 
