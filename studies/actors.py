@@ -189,6 +189,8 @@ def _loss(error: str) -> Loss:
         return Loss("its node went away", "outside")
     if "low on memory" in text or "OutOfMemory" in text:
         return Loss("killed by Ray since its node ran out of memory", "memory")
+    if "never ran" in text:
+        return Loss("it was called off before it started", "outside")
     if "actor died" in text or "worker process" in text.lower():
         return Loss("its process was killed or crashed", "died")
     return Loss(reason, "outside")
