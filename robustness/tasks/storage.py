@@ -23,7 +23,7 @@ from torch import Tensor
 from robustness.tasks.task import Split
 
 # Part of every key: raise it when the same files would be stored otherwise.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,8 @@ def stored(key: str, parts: Callable[[], tuple[tuple[str, ...], Part, Part]]) ->
 
 def _write(folder: Path, classes: tuple[str, ...], train: Part, test: Part) -> None:
     folder.mkdir(exist_ok=True)
-    orders = {"train": stratified_order(train.targets), "test": np.arange(len(test.targets))}
     for name, part in (("train", train), ("test", test)):
-        order, shape = orders[name], (len(part.targets), *part.shape)
+        order, shape = stratified_order(part.targets), (len(part.targets), *part.shape)
         np.save(folder / f"{name}_targets.npy", np.asarray(part.targets, dtype=np.int64)[order])
         kept = np.lib.format.open_memmap(folder / f"{name}_inputs.npy", "w+", np.uint8, shape)
         for row, image in enumerate(part.images(order.tolist())):

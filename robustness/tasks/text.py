@@ -94,21 +94,57 @@ class CharLSTM(nn.Module):
 
 
 def char_transformer(
-    *, text: str | None = None, context: int = 64, width: int = 128, depth: int = 2, heads: int = 4
+    *,
+    text: str | None = None,
+    train_size: int | None = None,
+    context: int = 64,
+    width: int = 128,
+    depth: int = 2,
+    heads: int = 4,
 ) -> Task:
-    """Characters of a text (default: Python's own topics of help), a small causal transformer, cross-entropy."""
+    """Characters of a text (default: Python's own topics of help), a small causal transformer, cross-entropy.
+
+    Args:
+        text: A file; by default Python's own topics of help.
+        train_size: How many characters, from the first, are trained on; by default the first 80 %.
+        context: How many characters it sees at a time.
+        width: Of every layer.
+        depth: Number of blocks.
+        heads: Of the attention; they divide ``width``.
+    """
     _check(context=context, width=width, depth=depth, heads=heads)
     if width % heads:
         raise ValueError(f"width must be a multiple of heads, but got width={width}, heads={heads}")
     return _task(
-        "char-lm", text, context, lambda count: partial(CharTransformer, count, context, width, depth, heads)
+        "char-lm",
+        text,
+        train_size,
+        context,
+        lambda count: partial(CharTransformer, count, context, width, depth, heads),
     )
 
 
-def char_lstm(*, text: str | None = None, context: int = 64, width: int = 128, depth: int = 1) -> Task:
-    """Characters of a text (default: Python's own topics of help), an LSTM, cross-entropy."""
+def char_lstm(
+    *,
+    text: str | None = None,
+    train_size: int | None = None,
+    context: int = 64,
+    width: int = 128,
+    depth: int = 1,
+) -> Task:
+    """Characters of a text (default: Python's own topics of help), an LSTM, cross-entropy.
+
+    Args:
+        text: A file; by default Python's own topics of help.
+        train_size: How many characters, from the first, are trained on; by default the first 80 %.
+        context: How many characters it sees at a time.
+        width: Of the embedding and every layer.
+        depth: Number of layers.
+    """
     _check(context=context, width=width, depth=depth)
-    return _task("char-lm/lstm", text, context, lambda count: partial(CharLSTM, count, width, depth))
+    return _task(
+        "char-lm/lstm", text, train_size, context, lambda count: partial(CharLSTM, count, width, depth)
+    )
 
 
 def _check(**options: int) -> None:
@@ -139,7 +175,13 @@ def stretches(text: str) -> tuple[str, str, str]:
     return text[:first], text[first:second], text[second:]
 
 
-def _task(name: str, path: str | None, context: int, model: Callable[[int], Callable[[], nn.Module]]) -> Task:
+def _task(
+    name: str,
+    path: str | None,
+    train_size: int | None,
+    context: int,
+    model: Callable[[int], Callable[[], nn.Module]],
+) -> Task:
     text = read_text(path)
     parts = stretches(text)
     if len(parts[2]) <= context + 1 or len(parts[1]) <= context + 1:
@@ -147,6 +189,13 @@ def _task(name: str, path: str | None, context: int, model: Callable[[int], Call
         raise ValueError(
             f"text must have at least {least} characters for context={context}, but has {len(text)}"
         )
+    if train_size is not None:
+        _check(train_size=train_size)
+        if not context < train_size <= len(parts[0]):
+            raise ValueError(
+                f"train_size must be from {context + 1} to {len(parts[0])} characters, but got {train_size}"
+            )
+    parts = parts[0][:train_size], *parts[1:]
     characters = sorted(set(text))
     number = {character: index for index, character in enumerate(characters)}
     train, val, test = (_windows([number[character] for character in part], context) for part in parts)

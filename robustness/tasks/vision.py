@@ -50,6 +50,7 @@ def vision_task(
     *,
     validation: float = 0.1,
     train_size: int | None = None,
+    test_size: int | None = None,
     augment: str | tuple[str, ...] = (),
     **options: Any,
 ) -> Task:
@@ -60,6 +61,7 @@ def vision_task(
         model: A key of ``NETWORKS`` or a name in ``torchvision.models``.
         validation: The fraction of the training images that hyperparameters are selected on; fixed, stratified.
         train_size: How many of the others are trained on, stratified; by default all.
+        test_size: How many of the test images are tested on, stratified; by default all.
         augment: Some of ``crop``, ``flip`` and ``cutout``, for training images.
         **options: Of the data and the network.
 
@@ -74,17 +76,16 @@ def vision_task(
     stored = find(**own)
     count = stored.count("train")
     kept = count - max(1, round(validation * count))
-    size = kept if train_size is None else train_size
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= kept:
-        raise ValueError(f"train_size must be an integer from 1 to {kept}, but got {train_size!r}")
-    train, val = stored.split("train", 0, size), stored.split("train", kept, count)
+    train_size = _size("train_size", train_size, kept)
+    test_size = _size("test_size", test_size, stored.count("test"))
+    train, val = stored.split("train", 0, train_size), stored.split("train", kept, count)
     channels, side = train.inputs.shape[1:3]
     images = Images(channels, side, len(stored.classes))
     return Task(
         name=f"{data}/{model}",
         train=train,
         val=val,
-        test=stored.split("test", 0, stored.count("test")),
+        test=stored.split("test", 0, test_size),
         model=made(model, images, options),
         loss=cross_entropy,
         version=f"1-{stored.key}",
@@ -92,6 +93,18 @@ def vision_task(
         augment=augmentation,
         places=(FOLDER,),
     )
+
+
+def _size(name: str, size: int | None, most: int) -> int:
+    """Return how many of ``most`` examples are taken.
+
+    Raises:
+        ValueError: If there are not so many.
+    """
+    size = most if size is None else size
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= most:
+        raise ValueError(f"{name} must be an integer from 1 to {most}, but got {size!r}")
+    return size
 
 
 def combined(data: str, model: str) -> Callable[..., Task]:

@@ -78,6 +78,19 @@ def test_windows_are_stretches_in_their_order_and_targets_come_one_later(tmp_pat
     assert task.test.inputs[0].tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("name", ["char-lm", "char-lm/lstm"])
+def test_a_shorter_training_stretch_leaves_the_others_and_the_characters_alone(tmp_path, name):
+    path = tmp_path / "text.txt"
+    path.write_text("abcde" * 20)
+    whole, task = load(name, text=str(path), context=4), load(name, text=str(path), context=4, train_size=9)
+    assert task.train.inputs.tolist() == [[0, 1, 2, 3], [4, 0, 1, 2]]
+    assert torch.equal(task.val.inputs, whole.val.inputs) and torch.equal(task.test.inputs, whole.test.inputs)
+    assert len(task.model().characters.weight) == 5
+    for size in (4, 81):
+        with pytest.raises(ValueError, match=f"train_size must be from 5 to 80 characters, but got {size}"):
+            load(name, text=str(path), context=4, train_size=size)
+
+
 def test_the_identity_is_the_text_and_not_where_it_lies(tmp_path):
     for name, content in (("a", "xy" * 600), ("b", "xy" * 600), ("c", "xz" * 600)):
         (tmp_path / name).write_text(content)

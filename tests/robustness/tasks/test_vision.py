@@ -29,7 +29,7 @@ def test_an_image_folder_becomes_bytes_with_stratified_splits(tree, tmp_path):
         [4, 2],
         [2, 3],
     ]
-    assert task.test.inputs[:, 0, 0, 0].tolist() == [19, 20, 21, 22, 23]  # red is the number of the image
+    assert task.test.inputs[:, 0, 0, 0].sort().values.tolist() == [19, 20, 21, 22, 23]  # red is the number of the image
     red = torch.cat([task.train.inputs, task.val.inputs])[:, 0, 0, 0].tolist()
     assert sorted(red) == list(range(1, 19))  # every training image is in one split
     assert all(
@@ -43,6 +43,14 @@ def test_training_sets_of_any_size_are_stratified_and_leave_validation_alone(tre
     task = folder_task(root, train_size=size)
     assert torch.bincount(task.train.targets).tolist() == [2 * size // 3, size // 3]
     assert torch.equal(task.val.inputs, folder_task(root).val.inputs)
+
+
+def test_a_smaller_test_set_is_stratified(tree, tmp_path):
+    root = tree(tmp_path / "data")
+    whole = folder_task(root).test.targets
+    assert torch.bincount(whole).tolist() == [2, 3]
+    assert torch.bincount(folder_task(root, test_size=2).test.targets).tolist() == [1, 1]
+    assert torch.equal(folder_task(root, test_size=4).test.targets, whole[:4])
 
 
 def test_every_stretch_of_the_stored_order_holds_classes_in_proportion():
@@ -140,8 +148,9 @@ def test_cifar_is_read_in_full_by_torchvision(cifar):
     task = load("cifar10/cnn", root=str(cifar.parent), validation=0.25, width=2, depth=1)
     assert {name: len(split) for name, split in task.splits.items()} == {"train": 15, "val": 5, "test": 5}
     first = pickle.loads((cifar / "test_batch").read_bytes())
-    assert task.test.inputs.numpy().reshape(5, -1).tolist() == first["data"].tolist()
-    assert task.test.targets.tolist() == first["labels"]
+    order = stratified_order(np.array(first["labels"]))
+    assert task.test.inputs.numpy().reshape(5, -1).tolist() == first["data"][order].tolist()
+    assert task.test.targets.tolist() == np.array(first["labels"])[order].tolist()
     assert task.model()(task.prepared(task.test.inputs)).shape == (5, 5)
 
 
@@ -167,8 +176,9 @@ def test_svhn_counts_its_tenth_class_as_zero(tmp_path, monkeypatch):
         listed[part] = ["", path.name, hashlib.md5(path.read_bytes()).hexdigest()]
     monkeypatch.setattr(SVHN, "split_list", listed)
     task = load("svhn/mlp", root=str(tmp_path), validation=0.5)
-    assert task.test.inputs[:, 1, 3, 5].tolist() == list(range(10))
-    assert task.test.targets.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
+    order = stratified_order(np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 0]))
+    assert task.test.inputs[:, 1, 3, 5].tolist() == order.tolist()
+    assert task.test.targets.tolist() == ((order + 1) % 10).tolist()
 
 
 def test_without_a_network_it_is_said_what_to_place_where(tmp_path, no_network):
@@ -232,10 +242,11 @@ def test_a_wrong_folder_is_one_clear_line(tree, tmp_path, cache, break_it, messa
     ("options", "message"),
     [
         ({"train_size": 13}, "train_size must be an integer from 1 to 12, but got 13"),
+        ({"test_size": 0}, "test_size must be an integer from 1 to 5, but got 0"),
         ({"validation": 1.5}, "validation must be a fraction between 0 and 1, but got 1.5"),
         ({"augment": ("crop", "twist")}, "augment must be some of crop, flip, cutout, but got 'twist'"),
         ({"width": 0}, "width must be a positive integer, but got 0"),
-        ({"patch": 4}, "its options are: root, size, width, depth, validation, train_size, augment"),
+        ({"patch": 4}, "its options are: root, size, width, depth, validation, train_size, test_size, augment"),
     ],
 )
 def test_a_wrong_option_is_one_clear_line(tree, tmp_path, options, message):
