@@ -15,7 +15,7 @@ from analysis.curves import lr_curve, lr_curves
 from analysis.forests import forest, forest_rows
 from analysis.heatmaps import surface_grid
 from analysis.lines import best_of_k_curves, best_rate_lines, profile_curves
-from analysis.overview import tables
+from analysis.overview import tables as tables_of
 from analysis.plane import plane
 from analysis.scale import best_rates
 from analysis.styles import add_footnote, axes_for, shown_names
@@ -58,7 +58,11 @@ Made = Iterator[tuple[str, Figure | str]]
 
 
 def draw_figures(
-    trials: pd.DataFrame, verdicts: Mapping[str, Verdict] | str, *, only: frozenset[str] | None = None
+    trials: pd.DataFrame,
+    verdicts: Mapping[str, Verdict] | str,
+    *,
+    only: frozenset[str] | None = None,
+    tables: Mapping[str, pd.DataFrame] | None = None,
 ) -> Iterator[Drawn]:
     """Draw every figure that the rows allow, one at a time.
 
@@ -66,6 +70,7 @@ def draw_figures(
         trials: Rows as `analysis.trials.REQUIRED` describes them, of one or several workloads.
         verdicts: Output of `analysis.verdicts`, or why there is none.
         only: Some of `FIGURES`; None means all.
+        tables: Output of `analysis.tables`, if it is at hand.
 
     Yields:
         Every figure asked for, by task and then those about all tasks, drawn or with a reason.
@@ -73,7 +78,7 @@ def draw_figures(
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
-    rows = _Rows(trials, tables(trials), verdicts)
+    rows = _Rows(trials, tables_of(trials) if tables is None else tables, verdicts)
     for task in sorted(trials["task"].unique()):
         for name, make in _OF_TASK.items():
             if only is None or name in only:

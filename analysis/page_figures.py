@@ -31,16 +31,21 @@ _CAPTIONS = {
 }
 
 
-def page_figures(trials: pd.DataFrame, verdicts: Mapping[str, Verdict] | str) -> dict[str, Figure]:
+def page_figures(
+    trials: pd.DataFrame,
+    verdicts: Mapping[str, Verdict] | str,
+    tables: Mapping[str, pd.DataFrame],
+) -> dict[str, Figure]:
     """Draw what of `analysis.gallery.FIGURES` the rows allow, but those that the explorer stands for.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them.
         verdicts: Output of `analysis.verdicts`, or why there is none.
+        tables: Output of `analysis.tables`.
     """
     several = trials["task"].nunique() > 1
     made = {}
-    for drawn in draw_figures(trials, verdicts, only=frozenset(FIGURES) - EXPLORED):
+    for drawn in draw_figures(trials, verdicts, only=frozenset(FIGURES) - EXPLORED, tables=tables):
         if drawn.figure is not None:
             task = f" ({drawn.task})" if several and drawn.task else ""
             made[_caption(drawn.name) + task] = drawn.figure

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import analysis
-from analysis.gallery import FIGURES, draw_figures
+from analysis.gallery import FIGURES
 from analysis.theme import FORMATS
+from studies.drawing import figure_files
 from studies.errors import InputError
 from studies.problems import one_of
 from studies.report import declared_verdict, read_studies
 from studies.results import Store
 from studies.verdicts import judged
-
-FOLDER = "figures"
 
 
 @dataclass(frozen=True)
@@ -43,8 +39,7 @@ def figures(
 ) -> Figures:
     """Draw every figure that the rows in one or more folders allow, each folder a workload.
 
-    Files are called ``figures/<name>.<format>``, and ``figures/<task>/<name>.<format>`` where there are several
-    tasks and the figure is about one of them.
+    Files are called as ``studies.drawing.FigureFiles`` says.
 
     Args:
         locations: The folders; no two may hold the same task.
@@ -62,16 +57,7 @@ def figures(
     studies, rows = read_studies(locations, out)
     store = Store(out or locations[0])
     verdicts = judged(declared_verdict(studies), rows)
-    several = rows["task"].nunique() > 1
-    files: list[str] = []
-    left_out: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as folder, analysis.use_theme():
-        for drawn in draw_figures(rows, verdicts, only=frozenset(only) or None):
-            task = "" if drawn.task is None or not several else re.sub(r"[^\w.-]+", "-", drawn.task) + "/"
-            if drawn.figure is None:
-                left_out[task + drawn.name] = drawn.reason
-                continue
-            for path in analysis.save_figure(drawn.figure, Path(folder, drawn.name), formats):
-                files.append(f"{FOLDER}/{task}{path.name}")
-                store.write_file(files[-1], path.read_bytes())
-    return Figures(store.location, files, left_out)
+    drawn = figure_files(rows, verdicts, only=only, formats=formats)
+    for name, content in drawn.contents.items():
+        store.write_file(name, content)
+    return Figures(store.location, list(drawn.contents), drawn.left_out)

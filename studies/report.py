@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 import analysis
-from analysis.page_figures import page_figures
+from analysis.page_figures import EXPLORED, page_figures
 from studies.asked import Asked, read_asked
+from studies.drawing import FOLDER, figure_files
 from studies.errors import StoreError
 from studies.htmlreport import FILE, html_report, read_curves
 from studies.results import Store
@@ -43,27 +43,14 @@ def write_report(rows: pd.DataFrame, diagnostics: pd.DataFrame, store: Store) ->
     """Write ``summary.csv``, the tables and the figures of rows and second moments into a folder."""
     summary, tables = analysis.summary(rows), analysis.tables(rows)
     contents = {"summary.csv": summary.to_csv(index=False).encode(), **table_files(tables)}
+    contents |= figure_files(rows, "", only=EXPLORED, tables=tables).contents
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder)
-        _draw_surfaces(rows, made / "figures")
-        _draw_distortion(rows, diagnostics, made / "figures")
-        drawn = [path for path in made.rglob("*") if path.is_file()]
-        contents |= {str(path.relative_to(made)): path.read_bytes() for path in drawn}
+        _draw_distortion(rows, diagnostics, made)
+        contents |= {f"{FOLDER}/{path.name}": path.read_bytes() for path in made.iterdir()}
     for name, content in sorted(contents.items()):
         store.write_file(name, content)
     return Report(summary, tables, store.location, sorted(contents))
-
-
-def _draw_surfaces(rows: pd.DataFrame, folder: Path) -> None:
-    """Draw lr x weight decay and, where it was varied, lr x gradient scale, as PNG and PDF; tasks apart."""
-    tasks = list(rows["task"].unique())
-    with analysis.use_theme():
-        for task in tasks:
-            place = folder / re.sub(r"[^\w.-]+", "-", task) if len(tasks) > 1 else folder
-            place.mkdir(parents=True)
-            for y, name in (("weight_decay", "lr-weight-decay"), ("grad_scale", "lr-gradient-scale")):
-                if y == "weight_decay" or rows.loc[rows["task"] == task, y].nunique() > 1:
-                    analysis.save_figure(analysis.surface_grid(rows, y=y, task=task), place / name)
 
 
 def _draw_distortion(rows: pd.DataFrame, diagnostics: pd.DataFrame, folder: Path) -> None:
@@ -100,7 +87,7 @@ def report(*locations: str | Path, out: str | Path | None = None) -> Report:
     elif any(study.spec.verdict for study in studies):
         texts = [f"{verdicts[0].upper()}{verdicts[1:]}."]
     with analysis.use_theme():
-        figures = page_figures(rows, verdicts)
+        figures = page_figures(rows, verdicts, made.tables)
     tables = {"summary": made.summary, **made.tables}
     page = html_report(held, rows, curves, tables=tables, verdict=texts, figures=figures)
     store.write_file(FILE, page.encode())

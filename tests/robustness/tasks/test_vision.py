@@ -29,7 +29,13 @@ def test_an_image_folder_becomes_bytes_with_stratified_splits(tree, tmp_path):
         [4, 2],
         [2, 3],
     ]
-    assert task.test.inputs[:, 0, 0, 0].sort().values.tolist() == [19, 20, 21, 22, 23]  # red is the number of the image
+    assert task.test.inputs[:, 0, 0, 0].sort().values.tolist() == [
+        19,
+        20,
+        21,
+        22,
+        23,
+    ]  # red is the number of the image
     red = torch.cat([task.train.inputs, task.val.inputs])[:, 0, 0, 0].tolist()
     assert sorted(red) == list(range(1, 19))  # every training image is in one split
     assert all(
@@ -246,7 +252,10 @@ def test_a_wrong_folder_is_one_clear_line(tree, tmp_path, cache, break_it, messa
         ({"validation": 1.5}, "validation must be a fraction between 0 and 1, but got 1.5"),
         ({"augment": ("crop", "twist")}, "augment must be some of crop, flip, cutout, but got 'twist'"),
         ({"width": 0}, "width must be a positive integer, but got 0"),
-        ({"patch": 4}, "its options are: root, size, width, depth, validation, train_size, test_size, augment"),
+        (
+            {"patch": 4},
+            "its options are: root, size, width, depth, validation, train_size, test_size, augment",
+        ),
     ],
 )
 def test_a_wrong_option_is_one_clear_line(tree, tmp_path, options, message):
