@@ -87,8 +87,14 @@ def read_runs(store: Store) -> list[dict[str, Any]]:
 
 
 def command() -> list[str]:
-    """Return this process's command line; what stands before an @ in an address is no one else's business."""
-    return [re.sub(r"(://)[^/@\s]+@", r"\1***@", word) for word in sys.orig_argv]
+    """Return this process's command line as one would give it: programs by their names, wherever they lie.
+
+    What stands before an @ in an address is no one else's business.
+    """
+    words = [re.sub(r"(://)[^/@\s]+@", r"\1***@", word) for word in sys.orig_argv]
+    if words[1:2] == sys.argv[:1] and not words[1].endswith(".py"):
+        words = words[1:]  # an installed command, which names its own interpreter
+    return [Path(words[0]).name, *words[1:]]
 
 
 def hardware() -> dict[str, Any]:

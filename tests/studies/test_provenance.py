@@ -123,6 +123,20 @@ def test_a_password_in_an_address_is_not_written_down(monkeypatch):
     assert command() == ["robustness", "run", "x", "--out", "s3://***@bucket/runs"]
 
 
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        (["/opt/bin/python", "/opt/bin/robustness", "run", "x"], ["robustness", "run", "x"]),
+        (["/opt/bin/python", "-m", "studies.cli", "run", "x"], ["python", "-m", "studies.cli", "run", "x"]),
+        (["/opt/bin/python", "sweep.py"], ["python", "sweep.py"]),
+    ],
+)
+def test_a_command_is_written_as_one_would_give_it(monkeypatch, given, written):
+    monkeypatch.setattr(sys, "orig_argv", given)
+    monkeypatch.setattr(sys, "argv", ["/opt/studies/cli.py", "run", "x"] if "-m" in given else given[1:])
+    assert command() == written
+
+
 def test_versions_and_hardware_are_those_of_this_machine():
     import torch
 

@@ -84,7 +84,8 @@ def test_a_shorter_training_stretch_leaves_the_others_and_the_characters_alone(t
     path.write_text("abcde" * 20)
     whole, task = load(name, text=str(path), context=4), load(name, text=str(path), context=4, train_size=9)
     assert task.train.inputs.tolist() == [[0, 1, 2, 3], [4, 0, 1, 2]]
-    assert torch.equal(task.val.inputs, whole.val.inputs) and torch.equal(task.test.inputs, whole.test.inputs)
+    assert torch.equal(task.val.inputs, whole.val.inputs)
+    assert torch.equal(task.test.inputs, whole.test.inputs)
     assert len(task.model().characters.weight) == 5
     for size in (4, 81):
         with pytest.raises(ValueError, match=f"train_size must be from 5 to 80 characters, but got {size}"):
