@@ -15,6 +15,9 @@ COUNTS |= {"flatness": 240, "escape": 2688, "papers/ada2ms": 882, "papers/adamom
 COUNTS |= {"papers/dualadam": 420, "papers/smes": 147, "papers/adamnx": 280}
 COUNTS |= {"ablation/mixing": 702, "ablation/scope": 648, "ablation/mixing-schedule": 594}
 COUNTS |= {"ablation/eps": 1377, "ablation/beta2": 756}
+COUNTS |= {"main/digits-mlp": 6750, "main/digits-cnn": 4050, "main/char-lm": 2430, "main/char-lstm": 2430}
+COUNTS |= {"main/cifar10-jpeg-mlp": 2430, "main/cifar10-jpeg-resnet8": 2430}
+COUNTS |= {f"main/search-{name}": 243 for name in ("digits-mlp", "digits-cnn", "cifar10-jpeg-mlp")}
 
 
 @pytest.mark.parametrize("name", NAMES)
