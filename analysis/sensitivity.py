@@ -20,6 +20,9 @@ from analysis.trials import errors, grid_runs
 WINDOW_DECADES = 1.5
 """Learning rates within this many decades of the best one take part."""
 
+WINDOW_SLACK = 1e-3
+"""Decades by which written rates may miss the window's edge and still count as on it."""
+
 
 def sensitivity(trials: pd.DataFrame, *, references: Sequence[str] = REFERENCES) -> pd.DataFrame:
     """Compute S per task, label and seed.
@@ -57,8 +60,8 @@ def sensitivity_of(runs: pd.DataFrame, references: Sequence[str] = REFERENCES) -
     grid = with_reference_cell(grid_runs(runs))
     grid = grid.merge(gaps, on="task", validate="many_to_one")
     distance = (grid["lr"] / grid["reference_lr"]).transform(np.log10).abs()
-    # half a decade times three is not exactly 1.5 in floating point
-    grid = grid[distance <= WINDOW_DECADES + 1e-9]
+    # rates are written with 6 digits or fewer: three times half a decade may come to a little more than 1.5
+    grid = grid[distance <= WINDOW_DECADES + WINDOW_SLACK]
     scale = grid["d_w"].where(grid["d_w"] > 0)
     lost = ((grid["val_error"] - grid["reference_error"]) / scale).clip(upper=1)
     grid = grid.assign(lost=lost.mask(grid["diverged"] & scale.notna(), 1.0))

@@ -6,6 +6,7 @@ Every rule is about the rows alone, so that a table from anywhere can be checked
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,11 +15,26 @@ import pandas as pd
 
 from analysis.references import reference_gaps
 from analysis.selection import select_cells
+from analysis.sensitivity import WINDOW_DECADES
 from analysis.trials import CELL, REQUIRED, errors, grid_runs, runs_at
 from analysis.welch import Array
 
 EDGE_CELLS = 2
 """The best cell must lie at least this many learning rates inside its grid."""
+
+
+def cells_wanted(spacing: float) -> int:
+    """Return how many learning rates a grid should have beyond its best one, on either side.
+
+    `EDGE_CELLS`, and those in the window of S: a window that is cut short leaves out just the rates at which most is
+    lost, and makes its optimizer look the more robust.
+
+    Args:
+        spacing: Decades from one learning rate to the next.
+    """
+    # rates are written with few digits, so that spacings differ a little
+    return max(EDGE_CELLS, math.floor(WINDOW_DECADES / spacing + 1e-3))
+
 
 PROBLEMS: dict[str, str] = {
     "null-status": "a row does not say whether its run completed, diverged or failed",
@@ -32,6 +48,7 @@ PROBLEMS: dict[str, str] = {
     "unequal-budget": "epochs or batch_size differ",
     "unequal-schedule": "the schedules differ",
     "edge": "the best cell (c = 1) lies within two learning rates of the grid's edge",
+    "cut-window": "the window of S reaches beyond the grid, whose edge leaves out the rates at which most is lost",
     "nothing-learned": "no cell is better than chance, so that nothing can be lost",
     "no-confirmation": "no run with a fresh seed at the selected cell: the winner looks better than it is",
     "overlapping-seeds": "a confirmation seed took part in the selection",
@@ -201,8 +218,9 @@ def _width(powers: Array) -> float:
 def _fair(own: Array, base: Array, best: float) -> bool:
     """Say whether a grid is as wide as `base`, the smallest, or was rightly extended.
 
-    It was where its spacing is the same, and a grid as small as `base` at one of its ends would have its best
-    cell too near to the edge: without the extension it could not be compared at all.
+    It was where its spacing is the same, a grid as small as `base` at one of its ends would have its best cell
+    too near to the edge, and beyond that cell there is no more than is wanted: without the extension it could
+    not be compared fairly.
     """
     if len(own) == len(base) or len(base) < 2:
         return _width(own) == _width(base) and len(own) == len(base)
@@ -211,15 +229,31 @@ def _fair(own: Array, base: Array, best: float) -> bool:
         return False
     place = int(np.argmin(np.abs(own - best))) if np.isfinite(best) else 0
     from_ends = (place, len(own) - 1 - place)
-    return max(from_ends) > len(base) - 1 - EDGE_CELLS
+    wanted = cells_wanted(spacing)
+    return any(
+        here > len(base) - 1 - wanted and beyond <= wanted for here, beyond in (from_ends, from_ends[::-1])
+    )
 
 
 def _edges(grid: pd.DataFrame) -> Iterator[_Found]:
+    spacings = _spacings(runs_at(grid, 1.0))
     for row in select_cells(grid).dropna(subset=["edge_distance"]).to_dict("records"):
-        distance = row["edge_distance"]
+        distance, wanted = row["edge_distance"], cells_wanted(spacings[row["task"], row["label"]])
+        detail = f"the best learning rate, {row['lr']:g}, is {distance} cells from the edge of its grid"
         if distance < EDGE_CELLS:
-            detail = f"the best learning rate, {row['lr']:g}, is {distance} cells from the edge of its grid"
             yield _Found("edge", row["task"], row["label"], detail)
+        elif distance < wanted:
+            yield _Found(
+                "cut-window", row["task"], row["label"], f"{detail}; S takes {wanted} on either side"
+            )
+
+
+def _spacings(grid: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Return the mean number of decades from one learning rate to the next; infinite where there is only one."""
+    rates = grid.groupby(_SURFACE)["lr"].agg(["min", "max", "nunique"])
+    steps = (rates["nunique"] - 1).clip(lower=1)
+    decades = np.log10(rates["max"] / rates["min"]) / steps
+    return decades.where(decades > 0, np.inf).to_dict()
 
 
 def _confirmation(runs: pd.DataFrame) -> Iterator[_Found]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from analysis.validity import EDGE_CELLS
+from analysis.validity import cells_wanted
 from studies.entries import OptimizerEntry
 from studies.grids import Grid, LogRange, Positive, Strict, rounded
 from studies.problems import Problem
@@ -82,7 +82,7 @@ class Reach:
         self._further = {upper: beyond(entry, grid, upper=upper, decades=decades) for upper in (False, True)}
 
     def extend(self, best: float) -> dict[bool, list[float]]:
-        """Add what is missing for ``best`` to lie ``EDGE_CELLS`` on both sides.
+        """Add what is missing for ``best`` to lie as far inside as ``analysis.validity.cells_wanted`` says.
 
         Returns:
             The added rates of each side (``True``: above) on which it does not lie so; none of them where the
@@ -91,8 +91,10 @@ class Reach:
         position = self.rates.index(best)
         sides = {}
         for upper, cells in ((False, position), (True, len(self.rates) - 1 - position)):
-            if cells < EDGE_CELLS and upper in self._further:
-                sides[upper] = list(islice(self._further[upper], EDGE_CELLS - cells))
+            outer, inner = self.rates[-2:] if upper else self.rates[:2]
+            wanted = cells_wanted(abs(math.log10(outer / inner)))
+            if cells < wanted and upper in self._further:
+                sides[upper] = list(islice(self._further[upper], wanted - cells))
                 if not sides[upper]:
                     del self._further[upper]
         self.rates = sorted(self.rates + [rate for added in sides.values() for rate in added])
@@ -104,7 +106,7 @@ def extension_notes(label: str, best: float, sides: Mapping[bool, list[float]], 
     notes = []
     for upper, added in sides.items():
         end = "upper" if upper else "lower"
-        where = f"extend: {label}: best lr {best:g} lies within {EDGE_CELLS} cells of the {end} edge"
+        where = f"extend: {label}: best lr {best:g} lies too near to the {end} edge"
         rates = ", ".join(f"{rate:g}" for rate in added)
         notes.append(
             f"{where}: adding lr {rates}"

@@ -81,8 +81,8 @@ class StudySpec(Strict):
         grid: The axes that all optimizers share.
         optimizers: What is compared, under registered names, or under any other with ``optimizer: name``.
         extend: ``true``, or ``{decades: …}`` (default 3): after the grid, learning rates are added, one cell at a
-            time and with the same spacing, until every label's best cell has two on either side, or so many
-            decades are added to a side.
+            time and with the same spacing, until every label's best cell has 1.5 decades and two cells on either
+            side, or so many decades are added to a side.
         confirm: Fresh seeds (1000 and on) that are run at every label's validation-best cell after all that.
         resources: What a worker takes of a cluster.
         checkpoint: When long trials are saved; never, unless given.

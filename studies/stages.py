@@ -44,8 +44,8 @@ def stages(
     """Yield the stages of ``spec``, each when those before it are complete; stop where one is not.
 
     - The grid.
-    - With ``extend``, as often as needed: for every label whose best cell has fewer than two learning rates
-      beyond it on a side, those that are missing there, at all weight decays, gradient scales and seeds.
+    - With ``extend``, as often as needed: for every label whose best cell has too few learning rates beyond
+      it on a side (``analysis.validity.cells_wanted``), those that are missing there, at all weight decays, gradient scales and seeds.
       Labels are extended one by one: S is taken within 1.5 decades of each one's own best, so what one needs
       more of does not bear on another.
     - With ``confirm: N``, N fresh seeds at each label's best cell.

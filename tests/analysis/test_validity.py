@@ -41,7 +41,8 @@ CASES = {
     "missing-label": lambda t: pd.concat([t, without(t, t["label"] == OURS).assign(task="letters")]),
     "missing-seeds": lambda t: without(t, of(t, label="sgd", seed=2)),
     "missing-cells": lambda t: without(t, of(t, label="sgd", seed=2, lr=0.01, grad_scale=1e3)),
-    "unequal-width": lambda t: without(t, of(t, label="sgd") & (t["lr"] > 0.3)),
+    "unequal-width": lambda t: wider(t, "sgd", 2, sorted(t["lr"].unique())[4]),
+    "cut-window": lambda t: without(t, of(t, label="sgd") & (t["lr"] > 0.3)),
     "unequal-cells": lambda t: finer(t, "sgd"),
     "unequal-budget": lambda t: changed(t, of(t, label="sgd"), epochs=6),
     "unequal-schedule": lambda t: t.assign(schedule=t["label"].map({"sgd": "linear"}).fillna("cosine")),
@@ -76,7 +77,7 @@ def test_it_is_found_by_its_name(comparison, problem):
         ("failed-trials", "sgd", "14 runs failed"),
         ("missing-seeds", "sgd", "no run with seed 2"),
         ("missing-cells", "sgd", "1 runs of 21 are not there at gradient scale 1000"),
-        ("unequal-width", None, f"decades of learning rates: {OURS}: 3; adamw: 3; sgd: 2.5"),
+        ("unequal-width", None, f"decades of learning rates: {OURS}: 3; adamw: 3; sgd: 4"),
         ("unequal-budget", None, f"epochs 5: {OURS}, adamw; 6: sgd"),
         ("overlapping-seeds", "sgd", "seed 0 is in both"),
         ("null-status", OURS, "2 rows, which are left out"),
@@ -106,18 +107,20 @@ def test_a_test_split_that_is_the_validation_split_is_found(comparison):
     assert "the same split" in found["detail"].iloc[0]
 
 
-def wider(trials, label, best):
-    """Add two cells above a label's grid, and move its best cell to `best`."""
+def wider(trials, label, cells, best):
+    """Add cells above a label's grid, and move its best cell to `best`."""
     top = trials[of(trials, label=label, role="grid") & (trials["lr"] > 0.3)]
-    trials = pd.concat([trials, *(top.assign(lr=0.01 * 10**power) for power in (2.0, 2.5))])
+    trials = pd.concat([trials, *(top.assign(lr=0.01 * 10 ** (2 + 0.5 * cell)) for cell in range(cells))])
     trials.loc[of(trials, label=label, role="grid", lr=best), "val_accuracy"] = 0.95
     return changed(trials, of(trials, label=label, role="confirm"), lr=best)
 
 
 def test_a_grid_that_had_to_be_extended_is_fair_and_one_that_had_not_is_not(comparison):
     rates = sorted(comparison()["lr"].unique())
-    assert analysis.check(wider(comparison(), "sgd", rates[-1])).empty
-    found = analysis.check(wider(comparison(), "sgd", rates[4]))["problem"].tolist()
+    assert analysis.check(wider(comparison(), "sgd", 3, rates[-1])).empty
+    found = analysis.check(wider(comparison(), "sgd", 2, rates[-1]))
+    assert found["problem"].tolist() == ["cut-window"]
+    found = analysis.check(wider(comparison(), "sgd", 2, rates[4]))["problem"].tolist()
     assert found == ["unequal-width", "unequal-cells"]
 
 

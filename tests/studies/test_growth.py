@@ -56,13 +56,14 @@ def test_the_ends_of_floats_are_a_bound_too():
 @pytest.mark.parametrize(
     ("best", "expected"),
     [
-        (1.0, {True: [3.16228, 10.0]}),
-        (0.316228, {True: [3.16228]}),
-        (0.1, {}),
-        (1e-4, {False: [3.16228e-5, 1e-5]}),
+        (1.0, {True: [3.16228, 10.0, 31.6228]}),
+        (0.316228, {True: [3.16228, 10.0]}),
+        (0.1, {True: [3.16228]}),
+        (0.0316228, {}),
+        (1e-4, {False: [3.16228e-5, 1e-5, 3.16228e-6]}),
     ],
 )
-def test_so_much_is_added_that_two_rates_lie_beyond_the_best(best, expected):
+def test_so_much_is_added_that_the_window_of_s_lies_in_the_grid(best, expected):
     assert reach().extend(best) == expected
 
 
@@ -77,8 +78,8 @@ def test_both_sides_are_extended_where_both_are_near_and_the_bound_is_said_once(
 def test_what_is_done_is_said_in_a_line_a_side():
     lines = extension_notes("sgd", 0.1, {False: [0.01, 0.001], True: []}, 3.0)
     assert lines == [
-        "extend: sgd: best lr 0.1 lies within 2 cells of the lower edge: adding lr 0.01, 0.001",
-        "extend: sgd: best lr 0.1 lies within 2 cells of the upper edge, and the bound of 3 decades is reached",
+        "extend: sgd: best lr 0.1 lies too near to the lower edge: adding lr 0.01, 0.001",
+        "extend: sgd: best lr 0.1 lies too near to the upper edge, and the bound of 3 decades is reached",
     ]
 
 

@@ -116,9 +116,7 @@ def test_an_unfinished_stage_decides_nothing():
 def test_the_bound_ends_an_extension_and_is_said():
     found, _ = grown(study(extend={"decades": 2}), {"sgd": 1.0, "adamw": 1e5})
     notes = [note for stage in found for note in stage.notes]
-    assert notes[-1].startswith(
-        "extend: adamw: best lr 1000 lies within 2 cells of the upper edge, and the bound"
-    )
+    assert notes[-1].startswith("extend: adamw: best lr 1000 lies too near to the upper edge, and the bound")
     assert max(rate for stage in found for rate in rates(stage, "adamw")) == 1000.0
     assert found[-1].name == "confirmation"
 
