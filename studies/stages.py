@@ -45,7 +45,8 @@ def stages(
 
     - The grid.
     - With ``extend``, as often as needed: for every label whose best cell has too few learning rates beyond
-      it on a side (``analysis.validity.cells_wanted``), those that are missing there, at all weight decays, gradient scales and seeds.
+      it on a side (``analysis.validity.cells_wanted``), those that are missing there, at all weight decays,
+      gradient scales and seeds.
       Labels are extended one by one: S is taken within 1.5 decades of each one's own best, so what one needs
       more of does not bear on another.
     - With ``confirm: N``, N fresh seeds at each label's best cell.
