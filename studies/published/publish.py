@@ -6,26 +6,31 @@ takes ``runs/main-<workload>`` and ``runs/main-search-<workload>``, as the prese
 
 - ``<workload>``: a study's folder with all rows in one part, its study file and the record of its runs;
 - ``search-<workload>``: the same of a search, and its tables;
-- ``suite``: tables, figures and the page of all workloads together, as ``robustness report`` writes them, and
-  ``verdicts.txt``: the declared verdict and the secondary ones.
+
+and into ``docs/study`` tables, figures and the page of all workloads together, as ``robustness report`` and
+``robustness figures`` write them, and ``verdicts.txt``: the declared verdict and the secondary ones.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 
 import analysis
+from studies.asked import read_asked
+from studies.figures import figures
 from studies.report import report
 from studies.results import Store
 from studies.schema import ROW_SCHEMA
 
 HERE = Path(__file__).parent
-WORKLOADS = ("digits-mlp", "digits-cnn", "char-lm", "char-lstm", "cifar10-jpeg-mlp", "cifar10-jpeg-resnet8")
-SEARCHES = ("digits-mlp", "digits-cnn", "cifar10-jpeg-mlp")
+DOCUMENTS = HERE.parents[1] / "docs" / "study"
+SHOWN = ("forest", "profile", "error-sensitivity", "lr-error-aligned", "best-lr")
 REFERENCES = ("adamw", "sgd")
 KEPT = ("study.yaml", "task.json", "provenance.json")
 CANDIDATE = "ada2ms(mixing=0.5)"
@@ -45,7 +50,7 @@ def publish(source: Path, target: Path) -> None:
         shutil.copytree(source / "search", target / "search", ignore=shutil.ignore_patterns("*.pdf", "*.log"))
 
 
-def verdicts(folders: list[Path]) -> str:
+def verdicts(folders: Sequence[Path]) -> str:
     """Return the declared verdict, and the secondary ones with Holm's correction over all of them."""
     rows = read(folders)
     others = sorted(set(rows["label"]) - {*REFERENCES, CANDIDATE})
@@ -59,27 +64,27 @@ def verdicts(folders: list[Path]) -> str:
     return "\n\n".join([*parts, *(one.summary() for one in secondary.values())]) + "\n"
 
 
-def read(folders: list[Path]) -> pa.Table:
+def read(folders: Sequence[Path]) -> pd.DataFrame:
     """Return the rows of some folders that their studies ask for."""
-    import pandas as pd
-
-    from studies.asked import read_asked
-
     return pd.concat([read_asked(folder).rows for folder in folders], ignore_index=True)
 
 
 def main(runs: Path) -> None:
-    """Publish what lies in ``runs``."""
-    for name in WORKLOADS:
+    """Publish what lies in ``runs``: studies that are complete, and their searches."""
+    names = sorted(folder.name.removeprefix("main-") for folder in runs.glob("main-*"))
+    names = [name for name in names if not name.startswith("pilot-")]
+    for name in names:
         publish(runs / f"main-{name}", HERE / name)
-    for name in SEARCHES:
-        if (runs / f"main-search-{name}").is_dir():
-            publish(runs / f"main-search-{name}", HERE / f"search-{name}")
-    suite, folders = HERE / "suite", [HERE / name for name in WORKLOADS]
-    shutil.rmtree(suite, ignore_errors=True)
-    report(*folders, out=suite)
-    (suite / "verdicts.txt").write_text(verdicts(folders))
-    print((suite / "verdicts.txt").read_text())
+    workloads = [HERE / name for name in names if not name.startswith("search-")]
+    shutil.rmtree(DOCUMENTS, ignore_errors=True)
+    report(*workloads, out=DOCUMENTS)
+    figures(*workloads, only=SHOWN, formats=["png"], out=DOCUMENTS)
+    for search in HERE.glob("search-*"):
+        shutil.copy(search / "search" / "front.png", DOCUMENTS / f"{search.name}-front.png")
+    for drawn in DOCUMENTS.rglob("*.pdf"):
+        drawn.unlink()
+    (DOCUMENTS / "verdicts.txt").write_text(verdicts(workloads))
+    print((DOCUMENTS / "verdicts.txt").read_text())
 
 
 if __name__ == "__main__":
