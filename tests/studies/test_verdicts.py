@@ -105,7 +105,7 @@ def test_the_command_prints_it_at_the_end_and_report_with_all_it_rests_on(done):
 
 
 def test_what_is_overridden_is_shown(done):
-    spec = StudySpec(**judged(allow=["no-confirmation", "edge"]))
+    spec = StudySpec(**judged(allow=["no-confirmation", "edge", "cut-window"]))
     (made,) = judge_study(spec.verdict, done.rows).values()
     text = made.summary()
     assert not text.startswith("Invalid")
