@@ -105,6 +105,14 @@ class Points:
         """Return all points, in the order in which they were suggested; those stored before come first."""
         return self.study.trials
 
+    @property
+    def told(self) -> int:
+        """How many points have been scored, those stored before the search not counted."""
+        return sum(trial.state.is_finished() for trial in self._own())
+
+    def _own(self) -> list[FrozenTrial]:
+        return [trial for trial in self.trials() if WARM not in trial.user_attrs]
+
     def begin(self, points: Sequence[tuple[Values, Mapping[str, Any]]]) -> None:
         """Add points whose scores are known already, once: before the first one is asked for."""
         there = [trial.params for trial in self.trials()]
@@ -127,10 +135,8 @@ class Points:
         Args:
             wanted: How many points to ask for in all, those stored before not counted.
         """
-        own = [trial for trial in self.trials() if WARM not in trial.user_attrs]
-        told = sum(trial.state.is_finished() for trial in own)
         size = wanted if self.search.sampler == "grid" else self.search.batch
-        for _ in range(len(own), min((told // size + 1) * size, wanted)):
+        for _ in range(len(self._own()), min((self.told // size + 1) * size, wanted)):
             self._ask()
         return [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
 

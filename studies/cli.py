@@ -10,7 +10,6 @@ import typer
 
 app = typer.Typer(
     name="robustness",
-    help="Is an optimizer robust? Train whole sensitivity surfaces, and read what they say.",
     epilog="Start with: robustness run quickstart",
     no_args_is_help=True,
     add_completion=False,
@@ -41,6 +40,24 @@ Retry = Annotated[
     list[str] | None,
     typer.Option(help="failed or diverged (both: give it twice): train stored trials of that status again."),
 ]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"robustness {version('ada2ms-robustness')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version, and end.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Is an optimizer robust? Train whole sensitivity surfaces, and read what they say."""
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:

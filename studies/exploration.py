@@ -72,6 +72,11 @@ class Work:
         """Return the trials of a point."""
         return point_trials(self.spec, self.search, self.task, values)
 
+    @property
+    def point_size(self) -> int:
+        """How many trials a point takes."""
+        return len(self.surface(typical_point(self.search)))
+
     def references(self) -> dict[str, list[Trial]]:
         """Return the trials of each reference, by its label."""
         trials: dict[str, list[Trial]] = {}
@@ -81,9 +86,8 @@ class Work:
 
     def announce(self, console: Console, engine: Engine, location: str) -> None:
         """Say what is going to be trained, how, and where it goes."""
-        each = len(self.surface(typical_point(self.search)))
         lines = (
-            f"{self.spec.name}: {self.wanted} points of {each} trials of {self.task.name}, and "
+            f"{self.spec.name}: {self.wanted} points of {self.point_size} trials of {self.task.name}, and "
             f"{sum(map(len, self.references().values()))} of the references; rows go to {location}",
             f"engine: {engine_text(engine)}",
         )
@@ -93,9 +97,8 @@ class Work:
     def line(self, console: Console, stored: set[str]) -> ProgressLine:
         """Return the line of progress; it counts trials, and ``stored`` ones of the references as done."""
         references = [trial for trials in self.references().values() for trial in trials]
-        each = len(self.surface(typical_point(self.search)))
         done = sum(trial.trial_id in stored for trial in references)
-        return ProgressLine(console, len(references) + self.wanted * each, done)
+        return ProgressLine(console, len(references) + self.wanted * self.point_size, done)
 
 
 class Exploration:
@@ -152,6 +155,7 @@ class Exploration:
     def _show(self) -> None:
         line = self.surfaces.line
         line.note = self.findings().note(self.work.wanted)
+        line.expect(max(self.work.wanted - self.points.told, 0) * self.work.point_size)
         line.update([])
 
     def _stored(self, rows: pd.DataFrame) -> Iterator[Values]:
@@ -179,6 +183,8 @@ class Exploration:
         cells = pd.concat([found.front, found.references]).set_index("label")[
             ["best_lr", "best_weight_decay"]
         ]
+        new = {trial.trial_id for trials in fresh for trial in trials} - self.surfaces.store.trial_ids()
+        self.surfaces.line.expect(len(new))
         return pd.DataFrame(
             [
                 {"label": label, **self.scorer.score(rows, cells.loc[label])}

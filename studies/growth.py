@@ -101,6 +101,11 @@ class Reach:
         return sides
 
 
+def counted(decades: float) -> str:
+    """Return a number of decades as it is said."""
+    return f"{decades:g} decade{'s' * (decades != 1)}"
+
+
 def extension_notes(label: str, best: float, sides: Mapping[bool, list[float]], decades: float) -> list[str]:
     """Say in a line a side what is added to the grid of ``label``, or that the bound is reached."""
     notes = []
@@ -111,7 +116,7 @@ def extension_notes(label: str, best: float, sides: Mapping[bool, list[float]], 
         notes.append(
             f"{where}: adding lr {rates}"
             if added
-            else f"{where}, and the bound of {decades:g} decades is reached"
+            else f"{where}, and the bound of {counted(decades)} is reached"
         )
     return notes
 

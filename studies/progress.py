@@ -56,6 +56,11 @@ class ProgressLine:
         counts = f"{self.counts['diverged']} diverged, {self.counts['failed']} failed"
         return f"{counts}, {self.note}" if self.note else counts
 
+    def expect(self, left: int) -> None:
+        """Set the total to what is done and ``left`` more, for work whose size shows only while it goes on."""
+        self.total = self.stored + self.counts.total() + left
+        self.bar.update(self.job, total=self.total)
+
     def update(self, statuses: Iterable[str]) -> None:
         """Count finished trials by their status and show the new state."""
         self.counts.update(statuses)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import selected_cells
-from studies.growth import Reach, extension_notes, fresh_seeds
+from studies.growth import Reach, counted, extension_notes, fresh_seeds
 from studies.spec import StudySpec
 from studies.taskfile import Identified
 from studies.trials import Cell, Trial, expand, grid_cells, trials_at
@@ -84,7 +84,7 @@ def after_the_grid(spec: StudySpec) -> dict[str, str]:
     """Say what follows the grid, by the name of its key in the study file; which cells, only the rows can say."""
     said = {}
     if spec.extend:
-        bound = f"{spec.extend.decades:g} decades"
+        bound = counted(spec.extend.decades)
         said["extend"] = f"chosen after the grid: learning rates beyond an edge, up to {bound} a side"
     if spec.confirm:
         number = spec.count_confirm()
