@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Annotated, Any
 
-import torch
 from pydantic import BeforeValidator, ConfigDict
 
-from robustness.optimizers import OPTIMIZERS, build, hyperparameters
+from robustness.optimizers import OPTIMIZERS, hyperparameters
+from studies.drybuild import dry_build
 from studies.grids import Decays, Grid, LogRange, Scalar, Setting, Strict, Text, rate_or_rates
 from studies.problems import Location, Problem, one_of, unknown_key, without_value
 
@@ -214,9 +214,8 @@ def _build_problems(key: str, entry: OptimizerEntry) -> list[Problem]:
             problems.setdefault((problem.location, problem.rule), problem)
         labels.add(variant.label)
         try:
-            parameter = torch.nn.Parameter(torch.zeros(2, 2))
             values = variant.hyperparameters(_TRIAL_STEPS)
-            build(variant.optimizer, [parameter], lr=1e-3, weight_decay=decay, **values)
+            dry_build(variant.optimizer, {"lr": 1e-3, "weight_decay": decay, **values})
         except (ValueError, TypeError) as error:
             problem = _blame(str(error), variant)
             problems.setdefault((problem.location, problem.rule), problem)
