@@ -30,12 +30,14 @@ class Estimate:
         seconds: Wall time.
         memory: Bytes, all processes together.
         disk: Bytes in the study's folder, figures left out.
+        each: Seconds that each further trial takes, with all workers at work.
     """
 
     workers: int
     seconds: float
     memory: int
     disk: int
+    each: float
 
 
 def estimate(plan: Plan, workers: Workers) -> Estimate:
@@ -49,12 +51,14 @@ def estimate(plan: Plan, workers: Workers) -> Estimate:
     points = sum(
         3 * (trial.settings.epochs // trial.settings.training.evaluate_every + 1) for trial in pending
     )
+    each = seconds / max(processes, 1)
     start = RAY_START_SECONDS if processes and pending else 0.0
     return Estimate(
         workers=processes,
-        seconds=len(pending) * seconds / max(processes, 1) + start,
+        seconds=len(pending) * each + start,
         memory=own * (processes + 1) + shared + (RAY_BYTES if processes else 0),
         disk=len(pending) * BYTES_PER_ROW + points * BYTES_PER_CURVE_POINT,
+        each=each,
     )
 
 

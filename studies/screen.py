@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from studies.estimate import Estimate
     from studies.plan import Plan
     from studies.replay import Replay
+    from studies.spaces import SearchSpec
 
 WIDTH_OFF_SCREEN = 120
 
@@ -191,8 +192,16 @@ def print_plan(console: Console, plan: Plan, cost: Estimate, later: Mapping[str,
         **later,
     }
     if plan.spec.search is not None:
-        rows["search"] = f"{plan.spec.search.wanted} points, each a surface: robustness search"
+        rows["search"] = _search_text(plan, plan.spec.search, cost)
     console.print(table(("in all", ""), rows.items()))
+
+
+def _search_text(plan: Plan, search: SearchSpec, cost: Estimate) -> str:
+    from studies.surfaces import count_trials
+
+    trials = count_trials(plan.spec, search, plan.task)
+    time = f", about {duration(trials * cost.each)}" if cost.each else ""
+    return f"robustness search: {search.wanted} points and references, {trials} trials{time}; confirmation on top"
 
 
 def duration(seconds: float) -> str:
