@@ -56,6 +56,7 @@ ROW_SCHEMA = pa.schema(
         "sam_sharpness": pa.float64(),
         "wall_seconds": pa.float64(),
         "device": pa.string(),
+        "worker": pa.string(),
         "pack_id": pa.string(),
         "engine": pa.string(),
         "version": pa.string(),

@@ -32,6 +32,7 @@ EVERY_SECONDS = 2.0
 BUSY_SHARE = 0.2
 """At most this share of the time is spent on reading, however large the study is."""
 RECENT_SECONDS = 60.0
+WORKERS_SHOWN = 16
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def rate(seen: Sequence[Snapshot]) -> float | None:
 
 
 def view(seen: Sequence[Snapshot]) -> RenderableType:
-    """Return what is shown of a study: a line, surfaces, and tables by optimizer and by device."""
+    """Return what is shown of a study: a line, surfaces, and tables by optimizer and by worker."""
     last = seen[-1]
     rows = last.asked.rows
     maps = minimaps(rows, planned_cells(last.asked.spec))
@@ -124,7 +125,7 @@ def view(seen: Sequence[Snapshot]) -> RenderableType:
         ),
         Columns([minimap(label, one) for label, one in maps.items()], padding=(0, 3)),
         _by_label(last.asked),
-        _by_device(rows),
+        by_worker(rows),
     )
 
 
@@ -162,14 +163,18 @@ def _by_label(asked: Asked) -> RenderableType:
     return table(["optimizer", "planned", *STATUSES], lines)
 
 
-def _by_device(rows: pd.DataFrame) -> RenderableType:
-    """Return where trials were trained, as far as rows tell."""
-    found = rows.groupby(["device", "engine"])["wall_seconds"].agg(["size", "sum"]).reset_index()
+def by_worker(rows: pd.DataFrame) -> RenderableType:
+    """Return where trials were trained, as far as rows tell; those that trained least are one line."""
+    places = rows.fillna({"worker": "not known"}).groupby(["worker", "device", "engine"])["wall_seconds"]
+    found = places.agg(["size", "sum"]).sort_values("size", ascending=False, kind="stable").reset_index()
     lines = [
-        [device, engine, size, f"{seconds:.0f} s"]
-        for device, engine, size, seconds in found.itertuples(index=False)
+        [worker, device, engine, size, f"{seconds:.0f} s"]
+        for worker, device, engine, size, seconds in found[:WORKERS_SHOWN].itertuples(index=False)
     ]
-    return table(["device", "engine", "trials", "training took"], lines)
+    rest = found[WORKERS_SHOWN:]
+    if len(rest):
+        lines.append([f"{len(rest)} more", "", "", rest["size"].sum(), f"{rest['sum'].sum():.0f} s"])
+    return table(["worker", "device", "engine", "trials", "training took"], lines)
 
 
 def _busy_seconds(runs: Sequence[Mapping[str, Any]], running: bool) -> float:

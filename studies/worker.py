@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -88,9 +90,17 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def _row(
-    task: Task, trial: Trial, result: TrialResult, pack_id: str, device: str, engine: str
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Trained:
+    """Where and how a trial was trained; the row's columns of these names."""
+
+    pack_id: str
+    device: str
+    engine: str
+    worker: str | None
+
+
+def _row(task: Task, trial: Trial, result: TrialResult, trained: _Trained) -> dict[str, Any]:
     settings = trial.settings
     own = {name: settings.hyperparameters.get(name) for name in HYPERPARAMETERS}
     return {
@@ -117,9 +127,7 @@ def _row(
         "chance_accuracy": task.chance_accuracy,
         **result.metrics,
         "wall_seconds": result.wall_seconds,
-        "device": device,
-        "pack_id": pack_id,
-        "engine": engine,
+        **asdict(trained),
         "version": __version__,
     }
 
@@ -127,7 +135,7 @@ def _row(
 def given_up(task: Task, trial: Trial, pack_id: str, device: str, reason: str) -> Finished:
     """Return the row of a trial whose workers died over it."""
     result = TrialResult("failed", reason=reason)
-    return Finished([_row(task, trial, result, pack_id, device, "sequential")])
+    return Finished([_row(task, trial, result, _Trained(pack_id, device, "sequential", worker=None))])
 
 
 # Trials that finished together, and the engine that trained them.
@@ -186,8 +194,9 @@ class Runner:
     def finished(self, together: Sequence[tuple[Trial, TrialResult]], pack_id: str, engine: str) -> Finished:
         """Return trials and their results as rows and curves."""
         done = Finished()
+        trained = _Trained(pack_id, self.device, engine, f"{socket.gethostname()}:{os.getpid()}")
         for trial, result in together:
-            done.rows.append(_row(self.task, trial, result, pack_id, self.device, engine))
+            done.rows.append(_row(self.task, trial, result, trained))
             done.curves.extend({"trial_id": trial.trial_id, **asdict(point)} for point in result.curves)
             done.diagnostics.extend({"trial_id": trial.trial_id, **asdict(s)} for s in result.diagnostics)
         if self.checkpoints is not None:

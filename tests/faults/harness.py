@@ -22,7 +22,7 @@ from studies.errors import StoreError
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a disturbance may change: times, and how trials came together.
-INCIDENTAL = ["wall_seconds", "pack_id", "engine"]
+INCIDENTAL = ["wall_seconds", "pack_id", "engine", "worker"]
 TIMEOUT = 300.0
 
 STUDY = """

@@ -87,7 +87,7 @@ def compare(one: Path, other: Path) -> None:
         tables = [pd.read_csv(folder / f"search/{name}.csv") for folder in (one, other)]
         pd.testing.assert_frame_equal(*tables)
         print(f"{name}: {len(tables[0])} rows, equal")
-    trained = [rows(folder).drop(columns=["wall_seconds"]) for folder in (one, other)]
+    trained = [rows(folder).drop(columns=["wall_seconds", "worker"]) for folder in (one, other)]
     pd.testing.assert_frame_equal(*trained)
     counts = [stored_parts(folder) for folder in (one, other)]
     print(f"trials trained: {counts[0]} undisturbed, {counts[1]} with kills")

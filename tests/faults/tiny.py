@@ -19,7 +19,7 @@ seeds: 1
 grid: {lr: [0.001, 0.01, 1.0e+20], weight_decay: [0]}
 optimizers: {adamw: {}, sgd: {}}
 """
-PLACE = ["wall_seconds", "pack_id"]
+PLACE = ["wall_seconds", "pack_id", "worker"]
 """Columns that say how long and with whom a trial trained."""
 
 

@@ -14,7 +14,7 @@ from studies.errors import InputError
 from studies.report import report
 from studies.status import status
 
-TIMES = ["wall_seconds"]
+TIMES = ["wall_seconds", "worker"]
 
 
 def tiny(**changes):

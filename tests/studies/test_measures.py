@@ -7,7 +7,7 @@ import analysis
 from studies import SpecError, StudySpec, load, load_diagnostics, run
 
 MEASURED = ["lambda_max", "hessian_trace", "hessian_trace_se", "sam_sharpness"]
-FREE = ["wall_seconds", "pack_id", *MEASURED]
+FREE = ["wall_seconds", "pack_id", "worker", *MEASURED]
 
 
 def study(**changes):

@@ -14,7 +14,7 @@ from studies import StoreError, StudySpec, load, load_curves, load_spec, run
 from studies.errors import InputError
 from studies.parts import TaskSpec
 
-TIMES = ["wall_seconds"]
+TIMES = ["wall_seconds", "worker"]
 
 
 def tiny(**changes):

@@ -61,7 +61,7 @@ def test_scores_are_those_of_analysis_on_the_surface_beside_the_references(alone
 def test_any_number_of_workers_gives_the_same_points_and_rows(alone, tmp_path):
     found = seek(tiny(), tmp_path / "tiny", Workers(count=2))
     pd.testing.assert_frame_equal(found.points, alone.points)
-    times = ["wall_seconds"]
+    times = ["wall_seconds", "worker"]
     pd.testing.assert_frame_equal(
         load(found.location).drop(columns=times), load(alone.location).drop(columns=times)
     )
@@ -91,7 +91,7 @@ def test_the_sampler_grid_gives_the_rows_that_run_gives_on_that_grid(tmp_path):
     ran = ran.sort_values(order, ignore_index=True)
     assert len(found.points) == 8
     assert set(rows.loc[rows["role"] != "grid", "role"]) == {"search"}
-    different = ["role", "wall_seconds"]
+    different = ["role", "wall_seconds", "worker"]
     pd.testing.assert_frame_equal(rows.drop(columns=different), ran.drop(columns=different))
 
 

@@ -9,13 +9,14 @@ import sys
 import threading
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
 import studies
 from studies.lock import Lock, drivers
 from studies.results import Store
-from studies.watch import headline, rate, snapshot, watch
+from studies.watch import by_worker, headline, rate, snapshot, watch
 
 STUDY = """
 name: watched
@@ -58,7 +59,20 @@ def test_a_complete_study_ends_the_view(folder):
     errors = 100 * (1 - studies.load(folder).groupby("lr")["val_accuracy"].mean())
     assert line.split()[2:] == [f"{errors[0.01]:.0f}", f"{errors[0.1]:.0f}", "xx"]
     assert "sgd" in text
-    assert "cpu" in text
+    worker = next(line for line in text.splitlines() if f":{os.getpid()} " in line)
+    assert worker.split()[1:4] == ["cpu", str(studies.load(folder)["engine"].iloc[0]), "6"]
+
+
+def test_many_workers_are_a_few_lines_and_one_of_the_rest(folder):
+    rows = pd.concat([studies.load(folder)] * 4, ignore_index=True)  # 24 rows
+    rows["worker"] = [f"node:{pid}" for pid in range(1, 19)] + ["node:1"] * 5 + [None]
+    console = Console(width=100, file=io.StringIO())
+    console.print(by_worker(rows))
+    told = [line.split() for line in console.file.getvalue().splitlines()]
+    busiest = next(line for line in told if line and line[0].startswith("node"))
+    assert [busiest[0], busiest[3]] == ["node:1", "6"]
+    rest = next(line for line in told if "more" in line)
+    assert rest[:3] == ["3", "more", "3"]
 
 
 def test_what_is_not_trained_yet_is_dots_and_nobody_runs_it(half):
