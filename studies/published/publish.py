@@ -7,8 +7,9 @@ takes ``runs/main-<workload>`` and ``runs/main-search-<workload>``, as the prese
 - ``<workload>``: a study's folder with all rows in one part, its study file and the record of its runs;
 - ``search-<workload>``: the same of a search, and its tables;
 
-and into ``docs/study`` tables, figures and the page of all workloads together, as ``robustness report`` and
-``robustness figures`` write them, and ``verdicts.txt``: the declared verdict and the secondary ones.
+What was published before and is not there stays as it is. Into ``docs/study`` go tables, figures and the page of all
+published workloads together, as ``robustness report`` and ``robustness figures`` write them, ``verdicts.txt``: the
+declared verdict and the secondary ones, and the front of each search.
 """
 
 from __future__ import annotations
@@ -70,12 +71,13 @@ def read(folders: Sequence[Path]) -> pd.DataFrame:
 
 
 def main(runs: Path) -> None:
-    """Publish what lies in ``runs``: studies that are complete, and their searches."""
-    names = sorted(folder.name.removeprefix("main-") for folder in runs.glob("main-*"))
-    names = [name for name in names if not name.startswith("pilot-")]
-    for name in names:
-        publish(runs / f"main-{name}", HERE / name)
-    workloads = [HERE / name for name in names if not name.startswith("search-")]
+    """Publish what lies in ``runs``, studies that are complete and their searches, and draw all that is published."""
+    for folder in runs.glob("main-*"):
+        name = folder.name.removeprefix("main-")
+        if not name.startswith("pilot-"):
+            publish(folder, HERE / name)
+    published = sorted(file.parent for file in HERE.glob("*/study.yaml"))
+    workloads = [folder for folder in published if not folder.name.startswith("search-")]
     shutil.rmtree(DOCUMENTS, ignore_errors=True)
     report(*workloads, out=DOCUMENTS)
     figures(*workloads, only=SHOWN, formats=["png"], out=DOCUMENTS)
