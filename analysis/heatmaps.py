@@ -66,7 +66,7 @@ def draw_panel(panel: Panel, *, scale: Normalize, delta: float, ax: Axes) -> Axe
     if panel.best is not None:
         row, column = panel.best
         ax.plot(np.log10(panel.lrs[column]), row, **_STAR, zorder=5)
-    ticks = decade_ticks(panel.lrs.tolist())
+    ticks = decade_ticks(panel.lrs.tolist(), most=3)
     ax.set_xticks(np.log10(ticks), [power_of_ten(tick) for tick in ticks])
     ax.set_yticks(range(len(panel.levels)), [power_of_ten(level) for level in panel.levels])
     ax.tick_params(labelsize="small", length=2)
@@ -85,8 +85,8 @@ def surface_grid(
 ) -> Figure:
     """Draw the surfaces of all labels as small multiples.
 
-    Every panel has its own lr axis, since grids are centred on each optimizer; the y axis and the colours are
-    shared.
+    Every panel has its own lr axis, since grids are centred on each optimizer; the colours are shared, and so is
+    the y axis, but for labels that have so few values in common that it would be blank for the most part.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them.
@@ -114,10 +114,11 @@ def surface_grid(
     scale = Normalize(trained.min(), trained.max()) if len(trained) else Normalize(0, 100)
     ours = set(cells.loc[cells["optimizer"].str.startswith(REIMPLEMENTED), "label"])
     handles = _legend(list(panels.values()), delta, bool(ours))
-    fig, axes = _small_multiples(len(shown), len(panels[shown[0]].levels), len(handles))
+    fig, axes = _small_multiples(len(shown), max(len(p.levels) for p in panels.values()), len(handles))
+    shared = len({tuple(panel.levels) for panel in panels.values()}) == 1
     for place, (ax, (label, panel)) in enumerate(zip(axes, panels.items(), strict=True)):
         draw_panel(panel, scale=scale, delta=delta, ax=ax)
-        ax.tick_params(labelleft=place % _columns(len(axes)) == 0)
+        ax.tick_params(labelleft=not shared or place % _columns(len(axes)) == 0)
         if place + _columns(len(axes)) >= len(axes):
             ax.set_xlabel("learning rate", fontsize="small")
         ax.set_title(_title(label, label in ours), fontsize="small")
@@ -168,13 +169,21 @@ def _panels(
     trials: pd.DataFrame, cells: pd.DataFrame, labels: list[str], y: str, metric: str
 ) -> dict[str, Panel]:
     grid = trials[(trials["role"] == "grid") & (trials["task"] == cells["task"].iloc[0])]
-    levels = [float(level) for level in np.sort(cells[y].unique())]
+    levels = _levels(cells, labels, y)
     panels = {}
     for label in labels:
         # every lr of the label, lest its neighbours spread over one that has no result on this plane
         lrs = np.sort(grid.loc[grid["label"] == label, "lr"].unique().astype(float))
-        panels[label] = panel_of(cells[cells["label"] == label], y, metric, lrs, levels)
+        panels[label] = panel_of(cells[cells["label"] == label], y, metric, lrs, levels[label])
     return panels
+
+
+def _levels(cells: pd.DataFrame, labels: list[str], y: str) -> dict[str, list[float]]:
+    """Return each label's values of y: those of all labels, or its own if they would fill less than half of them."""
+    own = {label: np.sort(cells.loc[cells["label"] == label, y].unique()).tolist() for label in labels}
+    common = np.sort(cells[y].unique()).tolist()
+    filled = np.mean([len(levels) for levels in own.values()]) / len(common)
+    return own if filled < 0.5 else dict.fromkeys(labels, common)
 
 
 def _known_labels(cells: pd.DataFrame, labels: Sequence[str] | None) -> list[str]:

@@ -10,18 +10,20 @@ import numpy as np
 def power_of_ten(value: float) -> str:
     """Write a value as a power of ten where it is one, in matplotlib's mathematical text.
 
-    1e-4 becomes `10^{-4}`, half a decade `10^{-3.5}`, 1 stays `1`, 0 stays `0`, 2e-4 becomes `2 x 10^{-4}`
-    and null becomes `none`.
+    1e-4 becomes `10^{-4}`, half a decade `10^{-3.5}`, 0 and numbers from 1 to 10 stay as they are, 2e-4 becomes
+    `2 x 10^{-4}` and null becomes `none`.
     """
     if np.isnan(value):
         return "none"
-    if value == 0 or value == 1:
-        return f"{value:g}"
+    if value == 0:
+        return "0"
     exponent = float(np.log10(value))
     half = round(2 * exponent) / 2
     if abs(exponent - half) < 1e-3:
-        return f"$10^{{{half:g}}}$"
+        return f"$10^{{{half:g}}}$" if half else "1"
     power = int(np.floor(exponent))
+    if power == 0:
+        return f"{value:.3g}"
     return rf"${value / 10.0**power:.3g}\times10^{{{power}}}$"
 
 

@@ -106,6 +106,22 @@ def test_gradient_scale_planes_show_every_lr_of_the_label(rows, hand):
     assert [text.get_text() for text in ax.get_yticklabels()] == ["1", "$10^{3}$"]
 
 
+def test_labels_with_hardly_a_level_in_common_have_rows_of_their_own(rows):
+    grids = {"adamw": [0.0, 0.1, 1.0], "sgd": [0.0, 1e-4, 1e-3], "smes": [0.0, 0.02, 0.2]}
+    trials = pd.concat(
+        rows({(0.1, decay): [0.1, 0.2] for decay in decays}, label=label) for label, decays in grids.items()
+    )
+    told = [
+        [text.get_text() for text in ax.get_yticklabels()] for ax in analysis.surface_grid(trials).axes[:3]
+    ]
+    assert told[:2] == [["0", "$10^{-1}$", "1"], ["0", "$10^{-4}$", "$10^{-3}$"]]
+    meshes = [
+        next(m for m in ax.collections if isinstance(m, QuadMesh))
+        for ax in analysis.surface_grid(trials).axes[:3]
+    ]
+    assert not any(np.ma.getmaskarray(mesh.get_array()).any() for mesh in meshes)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -156,6 +172,7 @@ def test_drawing_leaves_the_settings_alone_and_a_theme_is_undone(trials):
     [
         (0.0, "0"),
         (1.0, "1"),
+        (3.0, "3"),
         (1e-4, "$10^{-4}$"),
         (1e3, "$10^{3}$"),
         (10**-2.5, "$10^{-2.5}$"),
