@@ -106,7 +106,9 @@ def front(
         look = {"marker": marker, "s": 34, "facecolors": "white", "edgecolors": "black", "zorder": 4}
         ax.scatter(shown(one, x), shown(one, y), label=row["label"], **look)
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize="small", frameon=False)
+        # above the axes: inside, its marks would pass for points
+        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 4}
+        ax.legend(fontsize="small", frameon=False, **place)
     ax.set(xlabel=score_name(x), ylabel=score_name(y))
     return ax
 

@@ -29,6 +29,8 @@ def test_the_front_is_large_the_rest_small_and_errors_are_in_percent():
     assert best.get_sizes()[0] > rest.get_sizes()[0]
     assert ax.get_xlabel() == "validation error (%)"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["adamw", "sgd"]
+    ax.figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().y0 >= ax.bbox.y1  # its marks are no points
 
 
 def test_the_response_has_intervals_and_lines_for_the_references():
