@@ -10,7 +10,7 @@ from studies.trials import expand
 
 NAMES = sorted(presets())
 COUNTS = {"quickstart": 1458, "lr-wd": 1080, "gradient-scale": 1134, "mixing": 567, "smoke": 18}
-COUNTS |= {"vision": 240, "vision-fashion": 240, "vision-resnet18": 240, "text": 180}
+COUNTS |= {"vision": 240, "vision-fashion": 240, "vision-jpeg": 24, "vision-resnet18": 240, "text": 180}
 COUNTS |= {"flatness": 240, "escape": 2688, "papers/ada2ms": 882, "papers/adamomentum": 525}
 COUNTS |= {"papers/dualadam": 420, "papers/smes": 147, "papers/adamnx": 280}
 COUNTS |= {"ablation/mixing": 702, "ablation/scope": 648, "ablation/mixing-schedule": 594}
