@@ -107,8 +107,8 @@ def front(
         ax.scatter(shown(one, x), shown(one, y), label=row["label"], **look)
     if ax.get_legend_handles_labels()[0]:
         # above the axes: inside, its marks would pass for points
-        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 4}
-        ax.legend(fontsize="small", frameon=False, **place)
+        above: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 4}
+        ax.legend(fontsize="small", frameon=False, **above)
     ax.set(xlabel=score_name(x), ylabel=score_name(y))
     return ax
 

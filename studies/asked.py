@@ -10,10 +10,15 @@ from pathlib import Path
 import pandas as pd
 
 from studies.results import open_existing
+from studies.spaces import RECORD
 from studies.spec import StudySpec
 from studies.stages import asked_for, stages
+from studies.surfaces import point_trials, typical_point
 from studies.taskfile import read_task
 from studies.trials import in_study, planned_cells
+
+TO_COME = "points to come"
+"""What stands for a label where points of a search are not suggested yet."""
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,32 @@ def read_asked(location: str | Path) -> Asked:
         return Asked(spec, in_study(rows, spec), {str(label): n for label, n in cells.items()})
     trials = [trial for stage in stages(spec, task, lambda: rows) for trial in stage.trials]
     return Asked(spec, asked_for(rows, trials), Counter(trial.label for trial in trials))
+
+
+def read_progress(location: str | Path) -> Asked:
+    """Read the study in a folder, and the points of a search that was begun there.
+
+    A search trains points in the place of the searched optimizer's own grid. Those that are not suggested yet are
+    planned as ``TO_COME``; fresh seeds are planned for a label once the first of its own are stored.
+
+    Raises:
+        StoreError: If the folder holds no study.
+        SpecError: If the study file in it is not valid.
+    """
+    asked, store = read_asked(location), open_existing(location)
+    spec, search, task = asked.spec, asked.spec.search, read_task(store, asked.spec)
+    if search is None or task is None or store.read_file(RECORD) is None:
+        return asked
+    rows = store.rows()
+    points, fresh = rows[rows["role"] == "search"], rows[rows["role"] == "confirm"]
+    size = len(point_trials(spec, search, task, typical_point(search)))
+    searched = {search.optimizer: spec.optimizers[search.optimizer]}
+    own = set(planned_cells(spec.model_copy(update={"optimizers": searched}))["label"])
+    own -= set(asked.rows["label"])
+    planned = Counter({label: count for label, count in asked.planned.items() if label not in own})
+    suggested = points["label"].unique()
+    planned.update(dict.fromkeys(suggested, size))
+    planned.update({TO_COME: max(0, search.wanted - len(suggested)) * size})
+    planned.update(dict.fromkeys(fresh["label"].unique(), size // len(spec.seeds) * (search.confirm or 0)))
+    together = pd.concat([asked.rows, points, fresh], ignore_index=True).drop_duplicates("trial_id")
+    return Asked(spec, together, +planned)

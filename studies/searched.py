@@ -20,10 +20,9 @@ from studies import yamlfile
 from studies.asking import open_journal
 from studies.errors import StoreError
 from studies.results import Store
-from studies.spaces import SearchSpec
+from studies.spaces import RECORD, SearchSpec
 from studies.spec import StudySpec
 
-RECORD = "search/search.yaml"
 JOURNAL = "search/journal.log"
 
 

@@ -18,6 +18,9 @@ from studies.problems import Problem, one_of, raise_all, unknown_key
 if TYPE_CHECKING:
     from studies.spec import StudySpec
 
+RECORD = "search/search.yaml"
+"""Where a study's folder keeps the search that it was begun with."""
+
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _VALUES: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(Annotated[Any, Setting])
 

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from studies.asked import read_asked
+from studies.asked import read_progress
 
 STATUSES = ["completed", "diverged", "failed"]
 
 
 def status(location: str | Path) -> pd.DataFrame:
     """Return, for each optimizer of the study in a folder and for all, how many trials are where.
+
+    Where a search was begun, each of its points has a line too.
 
     Returns:
         Columns ``optimizer``, ``planned``, ``completed``, ``diverged``, ``failed``, ``missing``; the last row
@@ -22,7 +24,7 @@ def status(location: str | Path) -> pd.DataFrame:
         StoreError: If the folder holds no study.
         SpecError: If the study file in it is not valid.
     """
-    asked = read_asked(location)
+    asked = read_progress(location)
     planned = pd.Series(asked.planned, dtype="int64")
     counts = pd.crosstab(asked.rows["label"], asked.rows["status"])
     counts = counts.reindex(index=planned.index, columns=STATUSES, fill_value=0)

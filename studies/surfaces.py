@@ -24,7 +24,7 @@ from studies.spaces import Range, SearchSpec, at_values
 from studies.spec import StudySpec
 from studies.stages import asked_for
 from studies.sweep import Workers, sweep
-from studies.trials import Trial, expand, trial_id
+from studies.trials import Identified, Trial, expand, trial_id
 from studies.worker import Finished
 
 logger = logging.getLogger("studies")
@@ -37,7 +37,7 @@ def reference_trials(spec: StudySpec, search: SearchSpec, task: Task) -> list[Tr
 
 
 def point_trials(
-    spec: StudySpec, search: SearchSpec, task: Task, values: Mapping[str, Scalar]
+    spec: StudySpec, search: SearchSpec, task: Identified, values: Mapping[str, Scalar]
 ) -> list[Trial]:
     """Return the surface of the searched optimizer at ``values``: the trials that a grid would hold there."""
     listed = {name: (values[name],) for name in search.space}

@@ -19,7 +19,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from studies.asked import Asked, read_asked
+from studies.asked import Asked, read_progress
 from studies.lock import drivers
 from studies.minimaps import minimap, minimaps
 from studies.provenance import read_runs
@@ -72,7 +72,7 @@ def snapshot(location: str | Path) -> Snapshot:
     store = open_existing(location)
     alive = [str(driver) for driver in drivers(store.files)]
     runs = read_runs(store)
-    return Snapshot(read_asked(location), alive, _busy_seconds(runs, bool(alive)), time.monotonic())
+    return Snapshot(read_progress(location), alive, _busy_seconds(runs, bool(alive)), time.monotonic())
 
 
 def watch(location: str | Path, console: Console, *, once: bool = False) -> None:
@@ -117,7 +117,8 @@ def view(seen: Sequence[Snapshot]) -> RenderableType:
     """Return what is shown of a study: a line, surfaces, and tables by optimizer and by worker."""
     last = seen[-1]
     rows = last.asked.rows
-    maps = minimaps(rows, planned_cells(last.asked.spec))
+    cells = planned_cells(last.asked.spec)
+    maps = minimaps(rows, cells[cells["label"].isin(last.asked.planned.keys())])
     return Group(
         Text(f"{last.asked.spec.name}: {headline(seen)}", style="bold"),
         Text(

@@ -3,17 +3,21 @@
 import runpy
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import analysis
+from studies import load
 from studies.catalog import load_spec
+from studies.objectives import Scorer
 from studies.tablefiles import table_files
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "studies" / "published"
-WORKLOADS = sorted(
-    folder.parent for folder in PUBLISHED.glob("*/study.yaml") if not folder.parent.name.startswith("search-")
-)
+FOLDERS = sorted(file.parent for file in PUBLISHED.glob("*/study.yaml"))
+SEARCHES = [folder for folder in FOLDERS if folder.name.startswith("search-")]
+WORKLOADS = [folder for folder in FOLDERS if folder not in SEARCHES]
+TABLES = ("points", "front", "references", "confirmed")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,32 @@ def test_nothing_makes_the_comparison_invalid(rows):
         assert analysis.check(compared).empty, candidate
 
 
-@pytest.mark.parametrize("folder", WORKLOADS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", SEARCHES, ids=lambda folder: folder.name)
+def test_a_searchs_tables_follow_from_its_rows_and_are_told_as_they_are(folder, publish):
+    rows = load(folder)
+    surfaces = dict(list(rows[rows["role"] != "confirm"].groupby("label")))
+    fresh = dict(list(rows[rows["role"] == "confirm"].groupby("label")))
+    table = {name: pd.read_csv(folder / "search" / f"{name}.csv") for name in TABLES}
+    scorer = Scorer(
+        pd.concat([surfaces["adamw"], surfaces["sgd"]]), load_spec(folder / "study.yaml").search.objectives
+    )
+    for name in ("points", "front", "references"):
+        for told in table[name].to_dict("records"):
+            assert scored(told, scorer.score(surfaces[told["label"]])), told["label"]
+    selected = pd.concat([table["front"], table["references"]]).set_index("label")
+    assert list(selected.index) == list(table["confirmed"]["label"])
+    for told in table["confirmed"].to_dict("records"):
+        cell = selected.loc[told["label"], ["best_lr", "best_weight_decay"]]
+        assert scored(told, scorer.score(fresh[told["label"]], cell)), told["label"]
+    document = (ROOT / "docs" / "study.md").read_text()
+    assert "\n".join(publish["search_lines"](folder)) in document
+
+
+def scored(told, score):
+    return all(told[name] == pytest.approx(value, rel=1e-12, abs=1e-14) for name, value in score.items())
+
+
+@pytest.mark.parametrize("folder", [*WORKLOADS, *SEARCHES], ids=lambda folder: folder.name)
 def test_what_ran_is_what_is_declared(folder):
     declared = load_spec(f"main/{folder.name}")
     assert (folder / "study.yaml").read_text() == declared.to_yaml()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -65,6 +65,32 @@ def verdicts(folders: Sequence[Path]) -> str:
     return "\n\n".join([*parts, *(one.summary() for one in secondary.values())]) + "\n"
 
 
+def search_lines(folder: Path) -> list[str]:
+    """Return the table of a search in the lines of ``docs/study.md``: its front as it was found, and confirmed."""
+    tables = {
+        name: pd.read_csv(folder / "search" / f"{name}.csv") for name in ("front", "references", "confirmed")
+    }
+    found = pd.concat([tables["front"], tables["references"]]).set_index("label")
+    lines = [
+        "| optimizer | val. error, % | S | fresh: val. error, % | fresh: S | fresh: test error, % |",
+        "|---|---|---|---|---|---|",
+    ]
+    for fresh in tables["confirmed"].to_dict("records"):
+        then = found.loc[fresh["label"]].to_dict()
+        scores = [(then, "val_error"), (then, "sensitivity")]
+        scores += [(fresh, "val_error"), (fresh, "sensitivity"), (fresh, "test_error")]
+        lines.append(" | ".join([f"| {fresh['label']}", *(_score(row, name) for row, name in scores)]) + " |")
+    return lines
+
+
+def _score(row: Mapping[str, float], name: str) -> str:
+    """Return a score with its 95 % interval, errors in percent."""
+    middle, reach = row[name], row[f"{name}_high"] - row[name]
+    if name.endswith("error"):
+        return f"{100 * middle:.2f} ± {100 * reach:.2f}"
+    return f"{middle:.3f} ± {reach:.3f}"
+
+
 def read(folders: Sequence[Path]) -> pd.DataFrame:
     """Return the rows of some folders that their studies ask for."""
     return pd.concat([read_asked(folder).rows for folder in folders], ignore_index=True)
@@ -81,7 +107,8 @@ def main(runs: Path) -> None:
     shutil.rmtree(DOCUMENTS, ignore_errors=True)
     report(*workloads, out=DOCUMENTS)
     figures(*workloads, only=SHOWN, formats=["png"], out=DOCUMENTS)
-    for search in HERE.glob("search-*"):
+    for search in sorted(HERE.glob("search-*")):
+        print(search.name, *search_lines(search), sep="\n")
         shutil.copy(search / "search" / "front.png", DOCUMENTS / f"{search.name}-front.png")
     for drawn in DOCUMENTS.rglob("*.pdf"):
         drawn.unlink()

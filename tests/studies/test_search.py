@@ -11,6 +11,7 @@ from analysis import mean_sensitivity, selected_cells, sensitivity
 from studies import StudySpec, load, run
 from studies.errors import InputError, SpecError, StoreError
 from studies.search import search
+from studies.status import status
 from studies.sweep import Workers
 
 HERE = Workers(count=0)
@@ -56,6 +57,17 @@ def test_scores_are_those_of_analysis_on_the_surface_beside_the_references(alone
         assert point.val_error == pytest.approx(best["val_error"], abs=1e-12)
         assert (point.sensitivity, point.sensitivity_low) == (s["sensitivity"], s["low"])
     assert alone.references["label"].tolist() == ["adamw", "sgd"]
+
+
+def test_the_status_of_a_search_counts_its_points_and_not_the_grid_in_their_place(alone, tmp_path):
+    told = status(alone.location).set_index("optimizer")
+    assert told["planned"].to_dict() == {**dict.fromkeys(told.index, 6), "all": 6 * 6}
+    assert set(told.index) == {"adamw", "sgd", "all", *alone.points["label"]}
+    assert told.loc["all", "missing"] == 0
+    half = seek(tiny({"confirm": 3}), tmp_path / "half", trials=2)
+    told = status(half.location).set_index("optimizer")
+    assert told.loc["points to come", ["planned", "missing"]].tolist() == [2 * 6, 2 * 6]
+    assert told.loc[[*half.confirmed["label"]], "planned"].tolist() == [6 + 3 * 3] * len(half.confirmed)
 
 
 def test_any_number_of_workers_gives_the_same_points_and_rows(alone, tmp_path):
