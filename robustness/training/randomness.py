@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,14 @@ def initialized_model(task: Task, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(stream(task, seed, "initialization").get_state())
         return task.model()
+
+
+@contextmanager
+def own_draws(task: Task, seed: int, device: str) -> Iterator[None]:
+    """Seed what a model draws while it trains, such as dropout, from torch's default generators; undo it after."""
+    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device == "cuda" else []):
+        torch.manual_seed(stream(task, seed, "training").initial_seed())
+        yield
 
 
 def batches(task: Task, seed: int, batch_size: int) -> Iterator[Tensor]:

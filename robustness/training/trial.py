@@ -15,7 +15,7 @@ from robustness.training.checkpoints import Checkpoint
 from robustness.training.feed import Feed
 from robustness.training.flatness import flatness
 from robustness.training.moments import moment_spreads
-from robustness.training.randomness import initialized_model
+from robustness.training.randomness import initialized_model, own_draws
 from robustness.training.results import CurvePoint, MomentSpread, TrialResult, concluded, with_measures
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, check_loss, decayed
@@ -172,8 +172,15 @@ def train(
         ValueError: If an optimizer or a hyperparameter is not valid.
         TypeError: If the optimizer takes no such hyperparameter.
     """
-    started = time.perf_counter()
     task = task.to(device, dtype)
+    with own_draws(task, settings.seed, device):
+        return _trained(task, settings, device, dtype, checkpoint)
+
+
+def _trained(
+    task: Task, settings: TrialSettings, device: str, dtype: torch.dtype, checkpoint: Checkpoint | None
+) -> TrialResult:
+    started = time.perf_counter()
     trainer = Trainer(task, settings, device, dtype)
     saved = checkpoint.load() if checkpoint is not None else None
     spreads: list[MomentSpread] = []

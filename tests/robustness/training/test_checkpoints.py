@@ -59,13 +59,21 @@ def test_a_trial_goes_on_bit_for_bit(tmp_path, optimizer):
 
 
 def test_random_operations_go_on_where_they_were(tmp_path):
-    torch.manual_seed(1)
     undisturbed = train(task(dropping), settings())
-    torch.manual_seed(1)
     with pytest.raises(Stop):
         train(task(dropping), settings(), checkpoint=Stopping(tmp_path / "t.pt", 2))
-    torch.manual_seed(2)
     assert_same(train(task(dropping), settings(), checkpoint=Checkpoint(tmp_path / "t.pt", 2)), undisturbed)
+
+
+def test_random_operations_depend_on_the_seed_alone_and_disturb_nobody():
+    torch.manual_seed(1)
+    one = train(task(dropping), settings())
+    drawn = torch.rand(3)
+    assert_same(train(task(dropping), settings()), one)  # whatever was drawn before
+    assert train(task(dropping), settings(seed=1)).curves != one.curves
+    assert train(task(), settings()).curves != one.curves
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(3), drawn)
 
 
 def test_a_pack_goes_on_bit_for_bit_without_those_that_diverged(tmp_path):
