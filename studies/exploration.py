@@ -20,6 +20,7 @@ from studies.search_report import write_findings
 from studies.spaces import Range, SearchSpec
 from studies.spec import StudySpec
 from studies.stages import asked_for
+from studies.status import failures
 from studies.surfaces import Surfaces, point_trials, reference_trials, typical_point, with_fresh_seeds
 from studies.trials import Trial
 
@@ -195,17 +196,12 @@ class Exploration:
     def _failed(self, found: Findings) -> list[str]:
         """Return a line for each failed trial of the search."""
         rows = self.surfaces.store.rows()
-        broken = rows[rows["status"] == "failed"]
-        if broken.empty:
+        if not (rows["status"] == "failed").any():
             return []
         tried = [self.work.surface(trial.params) for trial in self.points.trials()]
         tried += list(self.work.references().values())
         own = {trial.trial_id for trials in tried for trial in trials}
-        return [
-            f"{row['trial_id']} {row['label']} lr={row['lr']:g} seed={row['seed']}: {row['reason']}"
-            for row in broken.to_dict("records")
-            if row["trial_id"] in own
-        ]
+        return failures(rows[rows["trial_id"].isin(own)])
 
 
 def _within(axis: Range | tuple[Any, ...], value: Any) -> bool:

@@ -28,6 +28,7 @@ from studies.retries import Stored
 from studies.screen import engine_text
 from studies.spec import StudySpec, study_name
 from studies.stages import asked_for, stages
+from studies.status import failures
 from studies.sweep import Workers, sweep
 from studies.taskfile import write_task
 from studies.trials import Trial
@@ -210,11 +211,8 @@ def _run_packs(work: Plan, stage: str, workers: Workers, stored: Stored, console
 
 def _conclude(trials: Sequence[Trial], store: Store, problems: list[str], notes: list[str]) -> Outcome:
     rows = asked_for(store.rows(), trials)
-    broken = rows[rows["status"] == "failed"]
-    failed = [
-        f"{row.trial_id} {row.label} lr={row.lr:g} seed={row.seed}: {row.reason}"
-        for row in broken.itertuples(index=False)
-    ]
     written = write_report(rows, store.diagnostics(), store)
     missing = len(trials) - len(rows)
-    return Outcome(rows, written.summary, problems + failed, missing, store.location, written.files, notes)
+    return Outcome(
+        rows, written.summary, problems + failures(rows), missing, store.location, written.files, notes
+    )

@@ -32,3 +32,12 @@ def status(location: str | Path) -> pd.DataFrame:
     counts["missing"] = counts["planned"] - counts[STATUSES].sum(axis=1)
     counts.loc["all"] = counts.sum()
     return counts.rename_axis("optimizer").reset_index().rename_axis(None, axis=1)
+
+
+def failures(rows: pd.DataFrame) -> list[str]:
+    """Return a line for each failed trial: which it is, and why it failed."""
+    broken = rows[rows["status"] == "failed"]
+    return [
+        f"{row.trial_id} {row.label} lr={row.lr:g} seed={row.seed}: {row.reason}"
+        for row in broken.itertuples(index=False)
+    ]
