@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studies.authentication import agree_on_token
 from studies.errors import InputError, SweepError
 from studies.problems import one_line
 
@@ -59,21 +60,21 @@ def connected(workers: Workers) -> Iterator[None]:
     Without workers nothing is done.
 
     Raises:
-        SweepError: If it cannot be started or reached, or a node has other versions than this process.
+        SweepError: If it cannot be started or reached, or it and this process do not agree on a token, or a node has
+            other versions than this process.
     """
     if workers.count == 0:
         yield
         return
     os.environ.update({name: value for name, value in RAY_ENVIRONMENT.items() if name not in os.environ})
-    if workers.address is not None and "RAY_AUTH_MODE" not in os.environ and _token_found():
-        os.environ["RAY_AUTH_MODE"] = (
-            "token"  # Ray starts clusters so wherever there is a token, but joins without
-        )
-    import ray
-
-    if ray.is_initialized():
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         yield
         return
+    if workers.address is not None:
+        _check_reachable(workers.address)
+        agree_on_token(workers.address)  # before Ray is imported: it looks at its environment then
+    import ray
+
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if workers.address is None:
         options |= {"include_dashboard": False, "num_cpus": workers.count, "address": "local"}
@@ -81,7 +82,6 @@ def connected(workers: Workers) -> Iterator[None]:
         # a runtime environment keeps Ray from using the workers that it has started in advance
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     else:
-        _check_reachable(workers.address)
         options["address"] = workers.address
     try:
         with _loopback() if workers.address is None else nullcontext():
@@ -97,12 +97,6 @@ def connected(workers: Workers) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-def _token_found() -> bool:
-    """Return whether there is a token where Ray looks for one."""
-    given = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return bool(given) or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 @contextmanager
