@@ -10,6 +10,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from studies.screen import duration
+
 PLAIN_EVERY_SECONDS = 15.0
 
 
@@ -71,6 +73,6 @@ class ProgressLine:
             self.shown = now
             left = (now - self.started) / max(done, 1) * (self.total - self.stored - done)
             self.console.print(
-                f"{self.stored + done}/{self.total} trials, {self._notes()}, about {left:.0f} s left",
+                f"{self.stored + done}/{self.total} trials, {self._notes()}, about {duration(left)} left",
                 highlight=False,
             )
