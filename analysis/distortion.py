@@ -82,6 +82,8 @@ def distortion_grid(table: pd.DataFrame) -> Figure:
         ax.tick_params(labelsize="small")
         ax.set_title(label + ("†" if label.startswith("ada2ms") else ""), fontsize="small")
     axes[0].invert_yaxis()
+    for ax in axes[: len(labels)][-columns:]:  # those with no panel below
+        ax.tick_params(labelbottom=True)
     figure.supxlabel(r"$\log_{10} v - \log_{10} G$ (5, 50, 95 %)", fontsize="medium")
     names = [str(handle.get_label()) for handle in handles]
     if any(label.startswith("ada2ms") for label in labels):

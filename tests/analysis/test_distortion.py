@@ -38,6 +38,13 @@ def test_the_figure_has_a_bar_for_each_layer_and_a_line_at_the_global_moment():
     assert "our reimplementation" in figure.legends[0].get_texts()[-1].get_text()
 
 
+def test_every_panel_without_one_below_it_has_its_numbers():
+    table = analysis.distortion(*moments())
+    figure = analysis.distortion_grid(pd.concat(table.assign(label=label) for label in "abcd"))
+    numbered = [ax.xaxis.get_tick_params()["labelbottom"] for ax in figure.axes]
+    assert numbered == [False, True, True, True]
+
+
 def test_several_tasks_are_refused():
     table = analysis.distortion(*moments())
     with pytest.raises(ValueError, match="one task"):
