@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from analysis.theme import COLUMN_WIDTH, PAGE_WIDTH
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -60,7 +62,7 @@ def distortion_grid(table: pd.DataFrame) -> Figure:
     columns = min(3, len(labels))
     rows = math.ceil(len(labels) / columns)
     height = 0.9 + rows * (0.5 + 0.12 * len(layers) * (1 + len(epochs)))
-    figure = Figure(figsize=(1.2 + 2.0 * columns, height), layout="constrained")
+    figure = Figure(figsize=(COLUMN_WIDTH if columns == 1 else PAGE_WIDTH, height), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for ax in axes[len(labels) :]:
         ax.remove()

@@ -12,12 +12,14 @@ from matplotlib.figure import Figure
 
 from analysis.ablations import ablation_figure, find_ablations
 from analysis.curves import lr_curve, lr_curves
+from analysis.distortion import distortion, distortion_grid
 from analysis.forests import forest, forest_rows
 from analysis.heatmaps import surface_grid
 from analysis.lines import best_of_k_curves, best_rate_lines, profile_curves
 from analysis.overview import tables as tables_of
 from analysis.plane import plane
 from analysis.scale import best_rates
+from analysis.selection import selected_cells
 from analysis.styles import add_footnote, axes_for, shown_names
 from analysis.tradeoffs import tradeoff
 from analysis.verdict import Verdict
@@ -48,6 +50,7 @@ class _Rows:
     trials: pd.DataFrame
     tables: Mapping[str, pd.DataFrame]
     verdicts: Mapping[str, Verdict] | str
+    diagnostics: pd.DataFrame | None
 
     def of_task(self, name: str, task: str) -> pd.DataFrame:
         table = self.tables[name]
@@ -63,6 +66,7 @@ def draw_figures(
     *,
     only: frozenset[str] | None = None,
     tables: Mapping[str, pd.DataFrame] | None = None,
+    diagnostics: pd.DataFrame | None = None,
 ) -> Iterator[Drawn]:
     """Draw every figure that the rows allow, one at a time.
 
@@ -71,6 +75,7 @@ def draw_figures(
         verdicts: Output of `analysis.verdicts`, or why there is none.
         only: Some of `FIGURES`; None means all.
         tables: Output of `analysis.tables`, if it is at hand.
+        diagnostics: Second moments as `analysis.distortion` describes them, if any were looked at.
 
     Yields:
         Every figure asked for, by task and then those about all tasks, drawn or with a reason.
@@ -78,7 +83,7 @@ def draw_figures(
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
-    rows = _Rows(trials, tables_of(trials) if tables is None else tables, verdicts)
+    rows = _Rows(trials, tables_of(trials) if tables is None else tables, verdicts, diagnostics)
     for task in sorted(trials["task"].unique()):
         for name, make in _OF_TASK.items():
             if only is None or name in only:
@@ -177,6 +182,16 @@ def _plane(rows: _Rows, task: str, name: str) -> Made:
                 yield f"{name}-{score.replace('_', '-')}", _figure(ax)
 
 
+def _distortion(rows: _Rows, task: str, name: str) -> Made:
+    trials = rows.trials[rows.trials["task"] == task]
+    if rows.diagnostics is None or rows.diagnostics.empty:
+        yield name, "no second moments were looked at (diagnostics in the study file)"
+        return
+    best = selected_cells(trials)[["label", "lr", "weight_decay"]]
+    table = distortion(trials[trials["grad_scale"] == 1].merge(best), rows.diagnostics)
+    yield name, distortion_grid(table) if len(table) else "no best cell has second moments"
+
+
 def _forest(rows: _Rows) -> Figure | str:
     if isinstance(rows.verdicts, str):
         return rows.verdicts
@@ -203,6 +218,7 @@ _OF_TASK: dict[str, Callable[[_Rows, str, str], Made]] = {
     "error-sensitivity": _tradeoff,
     "ablation": _ablations,
     "plane": _plane,
+    "distortion": _distortion,
 }
 _OF_ALL: dict[str, Callable[[_Rows], Figure | str]] = {"forest": _forest, "profile": _profile}
 

@@ -27,6 +27,7 @@ _CAPTIONS = {
     "error-sensitivity": "Test error against sensitivity, with 95 % intervals and the Pareto front",
     "plane-test-error": "Test error over the plane of exponents",
     "plane-sensitivity": "Sensitivity over the plane of exponents",
+    "distortion": "Second moments of the best cells: each element's against the global one, layer by layer",
     "profile": "Performance profile over workloads",
 }
 
@@ -35,6 +36,7 @@ def page_figures(
     trials: pd.DataFrame,
     verdicts: Mapping[str, Verdict] | str,
     tables: Mapping[str, pd.DataFrame],
+    diagnostics: pd.DataFrame | None = None,
 ) -> dict[str, Figure]:
     """Draw what of `analysis.gallery.FIGURES` the rows allow, but those that the explorer stands for.
 
@@ -42,10 +44,12 @@ def page_figures(
         trials: Rows as `analysis.trials.REQUIRED` describes them.
         verdicts: Output of `analysis.verdicts`, or why there is none.
         tables: Output of `analysis.tables`.
+        diagnostics: Second moments as `analysis.distortion` describes them, if any were looked at.
     """
+    shown = frozenset(FIGURES) - EXPLORED
     several = trials["task"].nunique() > 1
     made = {}
-    for drawn in draw_figures(trials, verdicts, only=frozenset(FIGURES) - EXPLORED, tables=tables):
+    for drawn in draw_figures(trials, verdicts, only=shown, tables=tables, diagnostics=diagnostics):
         if drawn.figure is not None:
             task = f" ({drawn.task})" if several and drawn.task else ""
             made[_caption(drawn.name) + task] = drawn.figure

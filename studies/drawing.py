@@ -38,6 +38,7 @@ def figure_files(
     only: Iterable[str] = (),
     formats: Sequence[str] = ("pdf", "png"),
     tables: Mapping[str, pd.DataFrame] | None = None,
+    diagnostics: pd.DataFrame | None = None,
 ) -> FigureFiles:
     """Draw what the rows allow.
 
@@ -47,11 +48,13 @@ def figure_files(
         only: Some of ``analysis.gallery.FIGURES``; none means all.
         formats: Some of ``analysis.theme.FORMATS``.
         tables: Output of ``analysis.tables``, if it is at hand.
+        diagnostics: Second moments, if any were looked at.
     """
+    wanted = frozenset(only) or None
     several = rows["task"].nunique() > 1
     files = FigureFiles()
     with tempfile.TemporaryDirectory() as folder, analysis.use_theme():
-        for drawn in draw_figures(rows, verdicts, only=frozenset(only) or None, tables=tables):
+        for drawn in draw_figures(rows, verdicts, only=wanted, tables=tables, diagnostics=diagnostics):
             task = "" if drawn.task is None or not several else re.sub(r"[^\w.-]+", "-", drawn.task) + "/"
             if drawn.figure is None:
                 files.left_out[task + drawn.name] = drawn.reason

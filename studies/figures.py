@@ -11,7 +11,7 @@ from analysis.theme import FORMATS
 from studies.drawing import figure_files
 from studies.errors import InputError
 from studies.problems import one_of
-from studies.report import declared_verdict, read_studies
+from studies.report import declared_verdict, read_diagnostics, read_studies
 from studies.results import Store
 from studies.verdicts import judged
 
@@ -57,7 +57,8 @@ def figures(
     studies, rows = read_studies(locations, out)
     store = Store(out or locations[0])
     verdicts = judged(declared_verdict(studies), rows)
-    drawn = figure_files(rows, verdicts, only=only, formats=formats)
+    diagnostics = read_diagnostics(locations)
+    drawn = figure_files(rows, verdicts, only=only, formats=formats, diagnostics=diagnostics)
     for name, content in drawn.contents.items():
         store.write_file(name, content)
     return Figures(store.location, list(drawn.contents), drawn.left_out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 import analysis
 from analysis.page_figures import EXPLORED, page_figures
 from studies.asked import Asked, read_asked
-from studies.drawing import FOLDER, figure_files
+from studies.drawing import figure_files
 from studies.errors import StoreError
 from studies.htmlreport import FILE, html_report, read_curves
 from studies.results import Store
@@ -43,23 +42,11 @@ def write_report(rows: pd.DataFrame, diagnostics: pd.DataFrame, store: Store) ->
     """Write ``summary.csv``, the tables and the figures of rows and second moments into a folder."""
     summary, tables = analysis.summary(rows), analysis.tables(rows)
     contents = {"summary.csv": summary.to_csv(index=False).encode(), **table_files(tables)}
-    contents |= figure_files(rows, "", only=EXPLORED, tables=tables).contents
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder)
-        _draw_distortion(rows, diagnostics, made)
-        contents |= {f"{FOLDER}/{path.name}": path.read_bytes() for path in made.iterdir()}
+    drawn = figure_files(rows, "", only=[*EXPLORED, "distortion"], tables=tables, diagnostics=diagnostics)
+    contents |= drawn.contents
     for name, content in sorted(contents.items()):
         store.write_file(name, content)
     return Report(summary, tables, store.location, sorted(contents))
-
-
-def _draw_distortion(rows: pd.DataFrame, diagnostics: pd.DataFrame, folder: Path) -> None:
-    """Draw second moments at each label's selected cell, where they were looked at."""
-    best = analysis.selected_cells(rows)[["task", "label", "lr", "weight_decay"]]
-    table = analysis.distortion(rows[rows["grad_scale"] == 1].merge(best), diagnostics)
-    if len(table):
-        with analysis.use_theme():
-            analysis.save_figure(analysis.distortion_grid(table), folder / "distortion")
 
 
 def report(*locations: str | Path, out: str | Path | None = None) -> Report:
@@ -78,7 +65,7 @@ def report(*locations: str | Path, out: str | Path | None = None) -> Report:
     curves = read_curves(locations)
     studies, rows = read_studies(locations, out)
     store, held = Store(out or locations[0]), list(zip(map(Store, locations), studies, strict=True))
-    diagnostics = pd.concat([folder.diagnostics() for folder, _ in held], ignore_index=True)
+    diagnostics = read_diagnostics(locations)
     made = write_report(rows, diagnostics, store)
     verdicts = judged(declared_verdict(studies), rows)
     texts: list[str] = []
@@ -87,7 +74,7 @@ def report(*locations: str | Path, out: str | Path | None = None) -> Report:
     elif any(study.spec.verdict for study in studies):
         texts = [f"{verdicts[0].upper()}{verdicts[1:]}."]
     with analysis.use_theme():
-        figures = page_figures(rows, verdicts, made.tables)
+        figures = page_figures(rows, verdicts, made.tables, diagnostics)
     tables = {"summary": made.summary, **made.tables}
     page = html_report(held, rows, curves, tables=tables, verdict=texts, figures=figures)
     store.write_file(FILE, page.encode())
@@ -117,6 +104,11 @@ def read_studies(locations: Sequence[str | Path], out: str | Path | None) -> tup
                 )
             holders[task] = location
     return list(studies.values()), pd.concat([asked.rows for asked in studies.values()], ignore_index=True)
+
+
+def read_diagnostics(locations: Sequence[str | Path]) -> pd.DataFrame:
+    """Return the second moments that were looked at in the studies of some folders."""
+    return pd.concat([Store(location).diagnostics() for location in locations], ignore_index=True)
 
 
 def declared_verdict(studies: Sequence[Asked]) -> VerdictSpec | str:

@@ -24,6 +24,7 @@ def test_every_figure_is_drawn_or_has_a_reason(drawn):
     assert left_out == {
         "ablation": "no optimizer has variations that differ in a number, and a score",
         "plane": "no optimizer is varied in both exponents p and q",
+        "distortion": "no second moments were looked at (diagnostics in the study file)",
         "profile": "needs 2 workloads or more: give the folders of several studies",
     }
     assert set(drawn) == set(FIGURES)
@@ -59,6 +60,21 @@ def test_variations_of_an_exponent_are_an_ablation_and_two_exponents_a_plane(com
     assert {figure.get_figwidth() for figure in made.values()} == {COLUMN_WIDTH}
     assert "our reimplementation" in made["plane-sensitivity"].get_supxlabel()  # Ada2MS is on the plane
     assert made["ablation-smes"].get_supxlabel() == ""
+
+
+def test_second_moments_are_drawn_task_by_task(comparison):
+    both = pd.concat([comparison(), comparison().assign(task="second")], ignore_index=True)
+    both["trial_id"] = [f"{number:x}" for number in range(len(both))]
+    moments = both[["trial_id"]].assign(epoch=1, layer="weight", zeros=0.0, log_global=-4.0)
+    moments = moments.assign(log_v_low=-6.0, log_v_median=-5.0, log_v_high=-3.0)
+    made = list(draw_figures(both, "none", only=frozenset({"distortion"}), diagnostics=moments))
+    assert [one.task for one in made] == sorted(both["task"].unique())
+    titles = {ax.get_title().removesuffix("†") for ax in made[0].figure.axes}
+    assert titles == set(both["label"])
+    assert made[0].figure.get_figwidth() == PAGE_WIDTH
+    other = moments.assign(trial_id="none of them")
+    left_out = draw_figures(both, "none", only=frozenset({"distortion"}), diagnostics=other)
+    assert {one.reason for one in left_out} == {"no best cell has second moments"}
 
 
 def test_several_workloads_have_figures_of_their_own_and_a_profile(comparison):

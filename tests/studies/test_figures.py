@@ -40,7 +40,7 @@ def test_all_that_the_rows_allow_is_drawn_and_the_rest_explained(folders, tmp_pa
         "lr-weight-decay", "lr-gradient-scale", "lr-error", "lr-error-aligned", "lr-loss", "lr-loss-aligned",
         "best-lr", "best-of-k", "error-sensitivity", "ablation-ada2ms", "forest",
     }  # fmt: skip
-    assert set(made.left_out) == {"plane", "profile"}
+    assert set(made.left_out) == {"plane", "distortion", "profile"}
     assert all((tmp_path / name).read_bytes().startswith(STARTS["png"]) for name in made.files)
 
 
