@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.theme import COLUMN_WIDTH, PAGE_WIDTH
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -54,6 +52,8 @@ def distortion_grid(table: pd.DataFrame) -> Figure:
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure
+
+    from analysis.theme import COLUMN_WIDTH, PAGE_WIDTH
 
     if table["task"].nunique() != 1:
         raise ValueError(f"table must have one task, but has {sorted(table['task'].unique())}")

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv, gammaincinv, ndtri
 
+from analysis.labels import in_order
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -126,22 +128,21 @@ def draw_escape(table: pd.DataFrame, *, x: str, y: str = "share", ax: Axes) -> A
     Raises:
         ValueError: y is neither.
     """
+    from analysis.styles import styles
+
     if y not in ("share", "time"):
         raise ValueError(f"y must be share or time, but got {y!r}")
-    markers = "osD^vPX*<>"
-    for place, (label, rows) in enumerate(table.groupby("label")):
+    looks = styles(in_order(map(str, table["label"].unique())))
+    for label, style in looks.items():
+        rows = table[table["label"] == label]
         shown = rows[np.isfinite(rows[y])].sort_values(x)
         below, above = shown[y] - shown[f"{y}_low"], shown[f"{y}_high"] - shown[y]
-        look: dict[str, Any] = {
-            "marker": markers[place % len(markers)],
-            "markersize": 3.5,
-            "linewidth": 1,
-            "capsize": 2,
-        }
-        drawn = ax.errorbar(shown[x], shown[y], yerr=np.array([below, above]), label=label, **look)
+        look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "linestyle": style.dash}
+        look |= {"markersize": 3.5, "linewidth": 1, "capsize": 2, "label": label}
+        ax.errorbar(shown[x], shown[y], yerr=np.array([below, above]), **look)
         never = rows[~np.isfinite(rows[y])]
         if len(never):
-            ax.plot(never[x], never[f"{y}_low"], "^", mfc="none", color=drawn.lines[0].get_color())
+            ax.plot(never[x], never[f"{y}_low"], "^", mfc="none", color=style.colour)
     ax.set_xscale("log")
     if y == "time":
         ax.set_yscale("log")
