@@ -13,7 +13,7 @@ from studies.results import open_existing
 from studies.spaces import RECORD
 from studies.spec import StudySpec
 from studies.stages import asked_for, stages
-from studies.surfaces import point_trials, typical_point
+from studies.surfaces import point_size
 from studies.taskfile import read_task
 from studies.trials import in_study, planned_cells
 
@@ -66,13 +66,17 @@ def read_progress(location: str | Path) -> Asked:
         StoreError: If the folder holds no study.
         SpecError: If the study file in it is not valid.
     """
-    asked, store = read_asked(location), open_existing(location)
-    spec, search, task = asked.spec, asked.spec.search, read_task(store, asked.spec)
-    if search is None or task is None or store.read_file(RECORD) is None:
+    asked = read_asked(location)
+    spec, search = asked.spec, asked.spec.search
+    if search is None:
+        return asked
+    store = open_existing(location)
+    task = read_task(store, spec)
+    if task is None or store.read_file(RECORD) is None:
         return asked
     rows = store.rows()
     points, fresh = rows[rows["role"] == "search"], rows[rows["role"] == "confirm"]
-    size = len(point_trials(spec, search, task, typical_point(search)))
+    size = point_size(spec, search, task)
     searched = {search.optimizer: spec.optimizers[search.optimizer]}
     own = set(planned_cells(spec.model_copy(update={"optimizers": searched}))["label"])
     own -= set(asked.rows["label"])

@@ -21,7 +21,7 @@ from studies.spaces import Range, SearchSpec
 from studies.spec import StudySpec
 from studies.stages import asked_for
 from studies.status import failures
-from studies.surfaces import Surfaces, point_trials, reference_trials, typical_point, with_fresh_seeds
+from studies.surfaces import Surfaces, point_size, point_trials, reference_trials, with_fresh_seeds
 from studies.trials import Trial
 
 Evaluate = Callable[[Sequence[Values]], Sequence[Mapping[str, Any]]]
@@ -76,7 +76,7 @@ class Work:
     @property
     def point_size(self) -> int:
         """How many trials a point takes."""
-        return len(self.surface(typical_point(self.search)))
+        return point_size(self.spec, self.search, self.task)
 
     def references(self) -> dict[str, list[Trial]]:
         """Return the trials of each reference, by its label."""

@@ -58,10 +58,14 @@ def _again(trial: Trial, seed: int, task: Task) -> Trial:
     return replace(trial, trial_id=trial_id(task, settings), role="confirm", settings=settings)
 
 
+def point_size(spec: StudySpec, search: SearchSpec, task: Identified) -> int:
+    """Return how many trials a point takes."""
+    return len(point_trials(spec, search, task, typical_point(search)))
+
+
 def count_trials(spec: StudySpec, search: SearchSpec, task: Task) -> int:
     """Return how many trials the points and the references of a search are; the confirmation comes on top."""
-    each = len(point_trials(spec, search, task, typical_point(search)))
-    return search.wanted * each + len(reference_trials(spec, search, task))
+    return search.wanted * point_size(spec, search, task) + len(reference_trials(spec, search, task))
 
 
 def choose_engine(

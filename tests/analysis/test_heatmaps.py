@@ -111,14 +111,10 @@ def test_labels_with_hardly_a_level_in_common_have_rows_of_their_own(rows):
     trials = pd.concat(
         rows({(0.1, decay): [0.1, 0.2] for decay in decays}, label=label) for label, decays in grids.items()
     )
-    told = [
-        [text.get_text() for text in ax.get_yticklabels()] for ax in analysis.surface_grid(trials).axes[:3]
-    ]
+    panels = analysis.surface_grid(trials).axes[:3]
+    told = [[text.get_text() for text in ax.get_yticklabels()] for ax in panels]
     assert told[:2] == [["0", "$10^{-1}$", "1"], ["0", "$10^{-4}$", "$10^{-3}$"]]
-    meshes = [
-        next(m for m in ax.collections if isinstance(m, QuadMesh))
-        for ax in analysis.surface_grid(trials).axes[:3]
-    ]
+    meshes = [next(m for m in ax.collections if isinstance(m, QuadMesh)) for ax in panels]
     assert not any(np.ma.getmaskarray(mesh.get_array()).any() for mesh in meshes)
 
 
