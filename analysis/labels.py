@@ -35,3 +35,19 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     near = [label for label in known if word and label.lower().startswith(word)]
     near += get_close_matches(word, known, n=1, cutoff=0.4)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def parse_label(label: str) -> tuple[str, dict[str, str]]:
+    """Split a label such as 'ada2ms(mixing=0.5, scope=model)' into its name and its variations, as text.
+
+    Examples:
+        >>> parse_label("ada2ms(mixing=0.5, scope=model)")
+        ('ada2ms', {'mixing': '0.5', 'scope': 'model'})
+    """
+    name, inside = re.fullmatch(r"([^(]*)(?:\((.*)\))?", label, flags=re.DOTALL).groups()  # type: ignore[union-attr]
+    pairs = [part.partition("=") for part in (inside or "").split(", ") if "=" in part]
+    return name, {key: value for key, _, value in pairs}
+
+
+REIMPLEMENTED = "ada2ms"
+FOOTNOTE = "Ada2MS: our reimplementation from the abstract"

@@ -1,3 +1,3 @@
 """What is trained, and how: optimizers, tasks and the training of one trial."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

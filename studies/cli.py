@@ -28,14 +28,12 @@ Workers = Annotated[
     int | None,
     typer.Option(help="Processes; 0: in this process, without Ray. [default: one per core, or per GPU]"),
 ]
-Address = Annotated[str | None, typer.Option(help="A Ray cluster: auto, host:port or ray://host:port.")]
+Address = Annotated[str | None, typer.Option(help="A Ray cluster: auto or host:port.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Engine = Annotated[
     str,
     typer.Option(help="fused (many trials as one), sequential, or auto: the faster one, by a measurement."),
 ]
-
-
 Retry = Annotated[
     list[str] | None,
     typer.Option(help="failed or diverged (both: give it twice): train stored trials of that status again."),
@@ -65,7 +63,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        from studies.errors import InputError, SweepError
+        from studies.spec.errors import InputError, SweepError
 
         try:
             function(*args, **kwargs)
@@ -99,10 +97,11 @@ def run(
 
     Killed at any moment and given again, it goes on where it was: nothing stored is trained twice.
     """
-    from studies import screen
-    from studies.run import run as run_study
+    from studies.study_run import run as run_study
+    from studies.terminal.study import print_failures, print_report, print_verdict
+    from studies.terminal.text import console
 
-    console = screen.console()
+    screen = console()
     outcome = run_study(
         study,
         out=out,
@@ -112,12 +111,12 @@ def run(
         engine=engine,
         retry=[word for words in retry or () for word in words.split(",")],
         log=log,
-        console=console,
+        console=screen,
     )
-    screen.print_report(console, outcome.summary, outcome.location, outcome.files)
-    screen.print_verdict(console, outcome.verdict)
+    print_report(screen, outcome.summary, outcome.location, outcome.files)
+    print_verdict(screen, outcome.verdict)
     if outcome.failed or outcome.missing:
-        screen.print_failures(console, outcome.failed, outcome.missing)
+        print_failures(screen, outcome.failed, outcome.missing)
         raise typer.Exit(1)
 
 
@@ -130,28 +129,19 @@ def plan(
     engine: Engine = "auto",
 ) -> None:
     """Say what a study would train and what that would take; run nothing."""
-    from studies import screen
-    from studies.catalog import load_spec, presets
+    from studies.terminal.text import console, table
 
-    console = screen.console()
+    screen = console()
     if study is None:
-        console.print(screen.table(("preset", "what it is for"), presets().items()))
-        return
-    from studies.estimate import estimate
-    from studies.plan import plan as plan_study
-    from studies.retries import Stored
-    from studies.run import open_store, workplace
-    from studies.stages import after_the_grid
+        from studies.spec.presets import presets
 
-    spec = load_spec(study)
-    places = workplace(workers, None, device)
-    work = plan_study(
-        spec,
-        Stored(open_store(spec, out), flatness=spec.flatness).trial_ids(),
-        device=places.device,
-        engine=engine,
-    )
-    screen.print_plan(console, work, estimate(work, places), after_the_grid(spec))
+        screen.print(table(("preset", "what it is for"), presets().items()))
+        return
+    from studies.study_plan import plan_study
+    from studies.terminal.study import print_plan
+
+    made = plan_study(study, out=out, workers=workers, device=device, engine=engine)
+    print_plan(screen, made.plan, made.cost, made.later)
 
 
 @command
@@ -186,36 +176,38 @@ def search(
         max_diverged: 0.5                   # optional: the share of diverged trials allowed on the front
         confirm: 5                          # optional: fresh seeds for the front and the references
     """
-    from studies import screen
-    from studies.run import workplace
-    from studies.search import search as search_study
-    from studies.search_screen import print_findings
+    from studies.study_search import search as search_study
+    from studies.terminal.search import print_search
+    from studies.terminal.study import print_failures
+    from studies.terminal.text import console
 
-    console = screen.console()
-    found = search_study(
+    screen = console()
+    result = search_study(
         study,
         out=out,
-        workers=workplace(workers, address, device),
+        workers=workers,
+        address=address,
+        device=device,
         engine=engine,
         trials=trials,
         timeout=timeout,
         storage=storage,
-        console=console,
+        console=screen,
     )
-    print_findings(console, found)
-    if found.failed:
-        screen.print_failures(console, found.failed, 0)
+    print_search(screen, result)
+    if result.failed:
+        print_failures(screen, result.failed, 0)
         raise typer.Exit(1)
 
 
 @command
 def status(directory: Folder) -> None:
     """Say how far a study is: trials done, diverged, failed and missing, by optimizer."""
-    from studies import screen
-    from studies.status import status as study_status
+    from studies.store.study_folder import status as study_status
+    from studies.terminal.text import console, table
 
-    table = study_status(directory)
-    screen.console().print(screen.table(list(table.columns), table.itertuples(index=False)))
+    counts = study_status(directory)
+    console().print(table(list(counts.columns), counts.itertuples(index=False)))
 
 
 @command
@@ -224,10 +216,10 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Print it once.")] = False,
 ) -> None:
     """Show a study as it runs, from another terminal: surfaces filling in, rate, time left; Ctrl-C ends the view."""
-    from studies import screen
-    from studies.watch import watch as watch_study
+    from studies.terminal.text import console
+    from studies.terminal.watch import watch as watch_study
 
-    watch_study(directory, screen.console(), once=once)
+    watch_study(directory, console(), once=once)
 
 
 @command
@@ -241,16 +233,17 @@ def report(
 
     report.html there holds all of it in one file, with surfaces to explore.
     """
-    from studies import screen
-    from studies.htmlreport import FILE
-    from studies.report import report as study_report
+    from studies.reports.report import report as study_report
+    from studies.store.layout import REPORT_PAGE
+    from studies.terminal.study import print_metrics, print_report, print_verdict
+    from studies.terminal.text import console, say
 
-    console = screen.console()
+    screen = console()
     made = study_report(*directories, out=out)
-    screen.print_report(console, made.summary, made.location, made.files)
-    screen.print_metrics(console, made.tables)
-    screen.print_verdict(console, made.verdict)
-    console.print(f"\n{made.location}/{FILE}", highlight=False, soft_wrap=True, markup=False)
+    print_report(screen, made.summary, made.location, made.files)
+    print_metrics(screen, made.tables)
+    print_verdict(screen, made.verdict)
+    say(screen, f"\n{made.location}/{REPORT_PAGE}")
 
 
 @command
@@ -266,12 +259,13 @@ def figures(
     ] = None,
 ) -> None:
     """Draw every figure that the rows allow, for a two-column paper, and say which it leaves out and why."""
-    from studies import screen
-    from studies.figures import figures as study_figures
+    from studies.reports.figures import figures as study_figures
+    from studies.terminal.study import print_figures
+    from studies.terminal.text import console
 
     names = [name for word in only or () for name in word.split(",")]
     made = study_figures(*directories, only=names, formats=format.split(","), out=out)
-    screen.print_figures(screen.console(), made.location, made.files, made.left_out)
+    print_figures(console(), made.location, made.files, made.left_out)
 
 
 @command
@@ -280,11 +274,12 @@ def replay(
     trial_id: Annotated[str, typer.Argument(help="A trial's id, or enough of its beginning.")],
 ) -> None:
     """Train one stored trial again and say whether its numbers come back: exit code 0 equal, 1 not."""
-    from studies import screen
-    from studies.replay import replay as replay_trial
+    from studies.sweep.replay import replay as replay_trial
+    from studies.terminal.study import print_replay
+    from studies.terminal.text import console
 
     again = replay_trial(directory, trial_id)
-    screen.print_replay(screen.console(), again)
+    print_replay(console(), again)
     if not again.equal:
         raise typer.Exit(1)
 
@@ -293,22 +288,22 @@ def replay(
 def optimizers() -> None:
     """List the optimizers and the hyperparameters that a study file may set, with their defaults."""
     from robustness.optimizers import OPTIMIZERS, hyperparameters
-    from studies import screen
+    from studies.terminal.text import console, table
 
     rows = [
         (name, ", ".join(f"{key}={value}" for key, value in hyperparameters(name).items()))
         for name in sorted(OPTIMIZERS)
     ]
-    screen.console().print(screen.table(("optimizer", "hyperparameters beside lr and weight_decay"), rows))
+    console().print(table(("optimizer", "hyperparameters beside lr and weight_decay"), rows))
 
 
 @command
 def tasks() -> None:
     """List tasks, image data and networks (data/network names a task); any other is package.module:function."""
     from robustness.tasks import catalogue
-    from studies import screen
+    from studies.terminal.text import console, table
 
-    screen.console().print(screen.table(("task", "what it is", "options"), catalogue()))
+    console().print(table(("task", "what it is", "options"), catalogue()))
 
 
 def main() -> None:

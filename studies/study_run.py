@@ -12,28 +12,25 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from studies.catalog import load_spec
-from studies.checkpoints import checkpoints
-from studies.cluster import check_address, connected
-from studies.errors import InputError, StoreError
-from studies.logfile import log_file
-from studies.loggers import sending
-from studies.measures import to_measure
-from studies.plan import Plan, following, of_stage, plan
-from studies.progress import ProgressLine
-from studies.provenance import recorded
-from studies.report import write_report
-from studies.results import STUDY_FILE, Store
-from studies.retries import Stored
-from studies.screen import engine_text
-from studies.spec import StudySpec, study_name
-from studies.stages import asked_for, stages
-from studies.status import failures
-from studies.sweep import Workers, sweep
-from studies.taskfile import write_task
-from studies.trials import Trial
-from studies.verdicts import verdict_lines
-from studies.worker import Finished, resolve_device
+from studies.planning.plan import Plan, following, of_stage, plan
+from studies.planning.stages import asked_for, stages, to_measure
+from studies.planning.trials import Trial
+from studies.planning.workers import Workers, workplace
+from studies.reports.report import write_report
+from studies.reports.verdict import verdict_lines
+from studies.spec.presets import load_spec
+from studies.spec.study import StudySpec
+from studies.store.provenance import recorded
+from studies.store.resume import Resumed
+from studies.store.run_log import log_file
+from studies.store.store import Store
+from studies.store.study_folder import failures, open_store
+from studies.store.task_file import write_task
+from studies.store.trackers import sending
+from studies.sweep.cluster import connected
+from studies.sweep.sweep import sweep_into
+from studies.terminal.progress import ProgressLine
+from studies.terminal.text import engine_text, notices, say
 
 logger = logging.getLogger("studies")
 
@@ -61,22 +58,6 @@ class Outcome:
     files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     verdict: list[str] = field(default_factory=list)
-
-
-def open_store(spec: StudySpec, out: str | Path | None) -> Store:
-    """Return the store of a study (default ``runs/<name>``), which must be new or hold this very study.
-
-    Raises:
-        StoreError: If the folder holds another study or something else.
-    """
-    store = Store(out if out is not None else Path("runs") / spec.name)
-    text = store.read_study()
-    source = f"{store.location}/{STUDY_FILE}"
-    if text is not None and (name := study_name(text, source)) != spec.name:
-        raise StoreError(
-            f"{source}: name: holds the study {name!r}, not {spec.name!r}: give another folder with --out"
-        )
-    return store
 
 
 def run(
@@ -111,16 +92,14 @@ def run(
         SweepError: If Ray cannot be started or reached, or the disk is full.
     """
     spec = study if isinstance(study, StudySpec) else load_spec(study)
-    places = workplace(workers, address, device)
-    if places.count == 0 and spec.budget.time_limit is not None:
-        raise InputError("--workers: 0: only a worker can be stopped at budget.time_limit: give 1 or more")
+    places = workplace(workers, address, device, spec.budget.time_limit)
     store = open_store(spec, out)
     with sending(log, spec.name, store.location) as send, store.driving():
-        stored = Stored(store, retry, spec.flatness, send)
+        stored = Resumed(store, retry, spec.flatness, send)
         work = plan(spec, stored.trial_ids(), device=places.device, engine=engine)
         store.write_study(spec.to_yaml())
         write_task(store, work.task, spec.budget)
-        with log_file(store), recorded(store, work, places) as ending:
+        with log_file(store), recorded(store, spec, work.task, work.engine, places) as ending:
             outcome = _run_stages(work, places, stored, console or Console(quiet=True))
             if outcome.failed or outcome.missing:
                 ending.outcome = f"{len(outcome.failed)} failed, {outcome.missing} not run"
@@ -129,21 +108,7 @@ def run(
     return outcome
 
 
-def workplace(workers: int | None, address: str | None, device: str) -> Workers:
-    """Check where a study is to run.
-
-    Raises:
-        InputError: If a value is not valid, or they do not go together.
-    """
-    if workers is not None and workers < 0:
-        raise InputError(f"--workers: {workers}: must be 0 (in this process, without Ray) or more")
-    if workers == 0 and address is not None:
-        raise InputError("--workers: 0: runs without Ray, so it cannot go with --address")
-    check_address(address)
-    return Workers(workers, address, resolve_device(device))
-
-
-def _run_stages(work: Plan, workers: Workers, stored: Stored, console: Console) -> Outcome:
+def _run_stages(work: Plan, workers: Workers, stored: Resumed, console: Console) -> Outcome:
     """Run the stages of a study one after the other; ``work`` is the plan of the first."""
     trials: list[Trial] = []
     problems: list[str] = []
@@ -154,7 +119,7 @@ def _run_stages(work: Plan, workers: Workers, stored: Stored, console: Console) 
             if part.pending and (work.spec.extend or work.spec.confirm):
                 lasting.enter_context(connected(workers))  # for the stages after this one too
             for note in stage.notes:
-                console.print(note, highlight=False, soft_wrap=True, markup=False)
+                say(console, note)
                 logger.info("%s", note)
             problems += _run_packs(part, stage.name, workers, stored, console)
             trials += stage.trials
@@ -165,46 +130,26 @@ def _run_stages(work: Plan, workers: Workers, stored: Stored, console: Console) 
     return _conclude(trials, stored.store, problems, notes)
 
 
-def _run_packs(work: Plan, stage: str, workers: Workers, stored: Stored, console: Console) -> list[str]:
+def _run_packs(work: Plan, stage: str, workers: Workers, stored: Resumed, console: Console) -> list[str]:
     """Sweep the packs of one stage's ``work`` into the store."""
     done = len(work.trials) - work.pending
     note = f", {done} of them stored already" if done else ""
     what = work.spec.name if stage == "grid" else stage
     where = f"; rows go to {stored.store.location}" if stage == "grid" else ""
     if work.trials:
-        console.print(
-            f"{what}: {len(work.trials)} trials of {work.task.name}{note}{where}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        say(console, f"{what}: {len(work.trials)} trials of {work.task.name}{note}{where}")
     if work.pending and stage == "grid":
-        console.print(f"engine: {engine_text(work.engine)}", highlight=False, soft_wrap=True)
+        say(console, f"engine: {engine_text(work.engine)}")
     logger.info(
         "%s: start: %d trials, %d stored, %s, %s", stage, len(work.trials), done, workers, work.engine
     )
 
-    def notice(text: str) -> None:
-        logger.warning(text)
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
-
-    saved = checkpoints(work.spec, stored.store)
     started = time.monotonic()
     with ProgressLine(console, len(work.trials), done, stage) as line:
-
-        def on_finished(finished: Finished) -> None:
-            stored.append(finished)
-            if saved is not None:
-                saved.drop(finished.checkpoints)
-            line.update(row["status"] for row in finished.rows)
-            for row in finished.rows:
-                logger.info("%s %s lr=%g %s", row["trial_id"], row["label"], row["lr"], row["status"])
-
-        problems = sweep(work, workers, on_finished, checkpoints=saved, notice=notice)
-    if saved is not None and not problems:
-        saved.clear()
+        problems = sweep_into(stored, work, workers, line, notices(console))
     seconds = time.monotonic() - started
     if work.pending:
-        console.print(f"{work.pending} trials in {seconds:.0f} s", highlight=False)
+        say(console, f"{work.pending} trials in {seconds:.0f} s")
     logger.info("%s: end: %d trials in %.1f s", stage, work.pending, seconds)
     return problems
 

@@ -13,40 +13,48 @@ from pathlib import Path
 
 from rich.console import Console
 
-from studies import searched
-from studies.asking import Points, open_url
-from studies.catalog import load_spec
-from studies.errors import InputError, SpecError
-from studies.exploration import Exploration, Work
-from studies.findings import Findings
-from studies.logfile import log_file
-from studies.plan import Plan
-from studies.provenance import recorded
-from studies.run import open_store, workplace
-from studies.spaces import SearchSpec
-from studies.spec import StudySpec
-from studies.surfaces import Surfaces, choose_engine
-from studies.sweep import Workers
-from studies.taskfile import write_task
+from studies.planning.search_trials import choose_engine
+from studies.planning.workers import workplace
+from studies.reports.search import write_search
+from studies.searches import record
+from studies.searches.loop import SearchLoop, SearchPlan
+from studies.searches.points import Points, open_url
+from studies.searches.result import SearchResult
+from studies.searches.surfaces import Surfaces
+from studies.spec.errors import InputError, SpecError
+from studies.spec.presets import load_spec
+from studies.spec.search import SearchSpec
+from studies.spec.study import StudySpec
+from studies.store.provenance import recorded
+from studies.store.resume import Resumed
+from studies.store.run_log import log_file
+from studies.store.study_folder import open_store
+from studies.store.task_file import write_task
+from studies.terminal.search import announce, progress_line
+from studies.terminal.text import engine_text, notices
 
 
 def search(
     study: StudySpec | str | Path,
     *,
     out: str | Path | None = None,
-    workers: Workers | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    device: str = "auto",
     engine: str = "auto",
     trials: int | None = None,
     timeout: float | None = None,
     storage: str | None = None,
     console: Console | None = None,
-) -> Findings:
+) -> SearchResult:
     """Go on with a study's search until it has its points, then confirm its front and report.
 
     Args:
         study: A spec, a preset's name or the path of a YAML file; it must have the key ``search``.
         out: The study's folder, a path or any ``pyarrow.fs`` address; default ``runs/<name>``.
-        workers: Where to train; default: this machine.
+        workers: Processes; 0 trains in this one without Ray; default one per CPU core, or per GPU.
+        address: A Ray cluster's address; default: Ray is started on this machine.
+        device: ``auto``, ``cpu`` or ``cuda``.
         engine: ``auto`` (the faster one, by a short measurement), ``fused`` or ``sequential``.
         trials: How many points, in place of the study's ``search.trials``.
         timeout: Seconds after which no new batch is begun.
@@ -66,27 +74,26 @@ def search(
         raise InputError(f"--storage: is required, because {out} is no folder of this machine")
     if spec.search is None:
         raise SpecError(f"{spec.name}: search: is required by `robustness search`, and is not in this study")
-    places = workers or workplace(None, None, "auto")
+    places = workplace(workers, address, device, spec.budget.time_limit)
     store, task = open_store(spec, out), spec.load_task()
-    work = Work(spec, spec.search, task, _wanted(spec.search, trials))
-    content = searched.identity(spec, spec.search, task)
-    name = searched.check(store, content)
+    plan = SearchPlan(spec, spec.search, task, _wanted(spec.search, trials))
+    content = record.identity(spec, spec.search, task)
+    name = record.check(store, content)
     place = open_url(storage) if storage else None
     console = console or Console(quiet=True)
     with store.driving():
-        chosen = choose_engine(spec, spec.search, task, work.wanted, places.device, engine)
+        chosen = choose_engine(spec, spec.search, task, plan.wanted, places.device, engine)
         store.write_study(spec.to_yaml())
         write_task(store, task, spec.budget)
-        name = name or searched.begin(store, spec, content)
-        points = Points(place or searched.open_own(store), name, spec.search)
-        described = Plan(spec, task, (), (), chosen)
-        with log_file(store), recorded(store, described, places), ExitStack() as stack:
-            work.announce(console, chosen, store.location)
-            line = stack.enter_context(work.line(console, store.trial_ids()))
-            surfaces = Surfaces(spec, task, chosen, places, store, line, stack)
-            return Exploration(work, points, surfaces).run(
-                lambda: timeout is not None and time.monotonic() - started > timeout
-            )
+        name = name or record.begin(store, spec, content)
+        points = Points(place or record.open_own(store), name, spec.search)
+        with log_file(store), recorded(store, spec, task, chosen, places), ExitStack() as stack:
+            announce(console, plan, engine_text(chosen), store.location)
+            line = stack.enter_context(progress_line(console, plan, store.trial_ids()))
+            surfaces = Surfaces(spec, task, chosen, places, Resumed(store), line, notices(console), stack)
+            search_loop = SearchLoop(plan, points, surfaces)
+            result = search_loop.run(lambda: timeout is not None and time.monotonic() - started > timeout)
+            return write_search(result, store)
 
 
 def _wanted(search: SearchSpec, trials: int | None) -> int:

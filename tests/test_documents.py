@@ -14,10 +14,10 @@ import robustness.training
 import studies
 from robustness.optimizers import OPTIMIZERS, RULES
 from robustness.training import Schedule, Training
-from studies.catalog import presets
 from studies.cli import app
-from studies.protocols import PROTOCOLS
-from studies.schema import CURVE_SCHEMA, DIAGNOSTIC_SCHEMA, ROW_SCHEMA
+from studies.spec.presets import presets
+from studies.spec.protocols import PROTOCOLS
+from studies.store.schema import CURVE_SCHEMA, DIAGNOSTIC_SCHEMA, ROW_SCHEMA
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 20

@@ -33,8 +33,21 @@ def test_an_import_loads_nothing_it_must_not(statement, unwanted):
     assert loaded_by(statement).isdisjoint(unwanted)
 
 
-def test_run_is_the_function_whoever_imported_its_module():
-    code = "import studies.run; from studies import Outcome, run; print(callable(run)); import studies.run"
-    command = [sys.executable, "-W", "error", "-c", code]
-    shown = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True).stdout
-    assert shown.strip() == "True"
+STUDIES = "import studies.study_run, studies.study_search, studies.reports.report, studies.reports.figures"
+ANALYSIS = "import analysis.judgement.verdict, analysis.summaries.tables, analysis.figures.forest"
+
+
+@pytest.mark.parametrize(
+    ("package", "modules", "names"),
+    [
+        ("studies", STUDIES, "figures, report, run, search"),
+        ("analysis", ANALYSIS, "distortion, escape_table, forest, summary, tables, verdict"),
+    ],
+)
+def test_a_public_name_is_the_function_whoever_imported_modules_of_that_name(package, modules, names):
+    taken = f"from {package} import {names}"
+    check = f"import {package} as p; print([callable(getattr(p, n)) for n in {names.split(', ')!r}])"
+    for code in (f"{modules}; {taken}; {check}", f"{taken}; {modules}; {check}"):
+        command = [sys.executable, "-W", "error", "-c", code]
+        shown = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True).stdout
+        assert shown.strip() == str([True] * (names.count(",") + 1))

@@ -8,9 +8,9 @@ import pytest
 
 import analysis
 from studies import load
-from studies.catalog import load_spec
-from studies.objectives import Scorer
-from studies.tablefiles import table_files
+from studies.reports.report import table_files
+from studies.searches.scoring import Scorer
+from studies.spec.presets import load_spec
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "studies" / "published"

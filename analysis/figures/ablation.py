@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.footnotes import REIMPLEMENTED
-from analysis.references import REFERENCES
-from analysis.searches import response
-from analysis.styles import LEGEND_LOOK, LEGEND_ROW, add_footnote, one_task
-from analysis.theme import COLUMN_WIDTH
+from analysis.figures.search import response
+from analysis.figures.styles import LEGEND_LOOK, LEGEND_ROW, add_footnote, one_task
+from analysis.figures.theme import COLUMN_WIDTH
+from analysis.labels import REIMPLEMENTED, parse_label
+from analysis.metrics.reference_gap import REFERENCES
 
 SCORES = ("test_error", "sensitivity", "transfer_regret")
 LOG_FROM = 100.0
@@ -48,18 +47,6 @@ class Ablation:
     def series(self) -> str | None:
         """The column that tells curves apart, or None where there is one only."""
         return "series" if "series" in self.points.columns else None
-
-
-def parse_label(label: str) -> tuple[str, dict[str, str]]:
-    """Split a label such as 'ada2ms(mixing=0.5, scope=model)' into its name and its variations, as text.
-
-    Examples:
-        >>> parse_label("ada2ms(mixing=0.5, scope=model)")
-        ('ada2ms', {'mixing': '0.5', 'scope': 'model'})
-    """
-    name, inside = re.fullmatch(r"([^(]*)(?:\((.*)\))?", label, flags=re.DOTALL).groups()  # type: ignore[union-attr]
-    pairs = [part.partition("=") for part in (inside or "").split(", ") if "=" in part]
-    return name, {key: value for key, _, value in pairs}
 
 
 def find_ablations(metrics: pd.DataFrame) -> list[Ablation]:

@@ -14,7 +14,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from scipy.spatial import cKDTree
 
-from analysis.searches import COLOURS, axes_or_new, score_name, shown
+from analysis.figures.search import COLOURS, axes_or_new, score_name, shown
 
 NAMED: dict[str, tuple[float, float]] = {
     "AdamW": (0.5, 0.0),

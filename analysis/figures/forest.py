@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.styles import add_legend, axes_for
-from analysis.theme import PAGE_WIDTH
-from analysis.verdict import Verdict
+from analysis.figures.styles import add_legend, axes_for
+from analysis.figures.theme import PAGE_WIDTH
+from analysis.judgement.verdict import Verdict
 
 FAR = 8.0
 """The axis ends this many declared margins from 0 at most; intervals that go on have an arrow there."""

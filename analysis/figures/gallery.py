@@ -10,19 +10,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.ablations import ablation_figure, find_ablations
-from analysis.curves import lr_curve, lr_curves
-from analysis.distortion import distortion, distortion_grid
-from analysis.forests import forest, forest_rows
-from analysis.heatmaps import surface_grid
-from analysis.lines import best_of_k_curves, best_rate_lines, profile_curves
-from analysis.overview import tables as tables_of
-from analysis.plane import plane
-from analysis.scale import best_rates
-from analysis.selection import selected_cells
-from analysis.styles import add_footnote, axes_for, shown_names
-from analysis.tradeoffs import tradeoff
-from analysis.verdict import Verdict
+from analysis.figures.ablation import ablation_figure, find_ablations
+from analysis.figures.best_lr import best_rate_lines
+from analysis.figures.best_of_k import best_of_k_curves
+from analysis.figures.distortion import distortion_grid
+from analysis.figures.exponent_plane import plane
+from analysis.figures.forest import forest, forest_rows
+from analysis.figures.heatmaps import surface_grid
+from analysis.figures.lr_curves import lr_curves
+from analysis.figures.profile import profile_curves
+from analysis.figures.styles import add_footnote, axes_for, shown_names
+from analysis.figures.tradeoff import tradeoff
+from analysis.judgement.verdict import Verdict
+from analysis.metrics.distortion import distortion
+from analysis.metrics.scale_exponent import best_rates
+from analysis.metrics.selection import selected_cells
+from analysis.summaries.lr_curve import lr_curve
+from analysis.summaries.tables import tables as tables_of
 
 MOST_LINES = 10
 """More labels than this cannot be told apart in one figure."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -18,11 +19,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from analysis.footnotes import FOOTNOTE, REIMPLEMENTED
-from analysis.labels import in_order
-from analysis.powers import decade_ticks, midpoint_edges, power_of_ten
-from analysis.surfaces import Panel, panel_of, surface
-from analysis.theme import COLUMN_WIDTH, PAGE_WIDTH
+from analysis.figures.styles import decade_ticks, midpoint_edges, power_of_ten
+from analysis.figures.theme import COLUMN_WIDTH, PAGE_WIDTH
+from analysis.labels import FOOTNOTE, REIMPLEMENTED, in_order
+from analysis.summaries.surface import surface
 from analysis.trials import check_proportion
 
 COLOURS = "viridis"
@@ -238,3 +238,47 @@ def _legend(panels: list[Panel], delta: float, ours: bool) -> list[Artist]:
     if ours:
         handles.append(Line2D([], [], linestyle="none", marker="$†$", color="black", label=FOOTNOTE))
     return handles
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One label's cells on a plane of lr and `y`, as matrices of y by lr.
+
+    Attributes:
+        lrs: The learning rates of the label's grid, ascending.
+        levels: The values of the y axis, ascending, null last; they are drawn as categories.
+        percent: Mean accuracy, NaN where there is none.
+        diverged: Share of the seeds that diverged, NaN where there is none.
+        best: Row and column of the selected cell, or None where it is not on this plane.
+    """
+
+    lrs: np.ndarray
+    levels: list[float]
+    percent: np.ndarray
+    diverged: np.ndarray
+    best: tuple[int, int] | None
+
+    @property
+    def lost(self) -> np.ndarray:
+        """The cells where every seed diverged."""
+        return self.diverged >= 1
+
+    def near_best(self, delta: float) -> np.ndarray:
+        """The cells whose accuracy is not below the best one's by more than `delta` (a fraction)."""
+        if self.best is None:
+            return np.zeros_like(self.lost)
+        with np.errstate(invalid="ignore"):
+            return (self.percent >= self.percent[self.best] - 100 * delta - 1e-9) & ~self.lost
+
+
+def panel_of(cells: pd.DataFrame, y: str, metric: str, lrs: np.ndarray, levels: Sequence[float]) -> Panel:
+    """Lay out one label's rows of `analysis.summaries.surface.surface` as matrices; cells without a row are NaN."""
+    rows = pd.Index(levels).get_indexer(pd.Index(cells[y]))
+    columns = np.searchsorted(lrs, cells["lr"])
+    percent = np.full((len(levels), len(lrs)), np.nan)
+    diverged = percent.copy()
+    percent[rows, columns] = 100 * cells[metric].to_numpy()
+    diverged[rows, columns] = cells["diverged"].to_numpy()
+    best = np.flatnonzero(cells["best"])
+    at = (int(rows[best[0]]), int(columns[best[0]])) if len(best) else None
+    return Panel(lrs, list(levels), percent, diverged, at)

@@ -9,55 +9,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.intervals import mean_interval
-from analysis.selection import select_cells
-from analysis.styles import add_legend, axes_for, decades, draw_band, handle, one_task, shown_names, styles
-from analysis.trials import errors, grid_runs
-
-METRICS = {
-    "val_error": ("validation error (%)", 100.0),
-    "test_error": ("test error (%)", 100.0),
-    "train_loss": ("training loss", 1.0),
-    "val_loss": ("validation loss", 1.0),
-}
-"""What a curve can show: its name on the axis, and what it is multiplied by there."""
+from analysis.figures.styles import (
+    add_legend,
+    axes_for,
+    decades,
+    draw_band,
+    handle,
+    one_task,
+    shown_names,
+    styles,
+)
+from analysis.summaries.lr_curve import METRICS
 
 _LEVELS = {True: "chance", False: "loss at initialization"}
 _GROUND: dict[str, Any] = {"color": "0.3", "linestyle": (0, (1, 2)), "linewidth": 1.0}
-_KEY = ["task", "label", "optimizer", "lr", "weight_decay"]
-
-
-def lr_curve(trials: pd.DataFrame, *, metric: str = "val_error") -> pd.DataFrame:
-    """Average the grid over seeds along the learning rate, at each label's selected weight decay.
-
-    A diverged run counts as chance error, or as the loss at initialization: it must not drop out. A failed one
-    says nothing.
-
-    Args:
-        trials: Rows as `analysis.trials.REQUIRED` describes them; for a loss, also with its column and init_loss.
-        metric: One of `METRICS`.
-
-    Returns:
-        One row per task, label and lr at gradient scale 1, with the columns task, label, optimizer, lr,
-        weight_decay, `metric` (mean over seeds: a proportion, or a loss), sd, n, low, high (95 % t-interval),
-        relative (lr divided by that of the selected cell) and level (the task's chance error, or its mean loss
-        at initialization).
-
-    Raises:
-        ValueError: The rows are not as `REQUIRED` says, lack the loss, or the metric has another name.
-    """
-    if metric not in METRICS:
-        raise ValueError(f"metric must be one of {', '.join(METRICS)}, but got {metric!r}")
-    runs = errors(trials)
-    selected = select_cells(runs)
-    used = grid_runs(runs) if metric.endswith("error") else _with_loss(runs, trials, metric)
-    level = "chance_error" if metric.endswith("error") else "init_loss"
-    cells = selected.loc[selected["seeds"] > 0, ["task", "label", "weight_decay", "lr"]]
-    used = used.merge(cells.rename(columns={"lr": "best_lr"}), on=["task", "label", "weight_decay"])
-    table = mean_interval(used, metric, [*_KEY, "best_lr"]).rename(columns={"mean": metric})
-    levels = used.groupby("task")[level].mean().rename("level").reset_index()
-    table = table.merge(levels, on="task", validate="many_to_one")
-    return table.assign(relative=table["lr"] / table["best_lr"]).drop(columns="best_lr")
 
 
 def lr_curves(
@@ -106,20 +71,3 @@ def lr_curves(
     ground = Line2D([], [], **_GROUND, label=_LEVELS[metric.endswith("error")])
     add_legend(ax, [*(handle(looks[label], names[label]) for label in names), ground], own=own)
     return ax
-
-
-def _with_loss(runs: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return `grid_runs` with a loss; a diverged run has the one it started with."""
-    missing = [name for name in (metric, "init_loss") if name not in trials.columns]
-    if missing:
-        raise ValueError(
-            f"trials must have the column {missing[0]!r}, but has {sorted(map(str, trials.columns))}"
-        )
-    used = trials[(trials["role"] == "grid") & (trials["status"] != "failed")]
-    key = ["task", "label", "lr", "weight_decay", "grad_scale", "seed"]
-    numbers = {
-        name: used[name].to_numpy(dtype=float, na_value=np.nan) for name in [*key[2:], metric, "init_loss"]
-    }
-    losses = used[["task", "label"]].astype("str").assign(**numbers).astype({"seed": "int64"})
-    grid = grid_runs(runs).merge(losses, on=key, validate="one_to_one")
-    return grid.assign(**{metric: grid[metric].mask(grid["diverged"], grid["init_loss"])})

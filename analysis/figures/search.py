@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.powers import decade_ticks, power_of_ten
-from analysis.styles import styles
+from analysis.figures.styles import decade_ticks, power_of_ten, styles
 
 SCORES: dict[str, tuple[str, float]] = {
     "val_error": ("validation error (%)", 100.0),
@@ -185,7 +184,7 @@ def hypervolume_curve(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw how much the front had gained after each point.
 
     Args:
-        history: Output of `analysis.hypervolumes.hypervolume_history`.
+        history: Output of `analysis.statistics.pareto.hypervolume_history`.
         ax: Where to draw; None makes a figure.
 
     Returns:

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from analysis.figures.search import score_name, shown, spread
+from analysis.figures.styles import add_legend, axes_for, handle, one_task, shown_names, styles
 from analysis.labels import in_order
-from analysis.searches import score_name, shown, spread
-from analysis.styles import add_legend, axes_for, handle, one_task, shown_names, styles
 
 FRONT = "0.6"
 

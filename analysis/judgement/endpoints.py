@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.selection import reported_runs, select_cells
-from analysis.sensitivity import sensitivity_of
-from analysis.transfer import transfer_regret_of
+from analysis.metrics.selection import reported_runs, select_cells
+from analysis.metrics.sensitivity import sensitivity_of
+from analysis.metrics.transfer_regret import transfer_regret_of
+from analysis.statistics.welch import Sample
 from analysis.trials import errors
-from analysis.welch import Sample
 
 CROSS_FITTED = ("S", "T")
 """The endpoints that are measured from a cell which the other seeds chose."""

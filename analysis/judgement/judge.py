@@ -8,76 +8,16 @@ rule, the source of each choice, and the error rates by simulation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pandas as pd
 
-from analysis.endpoints import endpoints
-from analysis.judging import conclude, judge
+from analysis.judgement.endpoints import endpoints
+from analysis.judgement.noninferiority import Margins
+from analysis.judgement.rule import conclude, judge
+from analysis.judgement.validity import PROBLEMS, check, column, readable
+from analysis.judgement.verdict import Verdict
 from analysis.labels import did_you_mean
-from analysis.margins import Margins
-from analysis.validity import PROBLEMS, check, column, readable
-from analysis.verdict_text import html, summary
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Verdict:
-    """What `verdict` says of one candidate.
-
-    Attributes:
-        candidate: Its label.
-        robustness_reference: The label whose S and T it is to keep.
-        generalization_reference: The label whose E it is to keep.
-        conclusion: 'keeps both', 'not kept', 'inconclusive', 'not testable' or 'invalid'.
-        parts: Indexed by part (R1, R2, G): endpoint (S, T, E), candidate, reference, worse_reference,
-            workloads (how many), estimate (candidate minus reference), low and high (its interval of level
-            1 - 2 alpha, which mirrors the one-sided test), margin (in force), declared (margin), p
-            (one-sided, of "worse by the margin or more"), p_holm (adjusted where several candidates were
-            asked about), decision ('kept', 'not kept', 'inconclusive', 'not testable' or 'invalid'),
-            seeds_needed (for this part alone; NaN where there are no values) and reason (in words, where
-            something is missing). S and T are shares of D_w, E a proportion.
-        assay: Indexed by part: endpoint, better, worse (the references), gap (worse minus better), low (its
-            one-sided bound of level 1 - alpha), p (of "the gap is 0 or less") and testable.
-        preserved: Indexed by part: name (f_R, f_T, f_G), fraction, low and high (level 1 - alpha, Fieller).
-        seeds_needed: Seeds per workload with which all parts would be kept, with power 0.8, were the observed
-            means and variances the truth; inf where an estimate lies at or beyond its margin, None where a
-            part has no values.
-        endpoints: The values themselves, as `analysis.endpoints.endpoints` returns them.
-        problems: What `check` found among the three labels.
-        allowed: The problems that were overridden, by name.
-        margins: As declared.
-        alpha: Level of each one-sided test.
-        compared: How many candidates were asked about together.
-    """
-
-    candidate: str
-    robustness_reference: str
-    generalization_reference: str
-    conclusion: str
-    parts: pd.DataFrame
-    assay: pd.DataFrame
-    preserved: pd.DataFrame
-    seeds_needed: float | None
-    endpoints: pd.DataFrame
-    problems: pd.DataFrame
-    allowed: tuple[str, ...]
-    margins: Margins
-    alpha: float
-    compared: int
-
-    def sentence(self) -> str:
-        """Return the verdict in one sentence."""
-        return summary(self).partition("\n")[0]
-
-    def summary(self) -> str:
-        """Return the verdict in plain words: one sentence, then a line for everything it rests on."""
-        return summary(self)
-
-    def __repr__(self) -> str:
-        return summary(self)
-
-    def _repr_html_(self) -> str:
-        return html(self)
 
 
 def verdict(
@@ -92,9 +32,9 @@ def verdict(
 ) -> Verdict:
     """Judge whether a candidate keeps one reference's robustness and another one's generalization.
 
-    With S, T and E as in `analysis.endpoints.endpoints`, means over workloads of differences of means over
-    seeds (stratified Welch; `analysis.welch.Sample` has the variances), and one-sided tests at level alpha,
-    all of these must be rejected:
+    With S, T and E as in `analysis.endpoints`, means over workloads of differences of means over seeds (stratified
+    Welch; `analysis.statistics.welch.Sample` has the variances), and one-sided tests at level alpha, all of these
+    must be rejected:
 
         R1: S_candidate - S_robust >= margin    R2: T_candidate - T_robust >= margin
         G:  E_candidate - E_general >= margin

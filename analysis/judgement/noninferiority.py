@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.welch import Array, Estimate, Sample, combine, difference
+from analysis.statistics.welch import Array, Estimate, Sample, combine, difference
 
 
 @dataclass(frozen=True)

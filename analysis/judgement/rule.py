@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.endpoints import sample
-from analysis.holm import holm
-from analysis.margins import Margins, Part, Tested, preserved, run_test
-from analysis.seeds_needed import seeds_needed
-from analysis.welch import Array
+from analysis.judgement.endpoints import sample
+from analysis.judgement.noninferiority import Margins, Part, Tested, preserved, run_test
+from analysis.judgement.seeds_needed import seeds_needed
+from analysis.statistics.holm import holm
+from analysis.statistics.welch import Array
 
 ENDPOINT_OF = {"R1": "S", "R2": "T", "G": "E"}
 """The endpoint of each part."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.margins import Part, run_test
-from analysis.welch import Array, Sample
+from analysis.judgement.noninferiority import Part, run_test
+from analysis.statistics.welch import Array, Sample
 
 POWER = 0.8
 MAX_SEEDS = 10_000

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.references import reference_gaps
-from analysis.selection import select_cells
-from analysis.sensitivity import WINDOW_DECADES
+from analysis.metrics.reference_gap import reference_gaps
+from analysis.metrics.selection import select_cells
+from analysis.metrics.sensitivity import WINDOW_DECADES
+from analysis.statistics.welch import Array
 from analysis.trials import CELL, REQUIRED, errors, grid_runs, runs_at
-from analysis.welch import Array
 
 EDGE_CELLS = 2
 """The best cell must lie at least this many learning rates inside its grid."""

@@ -1,20 +1,78 @@
-"""A verdict in plain words, and as HTML for notebooks."""
+"""A verdict: what was judged, its tables, and how it is said in plain words and as HTML for notebooks."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.validity import PROBLEMS
-
-if TYPE_CHECKING:
-    from analysis.verdict import Verdict
+from analysis.judgement.noninferiority import Margins
+from analysis.judgement.validity import PROBLEMS
 
 _MEANING = {"R1": "sensitivity S", "R2": "transfer regret T", "G": "test error E"}
 _POINTS = {"R1": (1, 3, ""), "R2": (1, 3, ""), "G": (100, 2, " percentage points")}
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Verdict:
+    """What `verdict` says of one candidate.
+
+    Attributes:
+        candidate: Its label.
+        robustness_reference: The label whose S and T it is to keep.
+        generalization_reference: The label whose E it is to keep.
+        conclusion: 'keeps both', 'not kept', 'inconclusive', 'not testable' or 'invalid'.
+        parts: Indexed by part (R1, R2, G): endpoint (S, T, E), candidate, reference, worse_reference,
+            workloads (how many), estimate (candidate minus reference), low and high (its interval of level
+            1 - 2 alpha, which mirrors the one-sided test), margin (in force), declared (margin), p
+            (one-sided, of "worse by the margin or more"), p_holm (adjusted where several candidates were
+            asked about), decision ('kept', 'not kept', 'inconclusive', 'not testable' or 'invalid'),
+            seeds_needed (for this part alone; NaN where there are no values) and reason (in words, where
+            something is missing). S and T are shares of D_w, E a proportion.
+        assay: Indexed by part: endpoint, better, worse (the references), gap (worse minus better), low (its
+            one-sided bound of level 1 - alpha), p (of "the gap is 0 or less") and testable.
+        preserved: Indexed by part: name (f_R, f_T, f_G), fraction, low and high (level 1 - alpha, Fieller).
+        seeds_needed: Seeds per workload with which all parts would be kept, with power 0.8, were the observed
+            means and variances the truth; inf where an estimate lies at or beyond its margin, None where a
+            part has no values.
+        endpoints: The values themselves, as `analysis.judgement.endpoints.endpoints` returns them.
+        problems: What `check` found among the three labels.
+        allowed: The problems that were overridden, by name.
+        margins: As declared.
+        alpha: Level of each one-sided test.
+        compared: How many candidates were asked about together.
+    """
+
+    candidate: str
+    robustness_reference: str
+    generalization_reference: str
+    conclusion: str
+    parts: pd.DataFrame
+    assay: pd.DataFrame
+    preserved: pd.DataFrame
+    seeds_needed: float | None
+    endpoints: pd.DataFrame
+    problems: pd.DataFrame
+    allowed: tuple[str, ...]
+    margins: Margins
+    alpha: float
+    compared: int
+
+    def sentence(self) -> str:
+        """Return the verdict in one sentence."""
+        return summary(self).partition("\n")[0]
+
+    def summary(self) -> str:
+        """Return the verdict in plain words: one sentence, then a line for everything it rests on."""
+        return summary(self)
+
+    def __repr__(self) -> str:
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
 
 def sentence(verdict: Verdict) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.intervals import mean_interval
+from analysis.statistics.intervals import mean_interval
 from analysis.trials import errors, grid_runs, labels_of
 
 _LABEL = ["task", "label", "optimizer"]

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from analysis.references import REFERENCES, reference_gaps
+from analysis.metrics.reference_gap import REFERENCES, reference_gaps
 from analysis.trials import cell_means, errors, grid_runs
 
 FEWEST_WORKLOADS = 5
@@ -32,7 +32,7 @@ def cross_task_sensitivity(trials: pd.DataFrame, *, references: Sequence[str] = 
 
     With m(h, w) the mean validation error over seeds of cell h = (lr, weight_decay) on workload w, at
     gradient scale 1, and the score Gamma(h, w) = max(0, (chance error - m(h, w)) / D_w), which is 0 at
-    chance and 1 where the best reference is (`analysis.references.reference_gaps`),
+    chance and 1 where the best reference is (`analysis.metrics.reference_gap.reference_gaps`),
 
         Phi = mean over w of max over h of Gamma - max over h of mean over w of Gamma,
 

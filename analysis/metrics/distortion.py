@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
+
 
 DISTORTION_COLUMNS = ["task", "label", "epoch", "layer", "low", "median", "high", "spread", "zeros", "runs"]
 
@@ -40,57 +40,3 @@ def distortion(trials: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
     means = groups[["low", "median", "high", "zeros"]].mean()
     table = means.assign(spread=means["high"] - means["low"], runs=groups.size())
     return table.reset_index()[DISTORTION_COLUMNS]
-
-
-def distortion_grid(table: pd.DataFrame) -> Figure:
-    """Draw the output of `distortion` of one task, a panel per label: bars from the 5 to the 95 % quantile.
-
-    The vertical line at 0 is the global moment. Epochs lie below one another in each layer, later ones darker.
-
-    Raises:
-        ValueError: There is nothing to draw, or there are several tasks.
-    """
-    from matplotlib import colormaps
-    from matplotlib.figure import Figure
-
-    from analysis.theme import COLUMN_WIDTH, PAGE_WIDTH
-
-    if table["task"].nunique() != 1:
-        raise ValueError(f"table must have one task, but has {sorted(table['task'].unique())}")
-    labels, layers = sorted(table["label"].unique()), list(pd.unique(table["layer"]))
-    epochs = sorted(table["epoch"].unique())
-    columns = min(3, len(labels))
-    rows = math.ceil(len(labels) / columns)
-    height = 0.9 + rows * (0.5 + 0.12 * len(layers) * (1 + len(epochs)))
-    figure = Figure(figsize=(COLUMN_WIDTH if columns == 1 else PAGE_WIDTH, height), layout="constrained")
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for ax in axes[len(labels) :]:
-        ax.remove()
-    handles = []
-    for ax, label in zip(axes, labels, strict=False):
-        ax.axvline(0, color="0.4", linewidth=0.8, linestyle="--")
-        for place, epoch in enumerate(epochs):
-            part = table[(table["label"] == label) & (table["epoch"] == epoch)].set_index("layer")
-            part = part.reindex(layers)
-            shift = (place - (len(epochs) - 1) / 2) * 0.8 / len(epochs)
-            heights = [index + shift for index in range(len(layers))]
-            shade = 0.85 - 0.85 * (place + 1) / len(epochs) if len(epochs) > 1 else 0.2
-            colour = colormaps["viridis"](shade)
-            ax.hlines(heights, part["low"], part["high"], color=colour, linewidth=2.0)
-            dots = ax.plot(part["median"], heights, "o", color=colour, markersize=3, label=f"epoch {epoch}")
-            if label == labels[0]:
-                handles += dots
-        ax.set_yticks(range(len(layers)), layers)
-        ax.tick_params(labelsize="small")
-        ax.set_title(label + ("†" if label.startswith("ada2ms") else ""), fontsize="small")
-    axes[0].invert_yaxis()
-    for ax in axes[: len(labels)][-columns:]:  # those with no panel below
-        ax.tick_params(labelbottom=True)
-    figure.supxlabel(r"$\log_{10} v - \log_{10} G$ (5, 50, 95 %)", fontsize="medium")
-    names = [str(handle.get_label()) for handle in handles]
-    if any(label.startswith("ada2ms") for label in labels):
-        names[-1] += "   † our reimplementation from the abstract"
-    figure.legend(
-        handles, names, loc="outside upper center", ncols=len(handles), fontsize="small", frameon=False
-    )
-    return figure

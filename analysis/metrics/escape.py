@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.special import betaincinv, gammaincinv, ndtri
 
-from analysis.labels import in_order
-
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
+
 
 ESCAPE_COLUMNS = [
     "runs", "escaped", "time", "time_low", "time_high", "share", "share_low", "share_high",
@@ -112,39 +111,3 @@ def kramers_slope(barriers: Sequence[float], times: Sequence[float], escapes: Se
     return pd.Series(
         {"slope": slope, "low": slope - half, "high": slope + half, "intercept": intercept, "chi2": chi2}
     )
-
-
-def draw_escape(table: pd.DataFrame, *, x: str, y: str = "share", ax: Axes) -> Axes:
-    """Draw share or escape time with intervals against a column on a logarithmic axis, a line per label.
-
-    Groups without an escape have no time; their lower bound is drawn as an arrow upwards.
-
-    Args:
-        table: Output of `escape_table` with `label` and `x` among its columns.
-        x: Such as lr, or a curvature ratio that the caller added.
-        y: 'share' or 'time'.
-        ax: Where to draw.
-
-    Raises:
-        ValueError: y is neither.
-    """
-    from analysis.styles import styles
-
-    if y not in ("share", "time"):
-        raise ValueError(f"y must be share or time, but got {y!r}")
-    looks = styles(in_order(map(str, table["label"].unique())))
-    for label, style in looks.items():
-        rows = table[table["label"] == label]
-        shown = rows[np.isfinite(rows[y])].sort_values(x)
-        below, above = shown[y] - shown[f"{y}_low"], shown[f"{y}_high"] - shown[y]
-        look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "linestyle": style.dash}
-        look |= {"markersize": 3.5, "linewidth": 1, "capsize": 2, "label": label}
-        ax.errorbar(shown[x], shown[y], yerr=np.array([below, above]), **look)
-        never = rows[~np.isfinite(rows[y])]
-        if len(never):
-            ax.plot(never[x], never[f"{y}_low"], "^", mfc="none", color=style.colour)
-    ax.set_xscale("log")
-    if y == "time":
-        ax.set_yscale("log")
-    ax.set_ylabel("share of runs in the flat basin" if y == "share" else "mean escape time (epochs)")
-    return ax

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.selection import mean_at, reported_runs, select_cells
+from analysis.metrics.selection import mean_at, reported_runs, select_cells
 from analysis.trials import errors
 
 GAP_COLUMNS = [

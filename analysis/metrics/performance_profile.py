@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.selection import select_cells, test_error_at
+from analysis.metrics.selection import select_cells, test_error_at
 from analysis.trials import errors
 
 R_MAX = 4.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.intervals import mean_interval, t_half_width
+from analysis.statistics.intervals import mean_interval, t_half_width
 from analysis.trials import cell_means, errors, labels_of
 
 SCALE_COLUMNS = [

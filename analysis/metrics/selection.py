@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.intervals import mean_interval
+from analysis.statistics.intervals import mean_interval
 from analysis.trials import CELL, cell_means, errors, grid_runs, labels_of, runs_at
 
 SELECTED_COLUMNS = ["task", "label", "optimizer", "lr", "weight_decay", "val_error", "seeds", "edge_distance"]

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.crossfit import with_reference_cell
-from analysis.intervals import mean_interval
-from analysis.references import REFERENCES, reference_gaps
+from analysis.metrics.reference_gap import REFERENCES, reference_gaps
+from analysis.statistics.crossfit import with_reference_cell
+from analysis.statistics.intervals import mean_interval
 from analysis.trials import errors, grid_runs
 
 WINDOW_DECADES = 1.5
@@ -32,7 +32,7 @@ def sensitivity(trials: pd.DataFrame, *, references: Sequence[str] = REFERENCES)
         S_s = mean over h of min(1, (m(h, s) - m(h*, s)) / D_w),
 
     where h* is the cell with the lowest mean error over the *other* seeds, h runs over all weight decays and
-    all lr within 1.5 decades of h*'s lr, and D_w is what `analysis.references.reference_gaps` gives. A
+    all lr within 1.5 decades of h*'s lr, and D_w is what `analysis.metrics.reference_gap.reference_gaps` gives. A
     diverged run counts as 1. Values are clipped at 1 only: below 0 they are the luck of a seed, and clipping
     them would bias S upwards. 0 is a flat surface; 1 says that every cell but the best is lost.
 

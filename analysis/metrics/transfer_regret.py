@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.crossfit import with_reference_cell
-from analysis.intervals import mean_interval
-from analysis.references import REFERENCES, reference_gaps
+from analysis.metrics.reference_gap import REFERENCES, reference_gaps
+from analysis.statistics.crossfit import with_reference_cell
+from analysis.statistics.intervals import mean_interval
 from analysis.trials import errors, grid_runs
 
 _SEED = ["task", "label", "optimizer", "seed"]
@@ -29,8 +29,8 @@ def transfer_regret(trials: pd.DataFrame, *, references: Sequence[str] = REFEREN
         T_s = mean over c != 1 of min(1, (m(h*, s; c) - m(h*, s; 1)) / D_w),
 
     where h* is the cell with the lowest mean error over the *other* seeds at c = 1, and D_w is what
-    `analysis.references.reference_gaps` gives. A run that diverged at c counts as 1. Values are clipped at 1
-    only: below 0 they are the luck of a seed, or a c that suits h* better than 1 does.
+    `analysis.metrics.reference_gap.reference_gaps` gives. A run that diverged at c counts as 1. Values are clipped
+    at 1 only: below 0 they are the luck of a seed, or a c that suits h* better than 1 does.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.selection import select_cells
+from analysis.metrics.selection import select_cells
 from analysis.trials import cell_means, check_proportion, errors, grid_runs
 
 WIDTH_COLUMNS = [

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.holm import holm
-from analysis.selection import select_cells, test_error_at
+from analysis.metrics.selection import select_cells, test_error_at
+from analysis.statistics.holm import holm
 from analysis.trials import errors
 
 

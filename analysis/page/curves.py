@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.packing import packed
-from analysis.page_trials import axes_of
+from analysis.page.packing import packed
+from analysis.page.trials import axes_of
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 KINDS = ("error", "loss")
@@ -23,15 +23,15 @@ _AT_ONCE = 1_000_000
 def packed_curves(
     rows: pd.DataFrame, curves: pd.DataFrame, hyperparameters: Sequence[str] = (), most: int = MAX_VALUES
 ) -> str:
-    """Return learning curves as `analysis.packing.packed` text.
+    """Return learning curves as `analysis.page.packing.packed` text.
 
     Curves of single trials where they fit into `most` numbers; else means over the seeds of each cell; and where
     these do not fit either, at fewer epochs.
 
     Args:
-        rows: Output of `analysis.page_trials.explored`, with trial_id.
+        rows: Output of `analysis.page.trials.explored`, with trial_id.
         curves: Columns trial_id, epoch, split, loss and accuracy.
-        hyperparameters: As for `analysis.page_trials.packed_trials`.
+        hyperparameters: As for `analysis.page.trials.packed_trials`.
         most: How many numbers there may be.
 
     Returns:

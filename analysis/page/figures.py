@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.gallery import FIGURES, draw_figures
-from analysis.verdict import Verdict
+from analysis.figures.gallery import FIGURES, draw_figures
+from analysis.judgement.verdict import Verdict
 
 VERDICT = "Verdict"
 """What the caption of the figure beside the verdict begins with."""
@@ -38,7 +38,7 @@ def page_figures(
     tables: Mapping[str, pd.DataFrame],
     diagnostics: pd.DataFrame | None = None,
 ) -> dict[str, Figure]:
-    """Draw what of `analysis.gallery.FIGURES` the rows allow, but those that the explorer stands for.
+    """Draw what of `analysis.figures.gallery.FIGURES` the rows allow, but those that the explorer stands for.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them.

@@ -17,15 +17,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
-from analysis.footnotes import FOOTNOTE, REIMPLEMENTED
-from analysis.packing import deflated
-from analysis.page_curves import packed_curves
-from analysis.page_figures import VERDICT
-from analysis.page_tables import page_tables
-from analysis.page_trials import explored, packed_trials
-from analysis.theme import use_theme
+from analysis.figures.theme import use_theme
+from analysis.labels import FOOTNOTE, REIMPLEMENTED
+from analysis.page.curves import packed_curves
+from analysis.page.figures import VERDICT
+from analysis.page.packing import deflated
+from analysis.page.tables import page_tables
+from analysis.page.trials import explored, packed_trials
 
-_ASSETS = files("analysis") / "assets"
+_ASSETS = files("analysis.page") / "assets"
 
 
 def page(
@@ -43,7 +43,7 @@ def page(
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them. With them the explorer shows what of
-            `analysis.page_trials.OTHERS` they have, and by trial_id their learning curves.
+            `analysis.page.trials.OTHERS` they have, and by trial_id their learning curves.
         title: The page's title.
         tables: Output of `analysis.tables`, and `analysis.summary` as 'summary'.
         verdict: A text for each candidate, its first line the conclusion; none: the study declares no verdict.

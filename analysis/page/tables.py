@@ -9,23 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.latex import LAYOUTS, Column
-
-SUMMARY = (
-    Column("task", "Task"),
-    Column("label", "Optimizer"),
-    Column("best_lr", "Best lr", -1),
-    Column("best_weight_decay", "Weight decay", -1),
-    Column("val_accuracy", r"Validation, \%", 2, 100, "max"),
-    Column("test_accuracy", r"Test accuracy, \%", 2, 100, "max", True),
-    Column("sensitivity", "$S$", 3, 1, "min", True),
-    Column("width_own", "$W$, own best", 2, 1, "max"),
-    Column("diverged", r"Diverged, \%", 1, 100),
-    Column("failed", "Failed", 0),
-    Column("seeds", "Seeds", 0),
-    Column("trials", "Trials", 0),
-)
-"""The columns of `analysis.summary`; -1 decimals: three significant digits."""
+from analysis.summaries.columns import LAYOUTS, SUMMARY, Column
 
 TITLES = {
     "summary": "Summary",

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.footnotes import FOOTNOTE, REIMPLEMENTED
-from analysis.packing import codes_type, packed
-from analysis.selection import selected_cells
+from analysis.labels import FOOTNOTE, REIMPLEMENTED
+from analysis.metrics.selection import selected_cells
+from analysis.page.packing import codes_type, packed
 from analysis.trials import error_of
 
 STATUSES = ("completed", "diverged", "failed")
@@ -34,7 +34,7 @@ def explored(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def packed_trials(rows: pd.DataFrame, hyperparameters: Sequence[str] = ()) -> str:
-    """Return rows as `analysis.packing.packed` text.
+    """Return rows as `analysis.page.packing.packed` text.
 
     Args:
         rows: Output of `explored`.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.selection import select_cells, test_error_at
-from analysis.sensitivity import mean_sensitivity, sensitivity_of
+from analysis.metrics.selection import select_cells, test_error_at
+from analysis.metrics.sensitivity import mean_sensitivity, sensitivity_of
+from analysis.metrics.width import width_of
 from analysis.trials import errors
-from analysis.width import width_of
 
 SUMMARY_COLUMNS = [
     "task", "label", "best_lr", "best_weight_decay", "edge_distance", "val_accuracy", "test_accuracy",

@@ -3,13 +3,10 @@ scale."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
-from analysis.selection import select_cells
+from analysis.metrics.selection import select_cells
 from analysis.trials import errors
 
 AXES = ("lr", "weight_decay", "grad_scale")
@@ -67,50 +64,6 @@ def surface(
     cells = cells.merge(chosen, on=["task", "label", *AXES], how="left", validate="one_to_one")
     cells["best"] = cells["best"].eq(True)
     return cells.drop(columns=third)
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One label's cells on a plane of lr and `y`, as matrices of y by lr.
-
-    Attributes:
-        lrs: The learning rates of the label's grid, ascending.
-        levels: The values of the y axis, ascending, null last; they are drawn as categories.
-        percent: Mean accuracy, NaN where there is none.
-        diverged: Share of the seeds that diverged, NaN where there is none.
-        best: Row and column of the selected cell, or None where it is not on this plane.
-    """
-
-    lrs: np.ndarray
-    levels: list[float]
-    percent: np.ndarray
-    diverged: np.ndarray
-    best: tuple[int, int] | None
-
-    @property
-    def lost(self) -> np.ndarray:
-        """The cells where every seed diverged."""
-        return self.diverged >= 1
-
-    def near_best(self, delta: float) -> np.ndarray:
-        """The cells whose accuracy is not below the best one's by more than `delta` (a fraction)."""
-        if self.best is None:
-            return np.zeros_like(self.lost)
-        with np.errstate(invalid="ignore"):
-            return (self.percent >= self.percent[self.best] - 100 * delta - 1e-9) & ~self.lost
-
-
-def panel_of(cells: pd.DataFrame, y: str, metric: str, lrs: np.ndarray, levels: Sequence[float]) -> Panel:
-    """Lay out one label's rows of `analysis.surfaces.surface` as matrices; cells without a row are NaN."""
-    rows = pd.Index(levels).get_indexer(pd.Index(cells[y]))
-    columns = np.searchsorted(lrs, cells["lr"])
-    percent = np.full((len(levels), len(lrs)), np.nan)
-    diverged = percent.copy()
-    percent[rows, columns] = 100 * cells[metric].to_numpy()
-    diverged[rows, columns] = cells["diverged"].to_numpy()
-    best = np.flatnonzero(cells["best"])
-    at = (int(rows[best[0]]), int(columns[best[0]])) if len(best) else None
-    return Panel(lrs, list(levels), percent, diverged, at)
 
 
 def _slice(runs: pd.DataFrame, third: str, at: float | None, selected: pd.DataFrame) -> pd.DataFrame:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.budgets import best_of_k_of, tunability_of
-from analysis.comparisons import wilcoxon_holm_of
-from analysis.crosstask import cross_task_sensitivity_of
-from analysis.fronts import pareto
-from analysis.gap import generalization_gap_of
-from analysis.profiles import performance_profile_of
-from analysis.scale import scale_exponent_of
-from analysis.selection import select_cells, test_error_at
-from analysis.sensitivity import mean_sensitivity, sensitivity_of
-from analysis.transfer import mean_transfer_regret, transfer_regret_of
+from analysis.metrics.best_of_k import best_of_k_of, tunability_of
+from analysis.metrics.cross_task import cross_task_sensitivity_of
+from analysis.metrics.generalization_gap import generalization_gap_of
+from analysis.metrics.performance_profile import performance_profile_of
+from analysis.metrics.scale_exponent import scale_exponent_of
+from analysis.metrics.selection import select_cells, test_error_at
+from analysis.metrics.sensitivity import mean_sensitivity, sensitivity_of
+from analysis.metrics.transfer_regret import mean_transfer_regret, transfer_regret_of
+from analysis.metrics.variance import variance_decomposition_of
+from analysis.metrics.width import width_of
+from analysis.metrics.wilcoxon_holm import wilcoxon_holm_of
+from analysis.statistics.pareto import pareto
 from analysis.trials import TRAIN_ACCURACY, errors
-from analysis.variance import variance_decomposition_of
-from analysis.width import width_of
 
 _KEY = ["task", "label"]
 

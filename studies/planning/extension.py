@@ -5,31 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from itertools import count, islice
-from typing import Annotated
 
-from pydantic import Field
-
-from analysis.validity import cells_wanted
-from studies.entries import OptimizerEntry
-from studies.grids import Grid, LogRange, Positive, Strict, rounded
-from studies.problems import Problem
+from analysis.judgement.validity import cells_wanted
+from studies.spec.grid import Grid, LogRange
+from studies.spec.optimizers import OptimizerEntry
+from studies.spec.values import rounded
 
 FIRST_FRESH_SEED = 1000
-DECADES = 3.0
-MAX_DECADES = 100.0
-
-
-class Extend(Strict):
-    """How far a grid may be extended: so many decades beyond either end that the study file gives it."""
-
-    decades: Annotated[Positive, Field(le=MAX_DECADES)] = DECADES
-
-
-def read_extend(value: object) -> object:
-    """Return ``true`` as the default bound and ``false`` as nothing."""
-    if isinstance(value, bool):
-        return Extend() if value else None
-    return value
 
 
 def fresh_seeds(given: tuple[int, ...], number: int) -> tuple[int, ...]:
@@ -82,7 +64,7 @@ class Reach:
         self._further = {upper: beyond(entry, grid, upper=upper, decades=decades) for upper in (False, True)}
 
     def extend(self, best: float) -> dict[bool, list[float]]:
-        """Add what is missing for ``best`` to lie as far inside as ``analysis.validity.cells_wanted`` says.
+        """Add what is missing for ``best`` to lie as far inside as ``analysis.judgement.validity.cells_wanted`` says.
 
         Returns:
             The added rates of each side (``True``: above) on which it does not lie so; none of them where the
@@ -119,20 +101,3 @@ def extension_notes(label: str, best: float, sides: Mapping[bool, list[float]], 
             else f"{where}, and the bound of {counted(decades)} is reached"
         )
     return notes
-
-
-def growth_problems(
-    extend: Extend | None, confirm: int, grid: Grid, optimizers: Mapping[str, OptimizerEntry]
-) -> list[Problem]:
-    """Return what keeps a study from being extended or confirmed as it asks."""
-    problems = []
-    at_one = any(math.isclose(scale, 1.0) for scale in grid.grad_scale)
-    for key, value in (("extend", extend), ("confirm", confirm)):
-        if value and not at_one:
-            rule = "needs 1 among grid.grad_scale, where cells are selected"
-            problems.append(Problem((key,), value, rule))
-    for key, entry in optimizers.items():
-        if extend is not None and len(entry.rates(grid)) < 2:
-            rule = "must be at least two learning rates, which extend goes on from"
-            problems.append(Problem(("optimizers", key, "lr"), entry.lr, rule))
-    return problems

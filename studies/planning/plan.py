@@ -12,10 +12,10 @@ from typing import Any
 
 from robustness.tasks import Task
 from robustness.training import Engine, choose, signature
-from studies.errors import InputError
-from studies.spec import StudySpec
-from studies.stages import Stage
-from studies.trials import Trial, expand
+from studies.planning.stages import Stage
+from studies.planning.trials import Trial, expand
+from studies.spec.errors import InputError
+from studies.spec.study import StudySpec
 
 # Trials of one worker's turn where they are trained one after the other, and the turns that a study is cut into.
 SEQUENTIAL_PACK = 8

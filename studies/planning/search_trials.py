@@ -6,26 +6,17 @@ import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
-
-import pandas as pd
 
 from robustness.tasks import Task
 from robustness.training import Engine, choose
-from studies.cluster import connected
-from studies.errors import InputError, SweepError
-from studies.grids import Scalar
-from studies.growth import fresh_seeds
-from studies.plan import Plan, cut, without
-from studies.progress import ProgressLine
-from studies.results import Store
-from studies.spaces import Range, SearchSpec, at_values
-from studies.spec import StudySpec
-from studies.stages import asked_for
-from studies.sweep import Workers, sweep
-from studies.trials import Identified, Trial, expand, trial_id
-from studies.worker import Finished
+from studies.planning.extension import fresh_seeds
+from studies.planning.known_task import Identified
+from studies.planning.trials import Trial, expand, trial_id
+from studies.spec.errors import InputError
+from studies.spec.search import Range, SearchSpec, at_values
+from studies.spec.study import StudySpec
+from studies.spec.values import Scalar
 
 logger = logging.getLogger("studies")
 
@@ -100,64 +91,3 @@ def typical_point(search: SearchSpec) -> dict[str, Scalar]:
             # an exponent such as 0.5 is cheaper than others, and not typical
             middle[name] = axis.rounded(axis.low + 0.43 * (axis.high - axis.low))
     return middle
-
-
-class Surfaces:
-    """Trains surfaces into a store: what of them is not stored yet.
-
-    Args:
-        spec: The study.
-        task: Its task.
-        engine: How to train.
-        workers: Where.
-        store: Where rows go.
-        line: Shows the progress.
-        stack: Closes what is opened here: Ray, which is started by the first batch that needs it.
-    """
-
-    def __init__(
-        self,
-        spec: StudySpec,
-        task: Task,
-        engine: Engine,
-        workers: Workers,
-        store: Store,
-        line: ProgressLine,
-        stack: ExitStack,
-    ) -> None:
-        self.spec, self.task, self.engine, self.workers = spec, task, engine, workers
-        self.store, self.line, self.stack = store, line, stack
-
-    def train(self, surfaces: Sequence[Sequence[Trial]]) -> list[pd.DataFrame]:
-        """Train ``surfaces`` together and return the rows of each, under the labels and roles they have here.
-
-        Packs are cut from all of them, replicate by replicate, as a grid of the same trials would be; what is
-        stored is taken out after.
-
-        Raises:
-            SweepError: If some could not be trained; all others are stored.
-        """
-        order = {seed: place for place, seed in enumerate(self.spec.seeds)}
-        unique = {trial.trial_id: trial for surface in surfaces for trial in surface}
-        trials = sorted(
-            unique.values(), key=lambda trial: order.get(trial.settings.seed, trial.settings.seed)
-        )
-        packs = without(cut(trials, self.engine), self.store.trial_ids())
-        problems: list[str] = []
-        if packs:
-            self.stack.enter_context(connected(self.workers))
-            work = Plan(self.spec, self.task, tuple(trials), packs, self.engine)
-            problems = sweep(work, self.workers, self._on_finished)
-        rows = self.store.rows()
-        found = [asked_for(rows, surface) for surface in surfaces]
-        missing = sum(len(surface) - len(frame) for surface, frame in zip(surfaces, found, strict=True))
-        if missing:
-            reason = problems[0] if problems else "no row came back"
-            raise SweepError(f"{missing} trials could not be trained: {reason}; the same command tries again")
-        return found
-
-    def _on_finished(self, finished: Finished) -> None:
-        self.store.append(finished.rows, finished.curves)
-        self.line.update(row["status"] for row in finished.rows)
-        for row in finished.rows:
-            logger.info("%s %s lr=%g %s", row["trial_id"], row["label"], row["lr"], row["status"])

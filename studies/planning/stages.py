@@ -7,17 +7,17 @@ study that was killed goes on with the very trials that it would have had, and r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 import numpy as np
 import pandas as pd
 
 from analysis import selected_cells
-from studies.growth import Reach, counted, extension_notes, fresh_seeds
-from studies.spec import StudySpec
-from studies.taskfile import Identified
-from studies.trials import Cell, Trial, expand, grid_cells, trials_at
+from studies.planning.extension import Reach, counted, extension_notes, fresh_seeds
+from studies.planning.known_task import Identified
+from studies.planning.trials import Cell, Trial, expand, grid_cells, trials_at
+from studies.spec.study import StudySpec
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def stages(
 
     - The grid.
     - With ``extend``, as often as needed: for every label whose best cell has too few learning rates beyond
-      it on a side (``analysis.validity.cells_wanted``), those that are missing there, at all weight decays,
+      it on a side (``analysis.judgement.validity.cells_wanted``), those that are missing there, at all weight decays,
       gradient scales and seeds.
       Labels are extended one by one: S is taken within 1.5 decades of each one's own best, so what one needs
       more of does not bear on another.
@@ -101,7 +101,7 @@ def asked_for(rows: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
     stored under another label, or as the confirmation of a cell whose seed is in the grid by now.
 
     Args:
-        rows: Stored rows, one per trial, with the columns of ``studies.schema.ROW_SCHEMA``.
+        rows: Stored rows, one per trial, with the columns of ``studies.store.schema.ROW_SCHEMA``.
         trials: Planned ones.
     """
     named = [(trial.trial_id, trial.study, trial.label, trial.role) for trial in trials]
@@ -156,3 +156,31 @@ def _is_best(cell: Cell, best: pd.DataFrame) -> bool:
         and values["lr"] == best.loc[cell.label, "lr"]
         and values["weight_decay"] == best.loc[cell.label, "weight_decay"]
     )
+
+
+def unmeasured(rows: pd.DataFrame) -> set[str]:
+    """Return the ids of completed trials whose flatness was not measured."""
+    lacking = (rows["status"] == "completed") & rows["lambda_max"].isna()
+    return set(rows.loc[lacking, "trial_id"])
+
+
+def to_measure(trials: Sequence[Trial], rows: pd.DataFrame) -> list[Trial]:
+    """Return the trials that ``flatness: selected`` trains again, measured; their rows replace the old ones.
+
+    They are all trials at each label's validation-best cell, at gradient scale 1. A measurement needs the trained
+    weights, which are not stored, and which cell is selected is known only when the grid is done. The runs depend on
+    their settings alone, so all else in a row but its time comes out the same.
+
+    Args:
+        trials: The study's.
+        rows: The stored rows.
+    """
+    planned = {trial.trial_id: trial for trial in trials}
+    here = rows[rows["trial_id"].isin(planned.keys())]
+    if here.empty:
+        return []
+    best = selected_cells(here)[["task", "label", "lr", "weight_decay"]]
+    at_best = here[here["grad_scale"] == 1].merge(best, on=["task", "label", "lr", "weight_decay"])
+    lacking = set(at_best["trial_id"]) & unmeasured(here)
+    chosen = [trial for trial in trials if trial.trial_id in lacking]
+    return [replace(trial, settings=replace(trial.settings, flatness=True)) for trial in chosen]

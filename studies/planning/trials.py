@@ -12,10 +12,10 @@ import pandas as pd
 
 from robustness.tasks import PLACES
 from robustness.training.settings import Training, TrialSettings
-from studies.errors import SpecError
-from studies.parts import TaskSpec
-from studies.spec import StudySpec
-from studies.taskfile import Identified
+from studies.planning.known_task import Identified
+from studies.spec.errors import SpecError
+from studies.spec.sections import TaskSpec
+from studies.spec.study import StudySpec
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def in_study(rows: pd.DataFrame, spec: StudySpec) -> pd.DataFrame:
     """Return those of ``rows`` that ``spec`` asks for: what a study no longer names is hidden, never deleted.
 
     Args:
-        rows: With the columns of ``studies.schema.ROW_SCHEMA``.
+        rows: With the columns of ``studies.store.schema.ROW_SCHEMA``.
         spec: The study.
     """
     cells = planned_cells(spec)[CELL].drop_duplicates()

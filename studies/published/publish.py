@@ -23,11 +23,11 @@ import pandas as pd
 import pyarrow as pa
 
 import analysis
-from studies.asked import read_asked
-from studies.figures import figures
-from studies.report import report
-from studies.results import Store
-from studies.schema import ROW_SCHEMA
+from studies.reports.figures import figures
+from studies.reports.report import report
+from studies.store.schema import ROW_SCHEMA
+from studies.store.store import Store
+from studies.store.study_folder import StoredStudy
 
 HERE = Path(__file__).parent
 DOCUMENTS = HERE.parents[1] / "docs" / "study"
@@ -93,7 +93,7 @@ def _score(row: Mapping[str, float], name: str) -> str:
 
 def read(folders: Sequence[Path]) -> pd.DataFrame:
     """Return the rows of some folders that their studies ask for."""
-    return pd.concat([read_asked(folder).rows for folder in folders], ignore_index=True)
+    return pd.concat([StoredStudy.open(folder).rows for folder in folders], ignore_index=True)
 
 
 def main(runs: Path) -> None:

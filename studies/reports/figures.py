@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis.gallery import FIGURES
-from analysis.theme import FORMATS
-from studies.drawing import figure_files
-from studies.errors import InputError
-from studies.problems import one_of
-from studies.report import declared_verdict, read_diagnostics, read_studies
-from studies.results import Store
-from studies.verdicts import judged
+import pandas as pd
+
+import analysis
+from analysis.figures.gallery import FIGURES, draw_figures
+from analysis.figures.theme import FORMATS
+from analysis.judgement.verdict import Verdict
+from studies.reports.suite import Suite
+from studies.reports.verdict import judged
+from studies.spec.errors import InputError
+from studies.spec.problems import one_of
+from studies.store.layout import FIGURES_FOLDER
 
 
 @dataclass(frozen=True)
@@ -39,26 +44,71 @@ def figures(
 ) -> Figures:
     """Draw every figure that the rows in one or more folders allow, each folder a workload.
 
-    Files are called as ``studies.drawing.FigureFiles`` says.
+    Files are called as ``studies.reports.figures.FigureFiles`` says.
 
     Args:
         locations: The folders; no two may hold the same task.
-        only: Some of ``analysis.gallery.FIGURES``; none means all.
-        formats: Some of ``analysis.theme.FORMATS``.
+        only: Some of ``analysis.figures.gallery.FIGURES``; none means all.
+        formats: Some of ``analysis.figures.theme.FORMATS``.
         out: The folder to write into; the study's own where there is one folder.
 
     Raises:
-        InputError: If there is no such figure or format, or a folder is not as ``studies.report.report`` wants it.
+        InputError: If there is no such figure or format, or a folder is not as ``studies.report`` needs it.
     """
     for option, names, known in (("--only", only, FIGURES), ("--format", formats, FORMATS)):
         unknown = [name for name in names if name not in known]
         if unknown:
             raise InputError(f"{option}: {one_of(unknown[0], known)}, but got {unknown[0]!r}")
-    studies, rows = read_studies(locations, out)
-    store = Store(out or locations[0])
-    verdicts = judged(declared_verdict(studies), rows)
-    diagnostics = read_diagnostics(locations)
-    drawn = figure_files(rows, verdicts, only=only, formats=formats, diagnostics=diagnostics)
+    suite = Suite.open(locations, out)
+    verdicts = judged(suite.declared_verdict(), suite.rows)
+    drawn = figure_files(suite.rows, verdicts, only=only, formats=formats, diagnostics=suite.diagnostics())
     for name, content in drawn.contents.items():
-        store.write_file(name, content)
-    return Figures(store.location, list(drawn.contents), drawn.left_out)
+        suite.target.write_file(name, content)
+    return Figures(suite.target.location, list(drawn.contents), drawn.left_out)
+
+
+@dataclass(frozen=True)
+class FigureFiles:
+    """What was drawn, and what was not.
+
+    Attributes:
+        contents: By name, ``figures/<name>.<format>``, and ``figures/<task>/<name>.<format>`` where there are
+            several tasks and the figure is about one of them.
+        left_out: Why a figure is not there, by its name (with its task before it where there are several).
+    """
+
+    contents: dict[str, bytes] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def figure_files(
+    rows: pd.DataFrame,
+    verdicts: Mapping[str, Verdict] | str,
+    *,
+    only: Iterable[str] = (),
+    formats: Sequence[str] = ("pdf", "png"),
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    diagnostics: pd.DataFrame | None = None,
+) -> FigureFiles:
+    """Draw what the rows allow.
+
+    Args:
+        rows: Those of one study or several.
+        verdicts: Output of ``analysis.verdicts``, or why there is none.
+        only: Some of ``analysis.figures.gallery.FIGURES``; none means all.
+        formats: Some of ``analysis.figures.theme.FORMATS``.
+        tables: Output of ``analysis.tables``, if it is at hand.
+        diagnostics: Second moments, if any were looked at.
+    """
+    wanted = frozenset(only) or None
+    several = rows["task"].nunique() > 1
+    files = FigureFiles()
+    with tempfile.TemporaryDirectory() as folder, analysis.use_theme():
+        for drawn in draw_figures(rows, verdicts, only=wanted, tables=tables, diagnostics=diagnostics):
+            task = "" if drawn.task is None or not several else re.sub(r"[^\w.-]+", "-", drawn.task) + "/"
+            if drawn.figure is None:
+                files.left_out[task + drawn.name] = drawn.reason
+                continue
+            for path in analysis.save_figure(drawn.figure, Path(folder, drawn.name), formats):
+                files.contents[f"{FIGURES_FOLDER}/{task}{path.name}"] = path.read_bytes()
+    return files

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 from matplotlib.figure import Figure
 
-from analysis.page import page
-from studies.asked import Asked
-from studies.provenance import read_runs, versions
-from studies.results import Store
-from studies.schema import HYPERPARAMETERS
-
-FILE = "report.html"
+from analysis.page.page import page
+from studies.store.provenance import read_runs, versions
+from studies.store.schema import HYPERPARAMETERS
+from studies.store.study_folder import StoredStudy
 
 
 def html_report(
-    studies: Sequence[tuple[Store, Asked]],
+    studies: Sequence[StoredStudy],
     rows: pd.DataFrame,
     curves: pd.DataFrame | None,
     *,
@@ -32,9 +27,9 @@ def html_report(
     """Return the page of some studies.
 
     Args:
-        studies: Each with its store.
+        studies: Those of the page.
         rows: Those of all of them.
-        curves: Output of ``read_curves``.
+        curves: Output of ``Suite.curves``.
         tables: Output of ``analysis.tables``, and ``analysis.summary`` as ``summary``.
         verdict: A text for each candidate; none if the studies declare no verdict.
         figures: By caption.
@@ -44,30 +39,23 @@ def html_report(
     """
     return page(
         rows,
-        title=", ".join(asked.spec.name for _, asked in studies),
+        title=", ".join(study.spec.name for study in studies),
         tables=tables,
         verdict=verdict,
         curves=curves,
         hyperparameters=list(HYPERPARAMETERS),
         figures=figures,
-        provenance=[_provenance(store, asked) for store, asked in studies],
+        provenance=[_provenance(study) for study in studies],
     )
 
 
-def read_curves(locations: Iterable[str | Path]) -> pd.DataFrame | None:
-    """Return the learning curves in some folders: perhaps millions of points, so in as few bytes as they need."""
-    tables = [Store(location).curve_points(small=True) for location in locations]
-    tables = [points for points in tables if points.num_rows]
-    return pa.concat_tables(tables).unify_dictionaries().to_pandas(self_destruct=True) if tables else None
-
-
-def _provenance(store: Store, asked: Asked) -> dict[str, str]:
+def _provenance(study: StoredStudy) -> dict[str, str]:
     """Say where a study's rows come from: how many, from which runs, on what, with which versions."""
-    rows, runs = asked.rows, read_runs(store)
+    rows, runs = study.rows, read_runs(study.store)
     seeds = rows.groupby("role")["seed"].nunique()
     said = {
-        "study": asked.spec.name,
-        "trials": f"{len(rows):,} of {sum(asked.planned.values()):,} planned",
+        "study": study.spec.name,
+        "trials": f"{len(rows):,} of {sum(study.planned.values()):,} planned",
         "seeds": ", ".join(f"{role}: n = {count}" for role, count in seeds.items()),
         "engine, device": "; ".join(_distinct(rows["engine"] + ", " + rows["device"])),
         "runs": "; ".join(_run(run) for run in runs),
@@ -75,7 +63,7 @@ def _provenance(store: Store, asked: Asked) -> dict[str, str]:
         "versions": "; ".join(_distinct(_versions(run.get("versions", {})) for run in runs)),
         "commit": "; ".join(_distinct(_commit(run.get("git") or {}) for run in runs)),
         "report written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by version {versions()['ada2ms-robustness']}",
-        "study file": asked.spec.to_yaml(),
+        "study file": study.spec.to_yaml(),
     }
     return {name: value for name, value in said.items() if value}
 

@@ -10,18 +10,17 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure, SubFigure
 
-from analysis.heatmaps import FOOTNOTE, REIMPLEMENTED
-from analysis.plane import plane
-from analysis.searches import front, hypervolume_curve, response
-from analysis.theme import save_figure, use_theme
-from studies.findings import Findings
-from studies.results import Store
-from studies.spaces import Range
+from analysis.figures.exponent_plane import plane
+from analysis.figures.search import front, hypervolume_curve, response
+from analysis.figures.theme import save_figure, use_theme
+from analysis.labels import FOOTNOTE, REIMPLEMENTED
+from studies.searches.result import SearchResult
+from studies.spec.search import Range
+from studies.store.layout import SEARCH_FOLDER
+from studies.store.store import Store
 
-FOLDER = "search"
 
-
-def write_findings(found: Findings, store: Store) -> Findings:
+def write_search(found: SearchResult, store: Store) -> SearchResult:
     """Write the tables and the figures of a search; return it with the names of the files."""
     tables = {
         "points": found.points,
@@ -40,13 +39,13 @@ def write_findings(found: Findings, store: Store) -> Findings:
                 save_figure(figure, made / name)
         names = sorted(path.name for path in made.iterdir())
         for name in names:
-            store.write_file(f"{FOLDER}/{name}", (made / name).read_bytes())
-    found.files = [f"{FOLDER}/{name}" for name in names]
+            store.write_file(f"{SEARCH_FOLDER}/{name}", (made / name).read_bytes())
+    found.files = [f"{SEARCH_FOLDER}/{name}" for name in names]
     found.location = store.location
     return found
 
 
-def _figures(found: Findings) -> Iterator[tuple[str, Figure]]:
+def _figures(found: SearchResult) -> Iterator[tuple[str, Figure]]:
     """Yield every figure with its name."""
     points, search = found.points, found.search
     if points.empty:
@@ -65,7 +64,7 @@ def _figures(found: Findings) -> Iterator[tuple[str, Figure]]:
             yield f"plane-{score}", _noted(plane(points, score=score).figure, found, always=True)
 
 
-def _responses(found: Findings, name: str) -> Figure:
+def _responses(found: SearchResult, name: str) -> Figure:
     """Draw the response of every objective to one hyperparameter, one above the other."""
     scores, axis = found.search.objectives, found.search.space[name]
     figure = Figure(figsize=(3.6, 0.5 + 1.9 * len(scores)), layout="constrained")
@@ -87,7 +86,7 @@ def _responses(found: Findings, name: str) -> Figure:
     return figure
 
 
-def _noted(figure: Figure | SubFigure, found: Findings, *, always: bool = False) -> Figure:
+def _noted(figure: Figure | SubFigure, found: SearchResult, *, always: bool = False) -> Figure:
     """Say below a figure whose Ada2MS it shows."""
     assert isinstance(figure, Figure)
     labels = pd.concat([found.points["label"], found.references["label"]])

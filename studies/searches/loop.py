@@ -7,22 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 
 from robustness.tasks import Task
-from robustness.training import Engine
-from studies.asking import Points, Values
-from studies.findings import Findings, importance, limits, point_table
-from studies.objectives import Scorer
-from studies.progress import ProgressLine
-from studies.screen import engine_text
-from studies.search_report import write_findings
-from studies.spaces import Range, SearchSpec
-from studies.spec import StudySpec
-from studies.stages import asked_for
-from studies.status import failures
-from studies.surfaces import Surfaces, point_size, point_trials, reference_trials, with_fresh_seeds
-from studies.trials import Trial
+from studies.planning.search_trials import point_size, point_trials, reference_trials, with_fresh_seeds
+from studies.planning.stages import asked_for
+from studies.planning.trials import Trial
+from studies.searches.points import Points, Values
+from studies.searches.result import SearchResult, importance, limits, point_table
+from studies.searches.scoring import Scorer
+from studies.searches.surfaces import Surfaces
+from studies.spec.search import Range, SearchSpec
+from studies.spec.study import StudySpec
+from studies.store.study_folder import failures
 
 Evaluate = Callable[[Sequence[Values]], Sequence[Mapping[str, Any]]]
 
@@ -54,7 +50,7 @@ def explore(
 
 
 @dataclass(frozen=True)
-class Work:
+class SearchPlan:
     """What a search has to do.
 
     Attributes:
@@ -85,107 +81,91 @@ class Work:
             trials.setdefault(trial.label, []).append(trial)
         return trials
 
-    def announce(self, console: Console, engine: Engine, location: str) -> None:
-        """Say what is going to be trained, how, and where it goes."""
-        lines = (
-            f"{self.spec.name}: {self.wanted} points of {self.point_size} trials of {self.task.name}, and "
-            f"{sum(map(len, self.references().values()))} of the references; rows go to {location}",
-            f"engine: {engine_text(engine)}",
-        )
-        for text in lines:
-            console.print(text, highlight=False, soft_wrap=True)
 
-    def line(self, console: Console, stored: set[str]) -> ProgressLine:
-        """Return the line of progress; it counts trials, and ``stored`` ones of the references as done."""
-        references = [trial for trials in self.references().values() for trial in trials]
-        done = sum(trial.trial_id in stored for trial in references)
-        return ProgressLine(console, len(references) + self.wanted * self.point_size, done)
-
-
-class Exploration:
+class SearchLoop:
     """A search that is under way.
 
     Args:
-        work: What it has to do.
+        plan: What it has to do.
         points: Its points so far.
         surfaces: Trains surfaces.
     """
 
-    def __init__(self, work: Work, points: Points, surfaces: Surfaces) -> None:
-        self.work, self.points, self.surfaces = work, points, surfaces
-        references = work.references()
+    def __init__(self, plan: SearchPlan, points: Points, surfaces: Surfaces) -> None:
+        self.plan, self.points, self.surfaces = plan, points, surfaces
+        references = plan.references()
         trained = surfaces.train(list(references.values()))
         self.references = dict(zip(references, trained, strict=True))
-        self.scorer = Scorer(pd.concat(trained, ignore_index=True), work.search.objectives)
+        self.scorer = Scorer(pd.concat(trained, ignore_index=True), plan.search.objectives)
 
-    def run(self, stop: Callable[[], bool]) -> Findings:
-        """Add what is stored, explore until all points are told or ``stop`` says so, confirm, and report."""
+    def run(self, stop: Callable[[], bool]) -> SearchResult:
+        """Add what is stored, explore until all points are told or ``stop`` says so, and confirm."""
         if not self.points.begun:
             # the grid's points come up anyway where the sampler takes them all
-            grid = self.work.search.sampler == "grid"
-            stored = [] if grid else list(self._stored(self.surfaces.store.rows()))
+            grid = self.plan.search.sampler == "grid"
+            stored = [] if grid else list(self._stored(self.surfaces.stored.rows()))
             self.points.begin(list(zip(stored, self.evaluate(stored), strict=True)))
         self._show()
-        explore(self.points, self.evaluate, self.work.wanted, stop=stop, on_told=self._show)
+        explore(self.points, self.evaluate, self.plan.wanted, stop=stop, on_told=self._show)
         found = self.findings()
         found.references = pd.DataFrame(
             [{"label": label, **self.scorer.score(rows)} for label, rows in self.references.items()]
         )
-        if self.work.search.confirm and len(found.front):
-            found.confirmed = self._confirm(found, self.work.search.confirm)
-        found.importance = importance(found.points, self.work.search)
+        if self.plan.search.confirm and len(found.front):
+            found.confirmed = self._confirm(found, self.plan.search.confirm)
+        found.importance = importance(found.points, self.plan.search)
         found.failed = self._failed(found)
-        return write_findings(found, self.surfaces.store)
+        return found
 
     def evaluate(self, batch: Sequence[Values]) -> list[dict[str, Any]]:
         """Train the surfaces of a batch of points and score each."""
-        planned = [self.work.surface(values) for values in batch]
+        planned = [self.plan.surface(values) for values in batch]
         trained = self.surfaces.train(planned) if planned else []
         return [
             {"label": trials[0].label, **self.scorer.score(rows)}
             for trials, rows in zip(planned, trained, strict=True)
         ]
 
-    def findings(self) -> Findings:
+    def findings(self) -> SearchResult:
         """Return what has been found so far."""
-        search = self.work.search
+        search = self.plan.search
         worst = {name: self.scorer.worst(name) for name in search.objectives}
-        rates = self.work.spec.optimizers[search.optimizer].rates(self.work.spec.grid)
-        return Findings(search, point_table(self.points), limits(search, worst, rates), worst)
+        rates = self.plan.spec.optimizers[search.optimizer].rates(self.plan.spec.grid)
+        return SearchResult(search, point_table(self.points), limits(search, worst, rates), worst)
 
     def _show(self) -> None:
-        line = self.surfaces.line
-        line.note = self.findings().note(self.work.wanted)
-        line.expect(max(self.work.wanted - self.points.told, 0) * self.work.point_size)
-        line.update([])
+        progress = self.surfaces.progress
+        progress.note = self.findings().note(self.plan.wanted)
+        progress.expect(max(self.plan.wanted - self.points.told, 0) * self.plan.point_size)
+        progress.update([])
 
     def _stored(self, rows: pd.DataFrame) -> Iterator[Values]:
         """Yield the points in the space whose whole surface a grid has trained already."""
-        key, space = self.work.search.optimizer, self.work.search.space
-        optimizer = self.work.spec.optimizers[key].optimizer or key
+        key, space = self.plan.search.optimizer, self.plan.search.space
+        optimizer = self.plan.spec.optimizers[key].optimizer or key
         tried = rows.loc[(rows["role"] == "grid") & (rows["optimizer"] == optimizer), list(space)]
         for record in tried.drop_duplicates().sort_values(list(space)).to_dict("records"):
             values = {str(name): None if pd.isna(value) else value for name, value in record.items()}
             if all(_within(axis, values[name]) for name, axis in space.items()):
-                surface = self.work.surface(values)
+                surface = self.plan.surface(values)
                 if len(asked_for(rows, surface)) == len(surface):
                     yield values
 
-    def _confirm(self, found: Findings, number: int) -> pd.DataFrame:
+    def _confirm(self, found: SearchResult, number: int) -> pd.DataFrame:
         """Score the front and the references with fresh seeds, errors at the cells selected before."""
-        space = list(self.work.search.space)
+        space = list(self.plan.search.space)
         labelled = {
-            row["label"]: self.work.surface(row[space].to_dict()) for _, row in found.front.iterrows()
+            row["label"]: self.plan.surface(row[space].to_dict()) for _, row in found.front.iterrows()
         }
-        labelled |= self.work.references()
+        labelled |= self.plan.references()
         fresh = [
-            with_fresh_seeds(self.work.spec, trials, number, self.work.task) for trials in labelled.values()
+            with_fresh_seeds(self.plan.spec, trials, number, self.plan.task) for trials in labelled.values()
         ]
         cells = pd.concat([found.front, found.references]).set_index("label")[
             ["best_lr", "best_weight_decay"]
         ]
-        new = {trial.trial_id for trials in fresh for trial in trials} - self.surfaces.store.trial_ids()
-        self.surfaces.line.expect(len(new))
+        new = {trial.trial_id for trials in fresh for trial in trials} - self.surfaces.stored.trial_ids()
+        self.surfaces.progress.expect(len(new))
         return pd.DataFrame(
             [
                 {"label": label, **self.scorer.score(rows, cells.loc[label])}
@@ -193,13 +173,13 @@ class Exploration:
             ]
         )
 
-    def _failed(self, found: Findings) -> list[str]:
+    def _failed(self, found: SearchResult) -> list[str]:
         """Return a line for each failed trial of the search."""
-        rows = self.surfaces.store.rows()
+        rows = self.surfaces.stored.rows()
         if not (rows["status"] == "failed").any():
             return []
-        tried = [self.work.surface(trial.params) for trial in self.points.trials()]
-        tried += list(self.work.references().values())
+        tried = [self.plan.surface(trial.params) for trial in self.points.trials()]
+        tried += list(self.plan.references().values())
         own = {trial.trial_id for trials in tried for trial in trials}
         return failures(rows[rows["trial_id"].isin(own)])
 

@@ -24,11 +24,11 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from studies.errors import InputError
-from studies.grids import Scalar
-from studies.objectives import OBJECTIVES
-from studies.problems import one_line
-from studies.spaces import Range, SearchSpec
+from studies.spec.errors import InputError
+from studies.spec.objectives import OBJECTIVES
+from studies.spec.problems import one_line
+from studies.spec.search import Range, SearchSpec
+from studies.spec.values import Scalar
 
 DIVERGED = "diverged"
 WARM, BEGUN = "stored before the search", "begun"

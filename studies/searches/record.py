@@ -16,14 +16,13 @@ from typing import Any
 from optuna.storages import BaseStorage
 
 from robustness.tasks import Task
-from studies import yamlfile
-from studies.asking import open_journal
-from studies.errors import StoreError
-from studies.results import Store
-from studies.spaces import RECORD, SearchSpec
-from studies.spec import StudySpec
-
-JOURNAL = "search/journal.log"
+from studies.searches.points import open_journal
+from studies.spec import strict_yaml
+from studies.spec.errors import StoreError
+from studies.spec.search import SearchSpec
+from studies.spec.study import StudySpec
+from studies.store.layout import SEARCH_JOURNAL, SEARCH_RECORD
+from studies.store.store import Store
 
 
 def identity(spec: StudySpec, search: SearchSpec, task: Task) -> dict[str, Any]:
@@ -44,10 +43,10 @@ def check(store: Store, content: Mapping[str, Any]) -> str | None:
     Raises:
         StoreError: If it is another search.
     """
-    content_there = store.read_file(RECORD)
+    content_there = store.read_file(SEARCH_RECORD)
     if content_there is None:
         return None
-    record = yamlfile.parse(content_there.decode())
+    record = strict_yaml.parse(content_there.decode())
     now, then = dict(_flat(content)), dict(_flat(record["search of"]))
     for key in [*now, *then]:
         if now.get(key) != then.get(key):
@@ -62,13 +61,13 @@ def begin(store: Store, spec: StudySpec, content: Mapping[str, Any]) -> str:
     """Note in the folder which search it holds; return the name of its Optuna study."""
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     name = f"{spec.name}-{digest[:8]}-{secrets.token_hex(3)}"
-    store.write_file(RECORD, yamlfile.dump({"study": name, "search of": content}).encode())
+    store.write_file(SEARCH_RECORD, strict_yaml.dump({"study": name, "search of": content}).encode())
     return name
 
 
 def open_own(store: Store) -> BaseStorage:
     """Return Optuna's storage in the study's folder, which must be on this machine."""
-    return open_journal(Path(store.root) / JOURNAL)
+    return open_journal(Path(store.root) / SEARCH_JOURNAL)
 
 
 def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

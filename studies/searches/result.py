@@ -13,14 +13,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from analysis.hypervolumes import hypervolume, hypervolume_history, on_front
-from studies.asking import WARM, Points
-from studies.objectives import OBJECTIVES
-from studies.spaces import Range, SearchSpec
+from analysis.statistics.pareto import hypervolume, hypervolume_history, on_front
+from studies.searches.points import WARM, Points
+from studies.spec.objectives import OBJECTIVES
+from studies.spec.search import Range, SearchSpec
 
 
 @dataclass
-class Findings:
+class SearchResult:
     """What a search has found.
 
     Attributes:
@@ -81,7 +81,7 @@ class Findings:
 
 
 def point_table(points: Points) -> pd.DataFrame:
-    """Return the table of ``Findings.points``."""
+    """Return the table of ``SearchResult.points``."""
     search = points.search
     records = [
         {
@@ -117,7 +117,7 @@ def importance(points: pd.DataFrame, search: SearchSpec) -> pd.DataFrame:
     good.
 
     Args:
-        points: The table of ``Findings.points``.
+        points: The table of ``SearchResult.points``.
         search: What was searched.
 
     Returns:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, product
 from typing import Annotated, Any
 
+import torch
 from pydantic import BeforeValidator, ConfigDict
 
-from robustness.optimizers import OPTIMIZERS, hyperparameters
-from studies.drybuild import dry_build
-from studies.grids import Decays, Grid, LogRange, Scalar, Setting, Strict, Text, rate_or_rates
-from studies.problems import Location, Problem, one_of, unknown_key, without_value
+from robustness.optimizers import OPTIMIZERS, build, hyperparameters
+from studies.spec.grid import Grid, LogRange, rate_or_rates
+from studies.spec.problems import Location, Problem, one_of, unknown_key, without_value
+from studies.spec.values import Decays, Scalar, Setting, Strict, Text
 
 # what says which member of a family of optimizers is meant, and is therefore part of every label
 FAMILY = ("mixing", "exponent", "p", "q")
@@ -229,3 +231,38 @@ def _blame(message: str, variant: Variant) -> Problem:
     if not named:
         return Problem((), dict(variant.given), rule)
     return Problem((named[0],), variant.given[named[0]], rule.removeprefix(f"{named[0]} "))
+
+
+def dry_build(name: str, values: Mapping[str, Any]) -> None:
+    """Build an optimizer on two by two zeros.
+
+    Args:
+        name: A key of ``robustness.optimizers.OPTIMIZERS``.
+        values: What ``robustness.optimizers.build`` takes.
+
+    Raises:
+        ValueError: As ``build`` does.
+        TypeError: As ``build`` does.
+    """
+    with _no_compiler():
+        build(name, [torch.nn.Parameter(torch.zeros(2, 2))], **values)
+
+
+@contextmanager
+def _no_compiler() -> Iterator[None]:
+    """Keep torch from importing its compiler.
+
+    The first parameter group of any optimizer imports it, to have the function that adds groups left out of
+    compiled code: 1.6 s and 150 MB for every command that reads a study, of which few compile. torch keeps the
+    function so prepared as an attribute of the plain one; while that is set, nothing is imported.
+    """
+    plain = getattr(torch.optim.Optimizer.add_param_group, "__wrapped__", None)
+    kept = "__dynamo_disable"
+    if plain is None or hasattr(plain, kept):
+        yield
+        return
+    setattr(plain, kept, plain)
+    try:
+        yield
+    finally:
+        delattr(plain, kept)

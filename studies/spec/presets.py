@@ -8,9 +8,9 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from studies.errors import SpecError
-from studies.problems import nearest
-from studies.spec import StudySpec
+from studies.spec.errors import SpecError
+from studies.spec.problems import nearest
+from studies.spec.study import StudySpec
 
 
 def presets() -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from robustness.tasks import DATASETS
-from studies.problems import Problem, one_of, raise_all
+from studies.spec.problems import Problem, one_of, raise_all
 
 
 @dataclass(frozen=True)

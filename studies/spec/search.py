@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
-from analysis.references import REFERENCES
+from analysis.metrics.reference_gap import REFERENCES
 from robustness.optimizers import hyperparameters
-from studies.entries import OptimizerEntry, entry_problems
-from studies.grids import MAX_POINTS, Natural, Scalar, Setting, Strict, Text, distinct
-from studies.objectives import OBJECTIVES
-from studies.problems import Problem, one_of, raise_all, unknown_key
-
-if TYPE_CHECKING:
-    from studies.spec import StudySpec
-
-RECORD = "search/search.yaml"
-"""Where a study's folder keeps the search that it was begun with."""
+from studies.spec.grid import Grid
+from studies.spec.objectives import OBJECTIVES
+from studies.spec.optimizers import OptimizerEntry, entry_problems
+from studies.spec.problems import Problem, one_of, raise_all, unknown_key
+from studies.spec.values import MAX_POINTS, Natural, Scalar, Setting, Strict, Text, distinct
 
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _VALUES: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(Annotated[Any, Setting])
@@ -100,7 +95,7 @@ class SearchSpec(Strict):
     Attributes:
         optimizer: Which of the study's ``optimizers`` is searched; the others are its references.
         space: Its hyperparameters' ranges, or lists of values to choose from.
-        objectives: What a point is scored by, of ``studies.objectives.OBJECTIVES``.
+        objectives: What a point is scored by, of ``studies.spec.objectives.OBJECTIVES``.
         sampler: Who suggests points; ``grid`` takes them all, in order.
         seed: Of the sampler.
         trials: How many points; the sampler ``grid`` takes its whole grid.
@@ -142,30 +137,30 @@ def at_values(entry: OptimizerEntry, values: Mapping[str, Scalar | tuple[Scalar,
     return OptimizerEntry(**{**dict(entry), **(entry.model_extra or {}), **values})
 
 
-def search_problems(spec: StudySpec) -> Iterator[Problem]:
-    """Yield what is wrong with the search of ``spec`` in the light of the rest of it."""
-    search = spec.search
+def search_problems(
+    search: SearchSpec | None, optimizers: Mapping[str, OptimizerEntry], grid: Grid
+) -> Iterator[Problem]:
+    """Yield what is wrong with a search in the light of the study's optimizers and grid."""
     if search is None:
         return
-    if search.optimizer not in spec.optimizers:
-        rule = one_of(search.optimizer, spec.optimizers)
+    if search.optimizer not in optimizers:
+        rule = one_of(search.optimizer, optimizers)
         yield Problem(("search", "optimizer"), search.optimizer, f"{rule}, the study's optimizers")
         return
-    yield from _space_problems(spec, search)
-    others = {entry.optimizer or key for key, entry in spec.optimizers.items() if key != search.optimizer}
+    yield from _space_problems(search, optimizers[search.optimizer], grid)
+    others = {entry.optimizer or key for key, entry in optimizers.items() if key != search.optimizer}
     if not others & set(REFERENCES):
         rule = f"must hold {' or '.join(REFERENCES)} beside it, whose best error sets the scale of the scores"
-        yield Problem(("optimizers",), list(spec.optimizers), rule)
-    if 1.0 not in spec.grid.grad_scale:
+        yield Problem(("optimizers",), list(optimizers), rule)
+    if 1.0 not in grid.grad_scale:
         rule = "must hold 1, where points are scored"
-        yield Problem(("grid", "grad_scale"), list(spec.grid.grad_scale), rule)
-    elif "transfer_regret" in search.objectives and len(spec.grid.grad_scale) == 1:
+        yield Problem(("grid", "grad_scale"), list(grid.grad_scale), rule)
+    elif "transfer_regret" in search.objectives and len(grid.grad_scale) == 1:
         rule = "needs gradient scales beside 1 in grid.grad_scale"
         yield Problem(("search", "objectives"), "transfer_regret", rule)
 
 
-def _space_problems(spec: StudySpec, search: SearchSpec) -> Iterator[Problem]:
-    entry = spec.optimizers[search.optimizer]
+def _space_problems(search: SearchSpec, entry: OptimizerEntry, grid: Grid) -> Iterator[Problem]:
     allowed = hyperparameters(entry.optimizer or search.optimizer)
     ends: dict[str, tuple[Scalar, ...]] = {}
     for name, axis in search.space.items():
@@ -185,6 +180,6 @@ def _space_problems(spec: StudySpec, search: SearchSpec) -> Iterator[Problem]:
             ends[name] = axis
     if set(ends) != set(search.space):
         return
-    for problem in entry_problems(search.optimizer, at_values(entry, ends), spec.grid):
+    for problem in entry_problems(search.optimizer, at_values(entry, ends), grid):
         if problem.location and problem.location[0] in search.space:
             yield problem._replace(location=("search", "space", problem.location[0]))

@@ -17,8 +17,8 @@ from pydantic import (
 )
 
 from robustness.training.settings import Schedule, Training
-from studies.grids import Natural, Option, Positive, Scalar, Strict, Text
-from studies.problems import Problem, raise_all, without_value
+from studies.spec.problems import Problem, raise_all, without_value
+from studies.spec.values import Natural, Option, Positive, Scalar, Strict, Text
 
 
 def _ascending(epochs: tuple[int, ...]) -> tuple[int, ...]:

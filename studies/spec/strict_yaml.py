@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from studies.errors import SpecError
-from studies.problems import Location, dotted, one_line, shown
+from studies.spec.errors import SpecError
+from studies.spec.problems import Location, dotted, one_line, shown
 
 MAX_BYTES = 256 * 1024
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")

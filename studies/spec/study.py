@@ -22,12 +22,15 @@ from pydantic import (
 from robustness.tasks import Task, load, name_rule
 from robustness.training.settings import Schedule, Training
 from robustness.training.steps import check_loss
-from studies import yamlfile
-from studies.entries import OptimizerEntry, entry_problems
-from studies.errors import SpecError
-from studies.grids import MAX_POINTS, Grid, LogRange, Strict, Text, seed_list
-from studies.growth import Extend, growth_problems, read_extend
-from studies.parts import (
+from studies.spec import strict_yaml
+from studies.spec.errors import SpecError
+from studies.spec.grid import Grid, LogRange
+from studies.spec.growth import Extend, growth_problems, read_extend
+from studies.spec.optimizers import OptimizerEntry, entry_problems
+from studies.spec.problems import Location, Problem, describe, one_line, raise_all
+from studies.spec.protocols import with_protocol
+from studies.spec.search import SearchSpec, search_problems
+from studies.spec.sections import (
     Budget,
     Diagnostics,
     Resources,
@@ -39,10 +42,8 @@ from studies.parts import (
     read_schedule,
     read_training,
 )
-from studies.problems import Location, Problem, describe, one_line, raise_all
-from studies.protocols import with_protocol
-from studies.spaces import SearchSpec, search_problems
-from studies.verdicts import MarginKeys, VerdictSpec, verdict_problems
+from studies.spec.values import MAX_POINTS, Strict, Text, seed_list
+from studies.spec.verdict import MarginKeys, VerdictSpec, verdict_problems
 
 __all__ = ["SpecError", "StudySpec", "TaskSpec", "study_name"]
 
@@ -73,7 +74,7 @@ class StudySpec(Strict):
     Attributes:
         name: Names the study and its folder.
         task: A task's name, or a mapping of ``name`` and the task's options.
-        protocol: Names a bundle in ``studies.protocols``, which stands for the keys that are not given.
+        protocol: Names a bundle in ``studies.spec.study.protocols``, which stands for the keys that are not given.
         budget: The same for every trial.
         schedule: The same for every trial; its fractions are of a trial's steps.
         training: The same for every trial: weight decay's mask, clipping, label smoothing, precision.
@@ -147,7 +148,10 @@ class StudySpec(Strict):
                 problem._replace(location=("optimizers", key, *problem.location))
                 for problem in entry_problems(key, entry, self.grid)
             ]
-        problems = problems or [*search_problems(self), *self._measure_problems()]
+        problems = problems or [
+            *search_problems(self.search, self.optimizers, self.grid),
+            *self._measure_problems(),
+        ]
         if not problems:
             problems += growth_problems(self.extend, self.confirm, self.grid, self.optimizers)
         if not problems and self.count() + self.count_confirm() > MAX_TRIALS:
@@ -184,7 +188,7 @@ class StudySpec(Strict):
 
     def to_yaml(self) -> str:
         """Return a study file that says the same, with every default written out."""
-        return yamlfile.dump(self.model_dump(mode="json"))
+        return strict_yaml.dump(self.model_dump(mode="json"))
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> StudySpec:
@@ -194,7 +198,7 @@ class StudySpec(Strict):
             SpecError: If there is no such file or it holds no valid study; one line, beginning with the file.
         """
         try:
-            return cls.from_text(yamlfile.read_text(Path(path)), str(path), Path(path).resolve().parent)
+            return cls.from_text(strict_yaml.read_text(Path(path)), str(path), Path(path).resolve().parent)
         except OSError as error:
             raise SpecError(f"{path}: cannot be read: {error}") from None
 
@@ -211,7 +215,7 @@ class StudySpec(Strict):
             SpecError: If it holds no valid study.
         """
         try:
-            spec = cls(**yamlfile.parse(text))
+            spec = cls(**strict_yaml.parse(text))
         except SpecError as error:
             raise SpecError(one_line(f"{source}: {error}")) from None
         spec._folder, spec._source = folder, source
@@ -283,7 +287,7 @@ def study_name(text: str, source: str = "study") -> str | None:
         SpecError: If ``text`` is no YAML mapping; the message begins with ``source``.
     """
     try:
-        name = yamlfile.parse(text).get("name")
+        name = strict_yaml.parse(text).get("name")
     except SpecError as error:
         raise SpecError(one_line(f"{source}: {error}")) from None
     return name if isinstance(name, str) else None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import fs as pafs
 
-from studies.errors import StoreError, SweepError
+from studies.spec.errors import StoreError, SweepError
 
 WRITING = ".writing"
 """The end of a file's name while it is being written; no reader looks at such a file."""

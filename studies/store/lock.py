@@ -21,9 +21,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
 
-from studies.driver import Driver
-from studies.errors import StoreError, SweepError
-from studies.files import Files
+from studies.spec.errors import StoreError, SweepError
+from studies.store.driver import Driver
+from studies.store.files import Files
 
 logger = logging.getLogger("studies")
 

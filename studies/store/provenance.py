@@ -20,14 +20,15 @@ from typing import Any
 import torch
 
 from robustness import __version__
-from robustness.training import processor
-from studies.errors import StoreError
-from studies.plan import Plan
-from studies.results import Store
-from studies.sweep import Workers
-from studies.taskfile import KnownTask
+from robustness.tasks import Task
+from robustness.training import Engine, processor
+from studies.planning.known_task import KnownTask
+from studies.planning.workers import Workers
+from studies.spec.errors import StoreError
+from studies.spec.study import StudySpec
+from studies.store.layout import PROVENANCE_FILE
+from studies.store.store import Store
 
-PROVENANCE_FILE = "provenance.json"
 PACKAGES = ("torch", "torchvision", "ray", "optuna", "pandas", "numpy", "pyarrow", "scikit-learn")
 GIT_SECONDS = 20
 
@@ -41,8 +42,8 @@ class Ending:
 
 
 @contextmanager
-def recorded(store: Store, work: Plan, workers: Workers) -> Iterator[Ending]:
-    """Record a run of ``work`` in the study's folder, after the runs that are recorded there already.
+def recorded(store: Store, spec: StudySpec, task: Task, engine: Engine, workers: Workers) -> Iterator[Ending]:
+    """Record a run of a study in the study's folder, after the runs that are recorded there already.
 
     An entry has ``command``, ``start`` and ``end`` (UTC), ``outcome``, ``exit_code``, ``host``, ``study`` (the
     resolved study file), ``task``, ``workers``, ``engine``, ``versions``, ``git`` (of the project and of the
@@ -54,7 +55,7 @@ def recorded(store: Store, work: Plan, workers: Workers) -> Iterator[Ending]:
     """
     runs = read_runs(store)
     entry: dict[str, Any] = {"command": command(), "start": _now(), "end": None, "outcome": "running"}
-    entry |= {"exit_code": None, "host": socket.gethostname(), **_described(work, workers)}
+    entry |= {"exit_code": None, "host": socket.gethostname(), **_described(spec, task, engine, workers)}
     runs.append(entry)
     _write(store, runs)
     ending = Ending()
@@ -135,18 +136,17 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _described(work: Plan, workers: Workers) -> dict[str, Any]:
-    spec = work.spec
+def _described(spec: StudySpec, task: Task, engine: Engine, workers: Workers) -> dict[str, Any]:
     project = Path(__file__).resolve().parent
     return {
         "study": spec.to_yaml(),
-        "task": asdict(KnownTask.of(work.task, spec.budget)),
+        "task": asdict(KnownTask.of(task, spec.budget)),
         "workers": {
             "count": workers.count,
             "address": workers.address and "cluster",
             "device": workers.device,
         },
-        "engine": asdict(work.engine),
+        "engine": asdict(engine),
         "versions": versions(),
         "git": {
             "project": git_state(project, "provenance.py"),

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from studies.errors import InputError
-from studies.loggers import Send
-from studies.measures import unmeasured
-from studies.results import Store
-from studies.worker import Finished
+from studies.planning.stages import unmeasured
+from studies.spec.errors import InputError
+from studies.store.rows import Finished
+from studies.store.store import Store
+from studies.store.trackers import Send
 
 RETRIED = ("failed", "diverged")
 
 
-class Stored:
+class Resumed:
     """What a run finds in its store, less the trials that it is to train again.
 
     Args:

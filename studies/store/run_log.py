@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from studies.files import writing
-from studies.results import Store
+from studies.store.files import writing
+from studies.store.layout import RUN_LOG
+from studies.store.store import Store
 
 logger = logging.getLogger("studies")
 
@@ -30,7 +31,7 @@ class _LogFile(logging.FileHandler):
 def log_file(store: Store) -> Iterator[None]:
     """Log to ``run.log`` in the study's folder; where that is not a local folder, beside other temporary files."""
     local = "://" not in store.location
-    path = Path(store.root if local else tempfile.gettempdir()) / "run.log"
+    path = Path(store.root if local else tempfile.gettempdir()) / RUN_LOG
     with writing(store.location):
         handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from studies.errors import StoreError
-from studies.files import Files, writing
-from studies.lock import Lock
-from studies.partfile import Layout, order_of
-from studies.schema import CURVE_SCHEMA, DIAGNOSTIC_SCHEMA, ROW_SCHEMA
-from studies.tables import DAMAGED, PartFolder
+from studies.spec.errors import StoreError
+from studies.store.files import Files, writing
+from studies.store.layout import CURVES, DAMAGED, DIAGNOSTICS, ROWS
+from studies.store.lock import Lock
+from studies.store.part import Layout, order_of
+from studies.store.schema import CURVE_SCHEMA, DIAGNOSTIC_SCHEMA, ROW_SCHEMA
+from studies.store.table import PartFolder
 
 if TYPE_CHECKING:
     import pandas as pd
-
-STUDY_FILE = "study.yaml"
+from studies.store.layout import STUDY_FILE
 
 Row = Mapping[str, Any]
 
@@ -55,9 +55,9 @@ class Store:
     def __init__(self, location: str | Path) -> None:
         self.files = Files(location)
         self.location, self.root = self.files.location, self.files.root
-        self._rows = PartFolder(self.files, "rows", _ROWS)
-        self._curves = PartFolder(self.files, "curves", _CURVES)
-        self._diagnostics = PartFolder(self.files, "diagnostics", _DIAGNOSTICS)
+        self._rows = PartFolder(self.files, ROWS, _ROWS)
+        self._curves = PartFolder(self.files, CURVES, _CURVES)
+        self._diagnostics = PartFolder(self.files, DIAGNOSTICS, _DIAGNOSTICS)
         self._lock: Lock | None = None
         self._order = self._appended = 0
 
@@ -202,7 +202,7 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 
 
 def load(location: str | Path) -> pd.DataFrame:
-    """Read the rows of the study in a folder, one per trial (columns: ``studies.schema.ROW_SCHEMA``).
+    """Read the rows of the study in a folder, one per trial (columns: ``studies.store.schema.ROW_SCHEMA``).
 
     Raises:
         StoreError: If the folder holds no study.

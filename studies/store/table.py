@@ -17,9 +17,10 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from studies.errors import StoreError
-from studies.files import WRITING, Files
-from studies.partfile import (
+from studies.spec.errors import StoreError
+from studies.store.files import WRITING, Files
+from studies.store.layout import DAMAGED
+from studies.store.part import (
     SUFFIX,
     DamagedError,
     Layout,
@@ -32,8 +33,6 @@ from studies.partfile import (
 )
 
 logger = logging.getLogger("studies")
-
-DAMAGED = "damaged"
 MANY_PARTS = 512
 """Small neighbouring parts are merged as soon as there are so many."""
 MERGED_BYTES = 8_000_000

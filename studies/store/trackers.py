@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from studies.errors import InputError
-from studies.problems import one_of
-from studies.results import ROW_SCHEMA
+from studies.spec.errors import InputError
+from studies.spec.problems import one_of
+from studies.store.schema import ROW_SCHEMA
 
 Send = Callable[[Sequence[Mapping[str, Any]]], None]
 

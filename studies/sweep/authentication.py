@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from studies.errors import SweepError
+from studies.spec.errors import SweepError
 
 MODE = "RAY_AUTH_MODE"
 

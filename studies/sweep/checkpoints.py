@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robustness.training import Checkpoint
-from studies.results import Store
-from studies.spec import StudySpec
-from studies.trials import Trial
-
-FOLDER = "checkpoints"
+from studies.planning.trials import Trial
+from studies.spec.study import StudySpec
+from studies.store.layout import CHECKPOINTS
+from studies.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,6 @@ def checkpoints(spec: StudySpec, store: Store) -> Checkpoints | None:
     """Make the folder for the checkpoints of a study that asks for them; only a local folder can hold them."""
     if spec.checkpoint is None or "://" in store.location:
         return None
-    folder = Path(store.root) / FOLDER
+    folder = Path(store.root) / CHECKPOINTS
     folder.mkdir(parents=True, exist_ok=True)
     return Checkpoints(str(folder), spec.checkpoint.epochs)

@@ -12,12 +12,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studies.authentication import agree_on_token
-from studies.errors import InputError, SweepError
-from studies.problems import one_line
+from studies.spec.errors import SweepError
+from studies.spec.problems import one_line
+from studies.sweep.authentication import agree_on_token
 
 if TYPE_CHECKING:
-    from studies.sweep import Workers
+    from studies.planning.workers import Workers
+
 
 # Read by Ray when it is imported. One file per trial and logger, and a snapshot of the experiment every few
 # seconds, would cost more than the trials: what is stored already is the state to resume from. Tensors lie in a
@@ -36,21 +37,6 @@ RAY_ENVIRONMENT = {
 }
 PROBE_SECONDS = 120.0
 CONNECT_SECONDS = 10.0
-
-
-def check_address(address: str | None) -> None:
-    """Refuse Ray Client.
-
-    Raises:
-        InputError: If ``address`` begins with ``ray://``.
-    """
-    if address is not None and address.startswith("ray://"):
-        # under Ray Client, Tune runs on the cluster's head, which has neither this process's store nor its screen
-        raise InputError(
-            f"--address: {address}: Ray Client is not supported: on a machine of the cluster give auto or "
-            "host:port, from elsewhere `ray job submit --address http://host:8265 -- robustness run STUDY "
-            "--address auto`"
-        )
 
 
 @contextmanager

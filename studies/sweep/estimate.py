@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass, replace
 
 from robustness.training import one_thread, sequential_seconds
-from studies.plan import Plan
-from studies.sweep import Workers
-from studies.worker import Runner
+from studies.planning.plan import Plan
+from studies.planning.workers import Workers
+from studies.sweep.runner import Runner
 
 RAY_START_SECONDS = 10.0
 # Ray's own processes; what quickstart held at its peak (3.5 GB with 2 workers), less its three Python processes

@@ -12,14 +12,15 @@ import pandas as pd
 import torch
 
 from robustness.training import Engine
-from studies.errors import InputError, StoreError
-from studies.plan import Pack
-from studies.problems import nearest
-from studies.results import Store, open_existing
-from studies.spec import StudySpec
-from studies.stages import Stage, stages
-from studies.trials import Trial
-from studies.worker import Runner
+from studies.planning.plan import Pack
+from studies.planning.stages import Stage, stages
+from studies.planning.trials import Trial
+from studies.spec.errors import InputError, StoreError
+from studies.spec.problems import nearest
+from studies.store.layout import STUDY_FILE
+from studies.store.store import Store
+from studies.store.study_folder import StoredStudy
+from studies.sweep.runner import Runner
 
 COMPARED = {
     "status": "words",
@@ -78,12 +79,11 @@ def replay(location: str | Path, prefix: str) -> Replay:
         InputError: If no one trial of the study has an id that begins so.
         SpecError: If the study in the folder is not valid, or its task cannot be made.
     """
-    store = open_existing(location)
-    rows = store.rows()
+    study = StoredStudy.open(location, Path.cwd())
+    store, rows = study.store, study.store.rows()
     row = _row(rows, prefix, store)
-    spec = StudySpec.from_text(store.read_study() or "", f"{store.location}/study.yaml", Path.cwd())
-    task = spec.load_task()
-    trial = _trial(stages(spec, task, lambda: rows), row["trial_id"], store)
+    task = study.spec.load_task()
+    trial = _trial(stages(study.spec, task, lambda: rows), row["trial_id"], store)
     device = row["device"] if row["device"] == "cpu" or torch.cuda.is_available() else "cpu"
     engine = "fused" if row["engine"] == "fused" else "sequential"
     runner = Runner(task, device, Engine(engine, 1, False, {}))
@@ -111,7 +111,7 @@ def _trial(planned: Iterable[Stage], trial_id: str, store: Store) -> Trial:
             if trial.trial_id == trial_id:
                 return trial
     raise StoreError(
-        f"{trial_id}: is stored, but {store.location}/study.yaml, or its task as it is now, no longer means it"
+        f"{trial_id}: is stored, but {store.location}/{STUDY_FILE}, or its task as it is now, no longer means it"
     )
 
 

@@ -8,12 +8,11 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Protocol
+from dataclasses import asdict
+from typing import Protocol
 
 import torch
 
-from robustness import __version__
 from robustness.tasks import Task
 from robustness.training import (
     Checkpoint,
@@ -26,33 +25,12 @@ from robustness.training import (
     one_thread,
     train,
 )
-from studies.checkpoints import Checkpoints
-from studies.errors import InputError
-from studies.plan import Pack
-from studies.schema import HYPERPARAMETERS
-from studies.trials import Trial, setup
+from studies.planning.plan import Pack
+from studies.planning.trials import Trial
+from studies.store.rows import Finished, _row, _Trained
+from studies.sweep.checkpoints import Checkpoints
 
 logger = logging.getLogger("studies")
-
-
-@dataclass(frozen=True)
-class Finished:
-    """Finished trials.
-
-    Attributes:
-        rows: A row each.
-        curves: The points of their curves.
-        diagnostics: The second moments that were asked for.
-        checkpoints: Names of checkpoints that are of no use any more once the rows are stored.
-    """
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    curves: list[dict[str, Any]] = field(default_factory=list)
-    diagnostics: list[dict[str, Any]] = field(default_factory=list)
-    checkpoints: list[str] = field(default_factory=list)
-
-    def __add__(self, other: Finished) -> Finished:
-        return Finished(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Finished)))
 
 
 class Watch(Protocol):
@@ -71,71 +49,6 @@ class _Unwatched:
 
     def end(self) -> None:
         pass
-
-
-def resolve_device(device: str) -> str:
-    """Return ``cpu`` or ``cuda``; ``auto`` is ``cuda`` where there is a GPU.
-
-    Raises:
-        InputError: If ``device`` is another, or ``cuda`` is asked for and there is none.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"--device: {device}: must be auto, cpu or cuda")
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            "--device: cuda: this machine has no GPU that torch can use; allowed here: auto, cpu"
-        )
-    return device
-
-
-@dataclass(frozen=True)
-class _Trained:
-    """Where and how a trial was trained; the row's columns of these names."""
-
-    pack_id: str
-    device: str
-    engine: str
-    worker: str | None
-
-
-def _row(task: Task, trial: Trial, result: TrialResult, trained: _Trained) -> dict[str, Any]:
-    settings = trial.settings
-    own = {name: settings.hyperparameters.get(name) for name in HYPERPARAMETERS}
-    return {
-        "trial_id": trial.trial_id,
-        "study": trial.study,
-        "task": task.name,
-        "optimizer": settings.optimizer,
-        "label": trial.label,
-        "lr": settings.hyperparameters["lr"],
-        "weight_decay": settings.hyperparameters["weight_decay"],
-        "grad_scale": settings.grad_scale,
-        "seed": settings.seed,
-        "role": trial.role,
-        "epochs": settings.epochs,
-        "batch_size": settings.batch_size,
-        "schedule": settings.schedule.name,
-        "setup": setup(trial.task, settings.training),
-        "task_version": task.version,
-        **own,
-        "status": result.status,
-        "stopped_step": result.stopped_step,
-        "reason": result.reason,
-        "init_loss": result.init_loss,
-        "chance_accuracy": task.chance_accuracy,
-        **result.metrics,
-        "wall_seconds": result.wall_seconds,
-        **asdict(trained),
-        "version": __version__,
-    }
-
-
-def given_up(task: Task, trial: Trial, pack_id: str, device: str, reason: str) -> Finished:
-    """Return the row of a trial whose workers died over it."""
-    result = TrialResult("failed", reason=reason)
-    return Finished([_row(task, trial, result, _Trained(pack_id, device, "sequential", worker=None))])
 
 
 # Trials that finished together, and the engine that trained them.

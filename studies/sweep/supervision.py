@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robustness.training import TrialResult
-from studies.plan import Pack
-from studies.trials import Trial
-from studies.turns import Loss
-from studies.worker import Finished, Runner
+from studies.planning.plan import Pack
+from studies.planning.trials import Trial
+from studies.store.rows import Finished
+from studies.sweep.runner import Runner
+from studies.sweep.turns import Loss
 
 REPORT_SECONDS = 2.0
 LOOK_SECONDS = 0.2

@@ -1,31 +1,70 @@
-"""Packs of trials, spread over workers by Ray Tune, or run in this process."""
+"""Packs of trials, spread over workers by Ray Tune, or run in this process, and their rows stored as they finish."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
-from studies.checkpoints import Checkpoints
-from studies.cluster import connected, lacking
-from studies.plan import Plan
-from studies.worker import Finished, Runner
+from studies.planning.plan import Plan
+from studies.planning.workers import Workers
+from studies.store.resume import Resumed
+from studies.store.rows import Finished
+from studies.sweep.checkpoints import Checkpoints, checkpoints
+from studies.sweep.cluster import connected, lacking
+from studies.sweep.runner import Runner
 
 OnFinished = Callable[[Finished], None]
 
+logger = logging.getLogger("studies")
 
-@dataclass(frozen=True)
-class Workers:
-    """Where packs run.
 
-    Attributes:
-        count: Number of workers; 0 runs in this process without Ray; None takes one per CPU core, or per GPU.
-        address: A Ray cluster's address; None starts Ray on this machine.
-        device: ``cpu`` or ``cuda``.
+class Progress(Protocol):
+    """Is told of trials as they are stored."""
+
+    def update(self, statuses: Iterable[str]) -> None:
+        """Count finished trials by their status."""
+
+
+def sweep_into(
+    stored: Resumed,
+    work: Plan,
+    workers: Workers,
+    progress: Progress,
+    notice: Callable[[str], None] = lambda line: None,
+) -> list[str]:
+    """Run the packs of ``work``, and store rows, curves and second moments of trials as they finish.
+
+    Where the study asks for checkpoints, long trials are saved, and a checkpoint goes when its trials are stored.
+
+    Args:
+        stored: Where rows go.
+        work: What to run.
+        workers: Where.
+        progress: Is told of each trial once.
+        notice: Is given what the user should know while it runs.
+
+    Returns:
+        As ``sweep``.
+
+    Raises:
+        SweepError: As ``sweep``, or if the disk is full.
+        KeyboardInterrupt: If the user interrupts; everything that was finished is stored.
     """
+    saved = checkpoints(work.spec, stored.store)
 
-    count: int | None = None
-    address: str | None = None
-    device: str = "cpu"
+    def on_finished(finished: Finished) -> None:
+        stored.append(finished)
+        if saved is not None:
+            saved.drop(finished.checkpoints)
+        progress.update(row["status"] for row in finished.rows)
+        for row in finished.rows:
+            logger.info("%s %s lr=%g %s", row["trial_id"], row["label"], row["lr"], row["status"])
+
+    problems = sweep(work, workers, on_finished, checkpoints=saved, notice=notice)
+    if saved is not None and not problems:
+        saved.clear()
+    return problems
 
 
 def sweep(
@@ -61,7 +100,7 @@ def sweep(
                 on_finished(finished)
         return []
     with connected(workers):
-        from studies.actors import run_turns
+        from studies.sweep.tune import run_turns
 
         missing = lacking(work.spec.resources.request(workers.device))
         if missing:

@@ -19,15 +19,16 @@ from ray.tune.search import Searcher
 
 from robustness.tasks import Task
 from robustness.training import Engine, warm_up
-from studies.checkpoints import Checkpoints
-from studies.cluster import carry_modules, differences, versions
-from studies.errors import SweepError
-from studies.interruption import Interruption
-from studies.plan import Pack, Plan
-from studies.problems import one_line
-from studies.supervise import REPORT_SECONDS, Limits, Report, supervised
-from studies.turns import Loss, Turn, Turns
-from studies.worker import Finished, Runner, given_up
+from studies.planning.plan import Pack, Plan
+from studies.spec.errors import SweepError
+from studies.spec.problems import one_line
+from studies.store.rows import Finished, given_up
+from studies.sweep.checkpoints import Checkpoints
+from studies.sweep.cluster import carry_modules, differences, versions
+from studies.sweep.interruption import Interruption
+from studies.sweep.runner import Runner
+from studies.sweep.supervision import REPORT_SECONDS, Limits, Report, supervised
+from studies.sweep.turns import Loss, Turn, Turns
 
 logger = logging.getLogger("studies")
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from studies.screen import duration
+from studies.terminal.text import duration
 
 PLAIN_EVERY_SECONDS = 15.0
 

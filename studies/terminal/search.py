@@ -9,8 +9,10 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from studies.findings import Findings
-from studies.screen import interval, number, table
+from studies.searches.loop import SearchPlan
+from studies.searches.result import SearchResult
+from studies.terminal.progress import ProgressLine
+from studies.terminal.text import interval, number, say, table
 
 HEADS = {
     "val_error": ("val err %", 2, 100.0),
@@ -30,7 +32,25 @@ CONFIRMED = (
 )
 
 
-def print_findings(console: Console, found: Findings) -> None:
+def announce(console: Console, plan: SearchPlan, engine: str, location: str) -> None:
+    """Say what is going to be trained, how, and where it goes."""
+    references = sum(map(len, plan.references().values()))
+    say(
+        console,
+        f"{plan.spec.name}: {plan.wanted} points of {plan.point_size} trials of {plan.task.name}, and "
+        f"{references} of the references; rows go to {location}",
+    )
+    say(console, f"engine: {engine}")
+
+
+def progress_line(console: Console, plan: SearchPlan, stored: set[str]) -> ProgressLine:
+    """Return the line of progress; it counts trials, and ``stored`` ones of the references as done."""
+    references = [trial for trials in plan.references().values() for trial in trials]
+    done = sum(trial.trial_id in stored for trial in references)
+    return ProgressLine(console, len(references) + plan.wanted * plan.point_size, done)
+
+
+def print_search(console: Console, found: SearchResult) -> None:
     """Print the front, the references, what fresh seeds say of them, and where the files are."""
     console.print(scores_table(found, pd.concat([found.front, found.references], ignore_index=True)))
     if found.front.empty:
@@ -56,7 +76,7 @@ def print_findings(console: Console, found: Findings) -> None:
     )
 
 
-def scores_table(found: Findings, scores: pd.DataFrame) -> Table:
+def scores_table(found: SearchResult, scores: pd.DataFrame) -> Table:
     """Return one line per surface: its scores with intervals, its best learning rate, what diverged."""
     names = list(dict.fromkeys((*found.search.objectives, "test_error")))
     header = ["optimizer", *(HEADS[name][0] for name in names), "best lr", "diverged"]

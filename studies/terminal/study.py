@@ -1,58 +1,24 @@
-"""How tables look on a terminal."""
+"""A study as the command prints it: its plan, its report, its failures, a trial replayed."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich import filesize
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from studies.terminal.text import duration, engine_text, interval, number, table
+
 if TYPE_CHECKING:
-    from robustness.training import Engine
-    from studies.estimate import Estimate
-    from studies.plan import Plan
-    from studies.replay import Replay
-    from studies.spaces import SearchSpec
-
-WIDTH_OFF_SCREEN = 120
-
-
-def console(*, error: bool = False) -> Console:
-    """Return the console that the command prints on; wide enough for the tables when it is not a terminal."""
-    made = Console(stderr=error)
-    if not made.is_terminal:
-        made = Console(stderr=error, width=WIDTH_OFF_SCREEN)
-    return made
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Return a table: text to the left, numbers to the right."""
-    rows = [tuple(row) for row in rows]
-    made = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(header):
-        numeric = any(not isinstance(row[index], str) for row in rows)
-        made.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, str) else f"{cell:g}" for cell in row))
-    return made
-
-
-def number(value: float, digits: int) -> str:
-    """Return a number with so many decimals, or a dash for NaN."""
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def interval(middle: float, low: float, high: float, digits: int, scale: float = 1.0) -> str:
-    """Return ``middle`` with half the width of its interval, where it has one, both multiplied by ``scale``."""
-    half = (high - low) / 2
-    spread = "" if math.isnan(half) else f" ± {number(half * scale, digits)}"
-    return number(middle * scale, digits) + spread
+    from studies.planning.plan import Plan
+    from studies.spec.search import SearchSpec
+    from studies.sweep.estimate import Estimate
+    from studies.sweep.replay import Replay
 
 
 def summary_table(summary: pd.DataFrame) -> Table:
@@ -144,18 +110,6 @@ def print_figures(console: Console, location: str, files: Sequence[str], left_ou
         console.print(f"no {name}: {reason}", **look)
 
 
-def engine_text(engine: Engine) -> str:
-    """Say which engine was chosen, and by what measurement."""
-    size = f", up to {engine.pack_size} trials at once" if engine.name == "fused" else ""
-    compiling = ", compiled" if engine.compile else ""
-    measured = ", ".join(f"{name} {1e3 * seconds:.3g}" for name, seconds in engine.measured.items())
-    reason = f"; {engine.reason}" if engine.reason else ""
-    return (
-        f"{engine.name}{size}{compiling} (measured, ms a step of one model, evaluations with it: {measured}"
-        f"{reason})"
-    )
-
-
 def print_failures(console: Console, failed: Sequence[str], missing: int) -> None:
     """Print a line for each failed trial."""
     console.print(f"\n{len(failed)} failed, {missing} not run", highlight=False)
@@ -197,17 +151,8 @@ def print_plan(console: Console, plan: Plan, cost: Estimate, later: Mapping[str,
 
 
 def _search_text(plan: Plan, search: SearchSpec, cost: Estimate) -> str:
-    from studies.surfaces import count_trials
+    from studies.planning.search_trials import count_trials
 
     trials = count_trials(plan.spec, search, plan.task)
     time = f", about {duration(trials * cost.each)}" if cost.each else ""
     return f"robustness search: {search.wanted} points and references, {trials} trials{time}; confirmation on top"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as a person says them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

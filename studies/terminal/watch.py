@@ -19,14 +19,13 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from studies.asked import Asked, read_progress
-from studies.lock import drivers
-from studies.minimaps import minimap, minimaps
-from studies.provenance import read_runs
-from studies.results import open_existing
-from studies.screen import table
-from studies.status import STATUSES
-from studies.trials import planned_cells
+from studies.planning.trials import planned_cells
+from studies.spec.study import StudySpec
+from studies.store.lock import drivers
+from studies.store.provenance import read_runs
+from studies.store.study_folder import STATUSES, StoredStudy, StudyProgress
+from studies.terminal.minimaps import minimap, minimaps
+from studies.terminal.text import table
 
 EVERY_SECONDS = 2.0
 BUSY_SHARE = 0.2
@@ -40,13 +39,15 @@ class Snapshot:
     """A study at one moment.
 
     Attributes:
-        asked: The study, its rows and how many trials of each label it wants.
+        spec: The study.
+        progress: Its rows, and how many trials of each label it wants.
         drivers: The processes that run it, as far as can be known from here.
         busy_seconds: How long its runs took so far, all together.
         at: When this was, by ``time.monotonic``.
     """
 
-    asked: Asked
+    spec: StudySpec
+    progress: StudyProgress
     drivers: Sequence[str]
     busy_seconds: float
     at: float
@@ -54,12 +55,12 @@ class Snapshot:
     @property
     def done(self) -> int:
         """How many trials are stored."""
-        return len(self.asked.rows)
+        return len(self.progress.rows)
 
     @property
     def missing(self) -> int:
         """How many trials are planned but not stored; later stages are planned when those before them are done."""
-        return max(0, sum(self.asked.planned.values()) - self.done)
+        return max(0, sum(self.progress.planned.values()) - self.done)
 
 
 def snapshot(location: str | Path) -> Snapshot:
@@ -69,10 +70,10 @@ def snapshot(location: str | Path) -> Snapshot:
         StoreError: If the folder holds no study.
         SpecError: If the study file in it is not valid.
     """
-    store = open_existing(location)
-    alive = [str(driver) for driver in drivers(store.files)]
-    runs = read_runs(store)
-    return Snapshot(read_progress(location), alive, _busy_seconds(runs, bool(alive)), time.monotonic())
+    study = StoredStudy.open(location)
+    alive = [str(driver) for driver in drivers(study.store.files)]
+    busy = _busy_seconds(read_runs(study.store), bool(alive))
+    return Snapshot(study.spec, study.progress(), alive, busy, time.monotonic())
 
 
 def watch(location: str | Path, console: Console, *, once: bool = False) -> None:
@@ -116,16 +117,16 @@ def rate(seen: Sequence[Snapshot]) -> float | None:
 def view(seen: Sequence[Snapshot]) -> RenderableType:
     """Return what is shown of a study: a line, surfaces, and tables by optimizer and by worker."""
     last = seen[-1]
-    rows = last.asked.rows
-    cells = planned_cells(last.asked.spec)
-    maps = minimaps(rows, cells[cells["label"].isin(last.asked.planned.keys())])
+    rows = last.progress.rows
+    cells = planned_cells(last.spec)
+    maps = minimaps(rows, cells[cells["label"].isin(last.progress.planned.keys())])
     return Group(
-        Text(f"{last.asked.spec.name}: {headline(seen)}", style="bold"),
+        Text(f"{last.spec.name}: {headline(seen)}", style="bold"),
         Text(
             "validation error in %, mean over seeds; ·· not trained yet, xx diverged, !! failed", style="dim"
         ),
         Columns([minimap(label, one) for label, one in maps.items()], padding=(0, 3)),
-        _by_label(last.asked),
+        _by_label(last.progress),
         by_worker(rows),
     )
 
@@ -133,7 +134,7 @@ def view(seen: Sequence[Snapshot]) -> RenderableType:
 def headline(seen: Sequence[Snapshot]) -> str:
     """Return how far a study is in one line."""
     last = seen[-1]
-    counts = last.asked.rows["status"].value_counts()
+    counts = last.progress.rows["status"].value_counts()
     parts = [f"{last.done}/{last.done + last.missing} trials"]
     parts += [f"{counts.get(status, 0)} {status}" for status in STATUSES[1:]]
     speed = rate(seen)
@@ -154,11 +155,11 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{left:02}"
 
 
-def _by_label(asked: Asked) -> RenderableType:
-    counts = pd.crosstab(asked.rows["label"], asked.rows["status"])
-    counts = counts.reindex(index=list(asked.planned), columns=STATUSES, fill_value=0)
+def _by_label(progress: StudyProgress) -> RenderableType:
+    counts = pd.crosstab(progress.rows["label"], progress.rows["status"])
+    counts = counts.reindex(index=list(progress.planned), columns=STATUSES, fill_value=0)
     lines = [
-        [str(label), asked.planned[str(label)], *values]
+        [str(label), progress.planned[str(label)], *values]
         for label, *values in counts.itertuples(index=True, name=None)
     ]
     return table(["optimizer", "planned", *STATUSES], lines)

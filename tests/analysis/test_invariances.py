@@ -16,6 +16,8 @@ SCALES = (1e-2, 1.0, 1e2)
 OUTCOMES = st.lists(st.integers(0, 22), min_size=30, max_size=30)
 QUICK = settings(max_examples=8, deadline=None)
 ALL_TABLES = settings(max_examples=4, deadline=None)
+# the last bit of pandas' mean of a group may depend on how many groups there are beside it
+LAST_BIT = {"rtol": 1e-14, "atol": 0.0}
 
 
 def study(outcomes: list[int], label: str) -> pd.DataFrame:
@@ -48,7 +50,7 @@ def test_a_foreign_optimizer_leaves_the_others_alone(one, other, foreign):
         with_it = table(more)
         rest = with_it[with_it["label"] != "zeno"].reset_index(drop=True)
         if "d_w_source" not in rest or (rest["d_w_source"] == "adamw").all():
-            assert_frame_equal(rest, table(trials), check_exact=True)
+            assert_frame_equal(rest, table(trials), **LAST_BIT)
 
 
 @QUICK
@@ -117,7 +119,7 @@ def test_a_foreign_optimizer_moves_no_table_of_the_others(one, other, foreign):
     for name in set(expected) - RELATIVE:
         rest = with_it[name][with_it[name]["label"] != "zeno"].reset_index(drop=True)
         columns = [name for name in rest if not name.endswith("_global")]
-        assert_frame_equal(rest[columns], expected[name][columns], check_exact=True)
+        assert_frame_equal(rest[columns], expected[name][columns], **LAST_BIT)
 
 
 @ALL_TABLES

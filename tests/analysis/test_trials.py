@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import analysis
+from analysis import bits_per_character
 
 
 def test_errors_are_one_minus_accuracy_and_chance_where_diverged(rows):
@@ -106,9 +108,20 @@ def test_the_rows_given_are_left_as_they_were(hand, name):
 
 
 def test_importing_loads_no_deep_learning_library_and_no_drawing():
-    code = "import analysis, sys; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
+    code = "import analysis, sys; analysis.summary, analysis.verdict; "
+    code += "print(*sorted({m.partition('.')[0] for m in sys.modules}))"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert "pandas" in loaded
     assert not {"torch", "ray", "optuna", "matplotlib", "seaborn", "robustness", "studies"} & set(loaded)
+
+
+def test_bits_per_character_are_losses_over_the_logarithm_of_two_for_texts_alone():
+    losses = {"train_loss": math.log(4), "val_loss": math.log(8), "test_loss": math.log(2) / 2}
+    trials = pd.DataFrame([{"task": task, **losses} for task in ("char-lm", "char-lm/lstm", "digits-mlp")])
+    found = bits_per_character(trials)[["train_bits", "val_bits", "test_bits"]]
+    assert (
+        found.iloc[:2].to_numpy().tolist() == [[pytest.approx(2), pytest.approx(3), pytest.approx(0.5)]] * 2
+    )
+    assert found.iloc[2].isna().all()

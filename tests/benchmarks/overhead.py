@@ -20,13 +20,13 @@ from measure import report
 from torch import nn
 
 from robustness.tasks import Split, Task
-from studies.plan import plan
-from studies.results import Store
-from studies.run import workplace
-from studies.spec import StudySpec
-from studies.supervise import resident_bytes
-from studies.sweep import sweep
-from studies.worker import Finished
+from studies.planning.plan import plan
+from studies.planning.workers import workplace
+from studies.spec.study import StudySpec
+from studies.store.rows import Finished
+from studies.store.store import Store
+from studies.sweep.supervision import resident_bytes
+from studies.sweep.sweep import sweep
 
 
 class Constant(nn.Module):

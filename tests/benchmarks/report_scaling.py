@@ -26,10 +26,12 @@ import pandas as pd
 import pyarrow as pa
 from measure import machine
 
-from studies.results import CURVE_SCHEMA, ROW_SCHEMA, Store
-from studies.spec import StudySpec
-from studies.taskfile import KnownTask, read_task
-from studies.trials import expand
+from studies.planning.known_task import KnownTask
+from studies.planning.trials import expand
+from studies.spec.study import StudySpec
+from studies.store.schema import CURVE_SCHEMA, ROW_SCHEMA
+from studies.store.store import Store
+from studies.store.task_file import read_task
 
 MIXINGS = [round(0.1 * step, 1) for step in range(8)]
 STUDY = """
@@ -56,7 +58,7 @@ def store_study(folder: Path, trials: int, epochs: int) -> int:
     store = Store(folder)
     store.write_study(spec.to_yaml())
     task = spec.load_task()
-    from studies.taskfile import write_task
+    from studies.store.task_file import write_task
 
     write_task(store, task, spec.budget)
     planned = expand(spec, read_task(store, spec) or KnownTask.of(task, spec.budget))

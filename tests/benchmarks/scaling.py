@@ -49,8 +49,8 @@ def plan(count: int, folder: Path) -> Callable[[], object]:
     """Expand the trials of a study of 10 learning rates, 10 decays and as many seeds as it takes; cut packs."""
     import studies
     from robustness.training import Engine
-    from studies.plan import cut
-    from studies.trials import expand
+    from studies.planning.plan import cut
+    from studies.planning.trials import expand
 
     spec = studies.StudySpec(
         name="scaling",
@@ -68,7 +68,7 @@ def _parts(count: int) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, An
     """Yield rows and points of curves, part after part."""
     import pyarrow as pa
 
-    from studies.schema import ROW_SCHEMA
+    from studies.store.schema import ROW_SCHEMA
 
     constant = {name: "text" for name in ROW_SCHEMA.names if ROW_SCHEMA.field(name).type == pa.string()}
     numbers = [name for name in ROW_SCHEMA.names if ROW_SCHEMA.field(name).type == pa.float64()]
@@ -95,7 +95,7 @@ def _parts(count: int) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, An
 
 def store(count: int, folder: Path) -> Callable[[], object]:
     """Append parts as they come, as a sweep does; making them up is no part of the time."""
-    from studies.results import Store
+    from studies.store.store import Store
 
     target, seconds = Store(folder), 0.0
     target.write_study("name: scaling\n")
@@ -114,7 +114,7 @@ def store(count: int, folder: Path) -> Callable[[], object]:
 
 def ids(count: int, folder: Path) -> Callable[[], object]:
     """Read which trials are stored, as a study that goes on does."""
-    from studies.results import Store
+    from studies.store.store import Store
 
     return Store(folder).trial_ids
 

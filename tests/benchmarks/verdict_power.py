@@ -3,8 +3,9 @@
     python tests/benchmarks/verdict_power.py            # the tables of docs/verdict.md, about a minute of CPU
     python tests/benchmarks/verdict_power.py --quick    # a twentieth of the repetitions
 
-Values per seed are drawn directly and decided by the code that decides studies (`analysis.margins.run_test`);
-only the last table draws whole trials. Everything is seeded: the same command prints the same tables.
+Values per seed are drawn directly and decided by the code that decides studies
+(`analysis.judgement.noninferiority.run_test`); only the last table draws whole trials. Everything is
+seeded: the same command prints the same tables.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.endpoints import endpoints, sample
-from analysis.margins import Margins, Part, preserved, run_test
-from analysis.seeds_needed import seeds_needed
-from analysis.welch import Array, Sample, combine, difference
+from analysis.judgement.endpoints import endpoints, sample
+from analysis.judgement.noninferiority import Margins, Part, preserved, run_test
+from analysis.judgement.seeds_needed import seeds_needed
+from analysis.statistics.welch import Array, Sample, combine, difference
 
 ALPHA, MARGIN = 0.05, Margins().robustness
 WORKLOADS, SEEDS = (1, 2, 3, 6), (3, 5, 10)

@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
 from studies import StoreError, load_curves
-from studies.partfile import file_name
-from studies.results import Store
+from studies.store.part import file_name
+from studies.store.store import Store
 
 TRIES = 20
 

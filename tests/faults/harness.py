@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 import studies
-from studies.errors import StoreError
+from studies.spec.errors import StoreError
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a disturbance may change: times, and how trials came together.

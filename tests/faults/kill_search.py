@@ -15,8 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from studies import StoreError, load
-from studies.search import search
-from studies.sweep import Workers
+from studies.study_search import search
 
 STUDY = """
 name: killed
@@ -31,7 +30,7 @@ search: {optimizer: ada2ms, space: {mixing: {low: 0, high: 1}}, trials: 12, batc
 
 def start(folder: Path, out: str) -> BaseProcess:
     """Begin or go on with the search in a process of its own; forked, so that nothing is imported again."""
-    options = {"out": folder / out, "workers": Workers(count=0), "engine": "fused"}
+    options = {"out": folder / out, "workers": 0, "engine": "fused"}
     process = get_context("fork").Process(target=search, args=(folder / "killed.yaml",), kwargs=options)
     process.start()
     return process

@@ -27,9 +27,9 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from studies.catalog import load_spec, presets
 from studies.cli import main
-from studies.errors import SpecError
+from studies.spec.errors import SpecError
+from studies.spec.presets import load_spec, presets
 
 LONGEST_LINE = 1000
 MOST_PLANNED = 5000  # larger valid studies are read, but not expanded: that takes its time by right

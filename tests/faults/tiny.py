@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from studies import StudySpec, load, load_curves, run
-from studies.results import Store
+from studies.store.store import Store
 
 STUDY = """
 name: tiny

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from studies import StudySpec, load, load_curves
-from studies.replay import replay
-from studies.stages import asked_for
-from studies.trials import expand
+from studies.planning.stages import asked_for
+from studies.planning.trials import expand
+from studies.sweep.replay import replay
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 DATA = FOLDER / "data" / "digits"

@@ -11,8 +11,8 @@ import pytest
 
 from robustness.tasks import DATASETS
 from studies import StoreError, StudySpec, load, load_curves, load_spec, run
-from studies.errors import InputError
-from studies.parts import TaskSpec
+from studies.spec.errors import InputError
+from studies.spec.sections import TaskSpec
 
 TIMES = ["wall_seconds", "worker"]
 
@@ -176,8 +176,8 @@ def count_rows(folder):
 
 
 def test_every_preset_is_a_study_that_plans(subtests):
-    from studies.catalog import presets
-    from studies.plan import plan
+    from studies.planning.plan import plan
+    from studies.spec.presets import presets
 
     for name in presets():
         with subtests.test(name):

@@ -9,12 +9,11 @@ import pytest
 
 from analysis import mean_sensitivity, selected_cells, sensitivity
 from studies import StudySpec, load, run
-from studies.errors import InputError, SpecError, StoreError
-from studies.search import search
-from studies.status import status
-from studies.sweep import Workers
+from studies.spec.errors import InputError, SpecError, StoreError
+from studies.store.study_folder import status
+from studies.study_search import search
 
-HERE = Workers(count=0)
+HERE = 0
 MIXING = {"mixing": {"low": 0.0, "high": 1.0}}
 
 
@@ -71,7 +70,7 @@ def test_the_status_of_a_search_counts_its_points_and_not_the_grid_in_their_plac
 
 
 def test_any_number_of_workers_gives_the_same_points_and_rows(alone, tmp_path):
-    found = seek(tiny(), tmp_path / "tiny", Workers(count=2))
+    found = seek(tiny(), tmp_path / "tiny", 2)
     pd.testing.assert_frame_equal(found.points, alone.points)
     times = ["wall_seconds", "worker"]
     pd.testing.assert_frame_equal(

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.ablations import ablation_figure, find_ablations, parse_label
+from analysis.figures.ablation import ablation_figure, find_ablations
+from analysis.labels import parse_label
 
 
 def metrics(labels, **columns):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.forests import FAR, forest, forest_rows
+from analysis.figures.forest import FAR, forest, forest_rows
 
 OURS = "ada2ms(mixing=0.5)"
 NAMES = {OURS: f"{OURS}†", "adamw": "adamw"}

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.gallery import FIGURES, draw_figures
-from analysis.styles import styles
-from analysis.theme import COLUMN_WIDTH, FORMATS, PAGE_WIDTH
+from analysis.figures.gallery import FIGURES, draw_figures
+from analysis.figures.styles import styles
+from analysis.figures.theme import COLUMN_WIDTH, FORMATS, PAGE_WIDTH
 
 OURS = "ada2ms(mixing=0.5)"
 

@@ -6,7 +6,7 @@ from matplotlib.collections import LineCollection, QuadMesh
 from matplotlib.patches import Rectangle
 
 import analysis
-from analysis.powers import decade_ticks, midpoint_edges, power_of_ten
+from analysis.figures.styles import decade_ticks, midpoint_edges, power_of_ten
 
 OURS = "ada2ms(mixing=0.5)"
 

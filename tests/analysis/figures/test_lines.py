@@ -2,10 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.budgets import best_of_k
-from analysis.lines import best_of_k_curves, best_rate_lines, profile_curves
-from analysis.profiles import performance_profile
-from analysis.scale import best_rates
+from analysis.figures.best_lr import best_rate_lines
+from analysis.figures.best_of_k import best_of_k_curves
+from analysis.figures.profile import profile_curves
+from analysis.metrics.best_of_k import best_of_k
+from analysis.metrics.performance_profile import performance_profile
+from analysis.metrics.scale_exponent import best_rates
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from matplotlib.collections import FillBetweenPolyCollection
 
-from analysis.curves import lr_curve, lr_curves
-from analysis.theme import COLUMN_WIDTH
+from analysis.figures.lr_curves import lr_curves
+from analysis.figures.theme import COLUMN_WIDTH
+from analysis.summaries.lr_curve import lr_curve
 
 HALF = 12.706204736174694 * np.sqrt(
     0.0008 / 2

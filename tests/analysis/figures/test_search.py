@@ -4,8 +4,8 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from analysis.plane import NAMED, nearest_scores, plane
-from analysis.searches import front, hypervolume_curve, response
+from analysis.figures.exponent_plane import NAMED, nearest_scores, plane
+from analysis.figures.search import front, hypervolume_curve, response
 
 POINTS = pd.DataFrame(
     {

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.tradeoffs import FRONT, tradeoff
+from analysis.figures.tradeoff import FRONT, tradeoff
 
 METRICS = pd.DataFrame(
     {

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.margins import Margins, Part, preserved, run_test
-from analysis.welch import Sample, combine
+from analysis.judgement.noninferiority import Margins, Part, preserved, run_test
+from analysis.statistics.welch import Sample, combine
 
 
 def part(means, sds=(0.0, 0.0, 0.0), n=5, declared=0.05):

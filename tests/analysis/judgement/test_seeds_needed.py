@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.margins import Part
-from analysis.seeds_needed import power, seeds_needed
-from analysis.welch import Sample
+from analysis.judgement.noninferiority import Part
+from analysis.judgement.seeds_needed import power, seeds_needed
+from analysis.statistics.welch import Sample
 
 
 def part(means, sd, workloads=1):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import analysis
-from analysis.judging import conclude, judge
-from analysis.margins import Margins
+from analysis.judgement.noninferiority import Margins
+from analysis.judgement.rule import conclude, judge
 
 NAMES = ("ada", "adamw", "sgd")
 TABLES = ("parts", "assay", "preserved")

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.judging import judge
-from analysis.margins import Margins, run_test
+from analysis.judgement.noninferiority import Margins, run_test
+from analysis.judgement.rule import judge
 
-BENCHMARK = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "verdict_power.py"))
+BENCHMARK = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "verdict_power.py"))
 STUDIES = 2000
 
 

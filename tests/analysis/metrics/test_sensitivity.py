@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.references import reference_gaps
+from analysis.metrics.reference_gap import reference_gaps
 
 
 def test_the_hand_worked_table(hand):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.holm import holm
+from analysis.statistics.holm import holm
 
 
 def suite(rows, errors):

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.packing import codes_type, packed
-from analysis.page import page
-from analysis.page_curves import packed_curves
-from analysis.page_tables import page_tables
-from analysis.page_trials import explored, packed_trials
+from analysis.page.curves import packed_curves
+from analysis.page.packing import codes_type, packed
+from analysis.page.page import page
+from analysis.page.tables import page_tables
+from analysis.page.trials import explored, packed_trials
 
 EVIL = "<img src=x onerror=window.hacked=1>"
 

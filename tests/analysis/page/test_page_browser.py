@@ -9,7 +9,7 @@ import pytest
 from matplotlib import colormaps, image
 
 import analysis
-from analysis.page import page as html_page
+from analysis.page.page import page as html_page
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.intervals import mean_interval
+from analysis.statistics.intervals import mean_interval
 
 
 def test_three_values_by_hand():

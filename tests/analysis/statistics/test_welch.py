@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.holm import holm
-from analysis.welch import Estimate, Sample, combine, difference
+from analysis.statistics.holm import holm
+from analysis.statistics.welch import Estimate, Sample, combine, difference
 
 # scipy warns of values without spread
 VALUES = st.lists(st.integers(-100, 100).map(float), min_size=2, max_size=6).filter(lambda x: len(set(x)) > 1)

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 
 import analysis
-from analysis.latex import LAYOUTS, Column, escape, latex_table
+from analysis.summaries.columns import LAYOUTS, Column
+from analysis.summaries.latex import escape, latex_table
 
 COLUMNS = [
     Column("label", "Optimizer"),

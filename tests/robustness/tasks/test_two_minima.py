@@ -14,7 +14,7 @@ from robustness.tasks import load
 from robustness.tasks.two_minima import basin_widths, escape_time, potential
 from robustness.training import PackTrainer, TrialSettings, train
 from robustness.training.flatness import flatness
-from studies.entries import Variant
+from studies.spec.optimizers import Variant
 
 QUIET = {"ratio": 4.0, "noise": 0.0, "examples": 500}
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from studies import StoreError, StudySpec, load, run
-from studies.errors import InputError
-from studies.report import report
-from studies.status import status
+from studies.reports.report import report
+from studies.spec.errors import InputError
+from studies.store.study_folder import status
 
 TIMES = ["wall_seconds", "worker"]
 

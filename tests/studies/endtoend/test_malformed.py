@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "faults" / "malformed_studies.py"))
+SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "faults" / "malformed_studies.py"))
 
 
 def test_changed_studies_are_refused_in_one_line_or_valid():

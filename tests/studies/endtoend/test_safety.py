@@ -14,9 +14,9 @@ import pytest
 
 import studies
 from studies import SpecError, StoreError, StudySpec, load, load_curves, run
-from studies.report import report
-from studies.results import Store
-from studies.status import status
+from studies.reports.report import report
+from studies.store.store import Store
+from studies.store.study_folder import status
 
 SOURCES = [
     path

@@ -2,9 +2,9 @@
 
 import pytest
 
-from studies.errors import SpecError
-from studies.growth import Reach, beyond, extension_notes, fresh_seeds
-from studies.spec import StudySpec
+from studies.planning.extension import Reach, beyond, extension_notes, fresh_seeds
+from studies.spec.errors import SpecError
+from studies.spec.study import StudySpec
 
 
 def study(**changes):

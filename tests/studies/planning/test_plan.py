@@ -3,10 +3,10 @@
 import pytest
 
 from robustness.training import Engine
-from studies.catalog import load_spec
-from studies.errors import SpecError
-from studies.plan import SEQUENTIAL_PACK, cut, plan
-from studies.spec import StudySpec
+from studies.planning.plan import SEQUENTIAL_PACK, cut, plan
+from studies.spec.errors import SpecError
+from studies.spec.presets import load_spec
+from studies.spec.study import StudySpec
 
 SEQUENTIAL, FUSED = Engine("sequential", 1, False, {}), Engine("fused", 4, False, {})
 

@@ -7,9 +7,9 @@ import pytest
 
 from analysis import test_error as confirmed_error
 from robustness.tasks import load
-from studies.schema import ROW_SCHEMA
-from studies.spec import StudySpec
-from studies.stages import asked_for, stages
+from studies.planning.stages import asked_for, stages
+from studies.spec.study import StudySpec
+from studies.store.schema import ROW_SCHEMA
 
 TASK = load("digits-mlp")
 

@@ -5,9 +5,9 @@ import pytest
 
 from robustness.tasks import load
 from robustness.training.settings import Schedule
-from studies.errors import SpecError
-from studies.spec import StudySpec
-from studies.trials import expand
+from studies.planning.trials import expand
+from studies.spec.errors import SpecError
+from studies.spec.study import StudySpec
 
 TASK = load("digits-mlp")
 STEPS = TASK.steps(2, 64)

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 import studies
 from studies.cli import app
-from studies.errors import InputError
-from studies.figures import figures
+from studies.reports.figures import figures
+from studies.spec.errors import InputError
 
 STUDY = """
 name: {name}

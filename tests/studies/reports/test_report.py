@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import studies
-from studies.errors import StoreError
-from studies.report import report
+from studies.reports.report import report
+from studies.spec.errors import StoreError
 
 STUDY = """
 name: {name}

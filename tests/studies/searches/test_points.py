@@ -8,11 +8,11 @@ and ``b = (1 - t)^2 / 2``, so that the front dominates 5/6 of the box from (0, 0
 import optuna
 import pytest
 
-from analysis.hypervolumes import on_front
-from studies.asking import SAMPLERS, Points, open_journal
-from studies.exploration import explore
-from studies.findings import importance, point_table
-from studies.spaces import SearchSpec
+from analysis.statistics.pareto import on_front
+from studies.searches.loop import explore
+from studies.searches.points import SAMPLERS, Points, open_journal
+from studies.searches.result import importance, point_table
+from studies.spec.search import SearchSpec
 
 DIRECTIONS = {"val_error": "minimize", "sensitivity": "minimize"}
 SHARE = 5 / 6
@@ -50,7 +50,7 @@ def searched(search, **options):
 
 
 def share_of_truth(points):
-    from analysis.hypervolumes import hypervolume
+    from analysis.statistics.pareto import hypervolume
 
     best, worst = dict.fromkeys(DIRECTIONS, 0.0), dict.fromkeys(DIRECTIONS, 0.5)
     return hypervolume(point_table(points), DIRECTIONS, best, worst) / SHARE

@@ -4,11 +4,11 @@ import sys
 import pytest
 import torch
 
-from studies.drybuild import dry_build
+from studies.spec.optimizers import dry_build
 
 READING = """
 import sys
-from studies.catalog import load_spec
+from studies.spec.presets import load_spec
 load_spec("quickstart")
 assert "torch" in sys.modules and "torch._dynamo" not in sys.modules, "reading a study imports the compiler"
 import torch

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from robustness.tasks import DATASETS, load
-from studies.catalog import load_spec, presets
-from studies.errors import SpecError
-from studies.spec import StudySpec
-from studies.trials import expand
+from studies.planning.trials import expand
+from studies.spec.errors import SpecError
+from studies.spec.presets import load_spec, presets
+from studies.spec.study import StudySpec
 
 NAMES = sorted(presets())
 COUNTS = {"quickstart": 1458, "lr-wd": 1080, "gradient-scale": 1134, "mixing": 567, "smoke": 18}

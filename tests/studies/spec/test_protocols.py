@@ -7,11 +7,11 @@ import pytest
 
 from robustness.tasks import load
 from robustness.training import Schedule, Training, TrialSettings
-from studies.errors import SpecError
-from studies.parts import TaskSpec
-from studies.protocols import PROTOCOLS
-from studies.spec import StudySpec
-from studies.trials import expand, in_study, setup, trial_id
+from studies.planning.trials import expand, in_study, setup, trial_id
+from studies.spec.errors import SpecError
+from studies.spec.protocols import PROTOCOLS
+from studies.spec.sections import TaskSpec
+from studies.spec.study import StudySpec
 
 STUDY = {
     "name": "s",

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studies import SpecError, StudySpec
-from studies.spaces import Range
+from studies.spec.search import Range
 
 
 def spec(search, **changes):

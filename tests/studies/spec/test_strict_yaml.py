@@ -6,9 +6,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studies import yamlfile
-from studies.errors import SpecError
-from studies.spec import StudySpec, study_name
+from studies.spec import strict_yaml
+from studies.spec.errors import SpecError
+from studies.spec.study import StudySpec, study_name
 
 STUDY = """
 name: small
@@ -53,7 +53,7 @@ def test_the_written_file_says_the_same(tmp_path):
     )
 )
 def test_what_is_written_is_read_back(value):
-    assert yamlfile.parse(yamlfile.dump({"key": value})) == {"key": value}
+    assert strict_yaml.parse(strict_yaml.dump({"key": value})) == {"key": value}
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robustness.training.settings import Schedule
-from studies.errors import SpecError
-from studies.spec import StudySpec
+from studies.spec.errors import SpecError
+from studies.spec.study import StudySpec
 
 STUDY = {
     "name": "small",

@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from studies import StudySpec, load_spec, run
-from studies.errors import SpecError
-from studies.report import report
-from studies.verdicts import judge_study, verdict_lines
+from studies.reports.report import report
+from studies.reports.verdict import judge_study, verdict_lines
+from studies.spec.errors import SpecError
 
 STUDY = {
     "name": "judged",

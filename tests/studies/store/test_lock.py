@@ -5,10 +5,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from studies.driver import Driver
-from studies.errors import StoreError, SweepError
-from studies.files import Files
-from studies.lock import Lock
+from studies.spec.errors import StoreError, SweepError
+from studies.store.driver import Driver
+from studies.store.files import Files
+from studies.store.lock import Lock
 
 
 def lock(files):

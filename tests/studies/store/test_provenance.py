@@ -10,7 +10,7 @@ import pytest
 
 from robustness import __version__
 from studies import StoreError, StudySpec, run
-from studies.provenance import command, git_state, hardware, versions
+from studies.store.provenance import command, git_state, hardware, versions
 
 
 def tiny(**changes):

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from studies.results import Store, StoreError, load, load_curves
-from studies.schema import CURVE_SCHEMA, ROW_SCHEMA
+from studies.spec.errors import StoreError
+from studies.store.schema import CURVE_SCHEMA, ROW_SCHEMA
+from studies.store.store import Store, load, load_curves
 
 
 def row(trial_id, **values):

@@ -6,9 +6,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from studies import tables
-from studies.results import Store, load, load_curves
-from studies.tables import mergeable
+from studies.store import table
+from studies.store.store import Store, load, load_curves
+from studies.store.table import mergeable
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_merged_parts_read_as_before_and_the_last_row_of_a_trial_counts(
     where, tmp_path, monkeypatch, request
 ):
     location = tmp_path / "s" if where == "disk" else request.getfixturevalue("bucket") + "/a/s"
-    monkeypatch.setattr(tables, "MANY_PARTS", 4)
+    monkeypatch.setattr(table, "MANY_PARTS", 4)
     store = Store(location)
     store.write_study("name: s\n")
     for index, trial_id in enumerate("abcab"):
@@ -57,7 +57,7 @@ def test_merged_parts_read_as_before_and_the_last_row_of_a_trial_counts(
 
 
 def test_a_part_that_was_merged_but_not_deleted_yet_is_not_read_and_then_deleted(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "MANY_PARTS", 2)
+    monkeypatch.setattr(table, "MANY_PARTS", 2)
     store = Store(tmp_path / "s")
     for trial_id in "ab":
         store.append([row(trial_id)], [])
@@ -72,6 +72,6 @@ def test_a_part_that_was_merged_but_not_deleted_yet_is_not_read_and_then_deleted
 
 
 def test_only_small_neighbours_are_merged():
-    big = tables.MERGED_BYTES
+    big = table.MERGED_BYTES
     assert mergeable({"a": 1, "b": 1, "c": big, "d": 1, "e": big, "f": 2, "g": 3}) == [["a", "b"], ["f", "g"]]
     assert mergeable({}) == []

@@ -5,8 +5,8 @@ from importlib.util import find_spec
 import pytest
 
 import studies
-from studies.errors import InputError
-from studies.loggers import sending
+from studies.spec.errors import InputError
+from studies.store.trackers import sending
 
 STUDY = """
 name: logged

@@ -5,9 +5,10 @@ import pickle
 import pytest
 
 from studies import StudySpec, run
-from studies.cluster import check_address, differences, versions
-from studies.errors import InputError, SpecError, SweepError
-from studies.interruption import Interruption
+from studies.planning.workers import check_address
+from studies.spec.errors import InputError, SpecError, SweepError
+from studies.sweep.cluster import differences, versions
+from studies.sweep.interruption import Interruption
 
 
 def spec(**changes):

@@ -3,9 +3,9 @@
 import pytest
 
 from studies import StoreError, StudySpec, load, run
-from studies.errors import InputError
-from studies.replay import ACCURACY_TOLERANCE, LOSS_TOLERANCE, replay
-from studies.results import Store
+from studies.spec.errors import InputError
+from studies.store.store import Store
+from studies.sweep.replay import ACCURACY_TOLERANCE, LOSS_TOLERANCE, replay
 
 
 def tiny(**changes):

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.turns import OUTSIDE_LOSSES, TRIAL_DEATHS, Loss, Turn, Turns
+from studies.sweep.turns import OUTSIDE_LOSSES, TRIAL_DEATHS, Loss, Turn, Turns
 
 
 class Clock:

@@ -2,11 +2,11 @@ import io
 
 from rich.console import Console
 
-from studies.progress import ProgressLine
+from studies.terminal.progress import ProgressLine
 
 
 def test_the_total_follows_what_is_expected_while_the_work_goes_on(monkeypatch):
-    monkeypatch.setattr("studies.progress.PLAIN_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("studies.terminal.progress.PLAIN_EVERY_SECONDS", 0.0)
     shown = io.StringIO()
     with ProgressLine(Console(file=shown, width=120), total=10, stored=3) as line:
         line.update(["completed", "diverged"])

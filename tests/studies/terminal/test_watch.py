@@ -14,9 +14,9 @@ import pytest
 from rich.console import Console
 
 import studies
-from studies.lock import Lock, drivers
-from studies.results import Store
-from studies.watch import by_worker, headline, rate, snapshot, watch
+from studies.store.lock import Lock, drivers
+from studies.store.store import Store
+from studies.terminal.watch import by_worker, headline, rate, snapshot, watch
 
 STUDY = """
 name: watched
@@ -85,8 +85,8 @@ def test_what_is_not_trained_yet_is_dots_and_nobody_runs_it(half):
 
 def test_the_rate_is_what_was_seen_and_the_rest_follows_from_it(half):
     now = snapshot(half)
-    asked = replace(now.asked, rows=now.asked.rows.iloc[:2])
-    before = replace(now, asked=asked, at=now.at - 8)
+    progress = replace(now.progress, rows=now.progress.rows.iloc[:2])
+    before = replace(now, progress=progress, at=now.at - 8)
     assert rate([before, now]) == pytest.approx((6 - 2) / 8)
     assert rate([replace(now, busy_seconds=12.0)]) == pytest.approx(6 / 12)
     assert rate([replace(now, busy_seconds=0.0)]) is None

@@ -1,0 +1,1 @@
+"""The verdict: its endpoints, its rule, what makes a comparison invalid, the seeds it needs, its words."""

@@ -1,0 +1,1 @@
+"""The HTML report: one file with its data, tables, figures and assets in it."""

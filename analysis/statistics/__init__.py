@@ -1,0 +1,1 @@
+"""Intervals, tests and fronts that know no optimizer: numbers in, numbers out."""

@@ -1,0 +1,1 @@
+"""Tables of several measures, slices of the surface, and how columns are set in LaTeX and on the page."""

@@ -1,0 +1,16 @@
+from .reports.figures import figures as figures
+from .reports.report import report as report
+from .spec.errors import InputError as InputError
+from .spec.errors import SpecError as SpecError
+from .spec.errors import StoreError as StoreError
+from .spec.errors import SweepError as SweepError
+from .spec.presets import load_spec as load_spec
+from .spec.study import StudySpec as StudySpec
+from .store.store import load as load
+from .store.store import load_curves as load_curves
+from .store.store import load_diagnostics as load_diagnostics
+from .store.study_folder import status as status
+from .study_run import Outcome as Outcome
+from .study_run import run as run
+from .study_search import search as search
+from .sweep.replay import replay as replay

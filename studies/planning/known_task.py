@@ -1,0 +1,78 @@
+"""studies.planning.known_task"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from studies.spec.sections import Budget
+
+
+class Identified(Protocol):
+    """What a trial's identity takes from its task."""
+
+    @property
+    def name(self) -> str:
+        """As the study file names it."""
+
+    @property
+    def version(self) -> str:
+        """What the task's author raises when anything about it changes."""
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """How it was made."""
+
+    @property
+    def places(self) -> Collection[str]:
+        """Which of its options say where data lie: no part of its identity."""
+
+    def steps(self, epochs: int, batch_size: int) -> int:
+        """Return how many steps a trial takes."""
+
+
+@dataclass(frozen=True)
+class KnownTask:
+    """A task as a study's folder remembers it: its identity, and nothing to train with.
+
+    Attributes:
+        name: As the study file names it.
+        version: Of the task, when it was last run.
+        options: How it was made, but for where its data lay.
+        epochs: The budget that ``total_steps`` belongs to.
+        batch_size: The same.
+        total_steps: The steps of one trial.
+    """
+
+    name: str
+    version: str
+    options: Mapping[str, object]
+    epochs: int
+    batch_size: int
+    total_steps: int
+
+    @property
+    def places(self) -> Collection[str]:
+        """None: they are not remembered."""
+        return ()
+
+    @classmethod
+    def of(cls, task: Identified, budget: Budget) -> KnownTask:
+        """Return what is to be remembered of ``task``."""
+        steps = task.steps(budget.epochs, budget.batch_size)
+        options = {name: value for name, value in task.options.items() if name not in task.places}
+        return cls(task.name, task.version, options, budget.epochs, budget.batch_size, steps)
+
+    def steps(self, epochs: int, batch_size: int) -> int:
+        """Return the steps of a trial.
+
+        Raises:
+            ValueError: If it is asked for another budget.
+        """
+        if (epochs, batch_size) != (self.epochs, self.batch_size):
+            raise ValueError(
+                f"epochs and batch_size must be {self.epochs} and {self.batch_size}, "
+                f"but got {epochs} and {batch_size}"
+            )
+        return self.total_steps

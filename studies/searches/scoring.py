@@ -1,0 +1,78 @@
+"""studies.searches.scoring"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.metrics.reference_gap import reference_gaps
+from analysis.metrics.selection import select_cells, test_error_at
+from analysis.trials import errors, grid_runs
+from studies.spec.errors import InputError
+from studies.spec.objectives import OBJECTIVES
+
+SCORED = "scored"
+
+
+class Scorer:
+    """Scores surfaces on the scale that the references set.
+
+    Args:
+        references: The references' rows, with the columns of ``studies.store.schema.ROW_SCHEMA``.
+        objectives: Names in ``OBJECTIVES``.
+
+    Raises:
+        InputError: If no reference beats chance, so that there is no scale.
+    """
+
+    def __init__(self, references: pd.DataFrame, objectives: tuple[str, ...]) -> None:
+        self.references, self.objectives = references.assign(role="grid"), objectives
+        gap = float(reference_gaps(errors(self.references))["d_w"].max())
+        if not gap > 0:
+            raise InputError(
+                "optimizers: the references are no better than chance: there is no scale to score on"
+            )
+        self.chance_error = 1 - float(references["chance_accuracy"].iloc[0])
+
+    def worst(self, name: str) -> float:
+        """Return the score of a point that learned nowhere."""
+        worst = OBJECTIVES[name].worst
+        return self.chance_error if worst is None else worst
+
+    def score(self, rows: pd.DataFrame, cell: pd.Series | None = None) -> dict[str, float]:
+        """Score one surface.
+
+        Args:
+            rows: Its rows, whatever their label and role.
+            cell: Where errors are taken (``lr``, ``weight_decay``), when it was selected on other seeds; the
+                errors are then free of the luck of the selection.
+
+        Returns:
+            Every objective with ``…_low`` and ``…_high`` (95 % over seeds; NaN for one seed, and for width),
+            ``val_error`` and ``test_error`` likewise, ``best_lr``, ``best_weight_decay`` and ``diverged``, the
+            share of the surface's trials. All finite where any run at gradient scale 1 did not fail: a surface
+            that learned nowhere gets the worst of every objective.
+        """
+        scored = rows.assign(label=SCORED, optimizer=SCORED, role="grid")
+        runs = errors(pd.concat([self.references, scored], ignore_index=True))
+        selected = select_cells(runs)
+        if cell is not None:
+            selected.loc[selected["label"] == SCORED, ["lr", "weight_decay"]] = cell.to_list()
+        own = runs[runs["label"] == SCORED]
+        result = {"diverged": float(own.loc[~own["failed"], "diverged"].mean())}
+        best = selected[selected["label"] == SCORED].iloc[0]
+        result |= {"best_lr": float(best["lr"]), "best_weight_decay": float(best["weight_decay"])}
+        for name in dict.fromkeys(("val_error", *self.objectives)):
+            result |= _of_scored(OBJECTIVES[name].of(runs, selected), name)
+        result |= _of_scored(test_error_at(runs, selected), "test_error")
+        if grid_runs(own)["diverged"].all() and len(grid_runs(own)):
+            for name in self.objectives:
+                result |= dict.fromkeys((name, f"{name}_low", f"{name}_high"), self.worst(name))
+        return result
+
+
+def _of_scored(table: pd.DataFrame, name: str) -> dict[str, float]:
+    found = table[table["label"] == SCORED]
+    if found.empty:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
+    row = found.iloc[0]
+    return {name: float(row[name]), f"{name}_low": float(row["low"]), f"{name}_high": float(row["high"])}

@@ -1,0 +1,47 @@
+"""studies.spec.study.growth"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from studies.spec.grid import Grid
+from studies.spec.optimizers import OptimizerEntry
+from studies.spec.problems import Problem
+from studies.spec.values import Positive, Strict
+
+DECADES = 3.0
+MAX_DECADES = 100.0
+
+
+class Extend(Strict):
+    """How far a grid may be extended: so many decades beyond either end that the study file gives it."""
+
+    decades: Annotated[Positive, Field(le=MAX_DECADES)] = DECADES
+
+
+def read_extend(value: object) -> object:
+    """Return ``true`` as the default bound and ``false`` as nothing."""
+    if isinstance(value, bool):
+        return Extend() if value else None
+    return value
+
+
+def growth_problems(
+    extend: Extend | None, confirm: int, grid: Grid, optimizers: Mapping[str, OptimizerEntry]
+) -> list[Problem]:
+    """Return what keeps a study from being extended or confirmed as it asks."""
+    problems = []
+    at_one = any(math.isclose(scale, 1.0) for scale in grid.grad_scale)
+    for key, value in (("extend", extend), ("confirm", confirm)):
+        if value and not at_one:
+            rule = "needs 1 among grid.grad_scale, where cells are selected"
+            problems.append(Problem((key,), value, rule))
+    for key, entry in optimizers.items():
+        if extend is not None and len(entry.rates(grid)) < 2:
+            rule = "must be at least two learning rates, which extend goes on from"
+            problems.append(Problem(("optimizers", key, "lr"), entry.lr, rule))
+    return problems

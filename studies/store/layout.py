@@ -1,0 +1,37 @@
+"""The names of everything in a study's folder, each said once.
+
+    study.yaml            the study, resolved
+    task.json             which version of its task was trained
+    provenance.json       every run: command, versions, hardware, outcome
+    rows/ curves/ diagnostics/    Parquet parts: a row per trial; per trial, epoch and split; per layer
+    damaged/              parts that were found damaged, kept
+    driver-*.lock         while a driver is at work
+    run.log               what the runs logged
+    checkpoints/          long trials that are not finished
+    search/               the search that was begun here: its record, its journal, its tables and figures
+    summary.csv tables/ figures/ report.html    what a report wrote
+
+These names are on users' disks: they stay.
+"""
+
+from __future__ import annotations
+
+STUDY_FILE = "study.yaml"
+TASK_FILE = "task.json"
+PROVENANCE_FILE = "provenance.json"
+RUN_LOG = "run.log"
+
+ROWS = "rows"
+CURVES = "curves"
+DIAGNOSTICS = "diagnostics"
+DAMAGED = "damaged"
+CHECKPOINTS = "checkpoints"
+
+SEARCH_FOLDER = "search"
+SEARCH_RECORD = f"{SEARCH_FOLDER}/search.yaml"
+SEARCH_JOURNAL = f"{SEARCH_FOLDER}/journal.log"
+
+SUMMARY_TABLE = "summary.csv"
+TABLES_FOLDER = "tables"
+FIGURES_FOLDER = "figures"
+REPORT_PAGE = "report.html"
