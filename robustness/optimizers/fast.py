@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robustness.compiling import compiled, compiler_found
+from robustness.optimizers.compiling import compiled, compiler_found
 from robustness.optimizers.rule import (
     Hyper,
     Rule,

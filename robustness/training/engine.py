@@ -23,8 +23,8 @@ from pathlib import Path
 import torch
 
 from robustness import __version__
-from robustness.compiling import compiler_found, synchronize
 from robustness.optimizers import RULES
+from robustness.optimizers.compiling import compiler_found, synchronize
 from robustness.tasks import Split, Task
 from robustness.tasks.storage import cache_home
 from robustness.training import pack, trial

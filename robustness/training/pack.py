@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robustness.compiling import compiled, compiler_found
 from robustness.optimizers import RULES, advance, begin, finish
+from robustness.optimizers.compiling import compiled, compiler_found
 from robustness.optimizers.rule import Rule, Scalars, State, absorbed, step_scalars
 from robustness.tasks import Task
 from robustness.training.checkpoints import Checkpoint
