@@ -10,15 +10,8 @@ import torch
 from torch import Tensor
 
 from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.rule import (
-    Hyper,
-    Rule,
-    Scalar,
-    adam_moments,
-    plane_absorb,
-    plane_direction,
-    plane_scalars,
-)
+from robustness.optimizers.exponent_plane import plane_absorb, plane_direction, plane_scalars
+from robustness.optimizers.rule import Hyper, Rule, Scalar, adam_moments
 
 
 def mixing_at(step: Scalar, hyper: Hyper) -> Scalar:

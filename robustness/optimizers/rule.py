@@ -213,40 +213,6 @@ def _rounded(value: float, dtype: torch.dtype) -> float:
     return torch.tensor(value, dtype=dtype).item()
 
 
-def plane_scalars(step: Scalar, hyper: Hyper, p: Scalar, q: Scalar = 0.0) -> dict[str, Any]:
-    """Return the scalars of ``plane_direction``: bias corrections folded into a scale and a floor."""
-    adam = adam_scalars(step, hyper)
-    return {
-        **adam,
-        "p": p,
-        "q": q,
-        "scale": adam["c1"] * _raised(adam["c2"], -p),
-        "floor": adam["c1"] * adam["eps"],
-    }
-
-
-def plane_absorb(scalars: Scalars, global_sq: Scalar) -> dict[str, Any]:
-    """Take ``G^^q`` into the scale of ``plane_direction``."""
-    q = scalars["q"]
-    factor = power(global_sq, q) if isinstance(global_sq, Tensor) else _raised(global_sq, q)
-    return {**scalars, "scale": scalars["scale"] * factor}
-
-
-def plane_direction(grad: Tensor, state: State, scalars: Scalars) -> Tensor:
-    """Return ``m^ / (v^^p * G^^q + eps)``, the rule that most of the optimizers are a case of.
-
-    With ``c1 = 1 - b1^t`` and ``c2 = 1 - b2^t`` it is computed as ``m / (v^p * (c1 c2^-p G^^q) + c1 eps)``,
-    two passes over the tensor fewer. ``c1 eps`` is at least ``smallest``: invisible beside any normal
-    denominator, it makes an element whose gradient was always zero ``0 / smallest = 0`` rather than
-    ``0 / 0``, even with ``eps = 0``.
-    """
-    v = state["exp_avg_sq"]
-    denominator = (
-        power(v, scalars["p"]).mul_(_finite(scalars["scale"], v)).add_(positive(scalars["floor"], v))
-    )
-    return state["exp_avg"] / denominator
-
-
 def power(x: Tensor, p: Scalar) -> Tensor:
     """Return ``x ** p`` for ``x >= 0`` as a new tensor, never NaN.
 
@@ -317,17 +283,3 @@ def smallest(dtype: torch.dtype) -> float:
 def mean_dtype(dtype: torch.dtype) -> torch.dtype:
     """Return the dtype in which a mean over many elements is taken: float32 or better."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
-
-
-def _raised(x: Scalar, p: Scalar) -> Scalar:
-    """Return ``x ** p``; too large or ``0 ** negative`` is infinite where Python would raise."""
-    try:
-        return x**p
-    except (OverflowError, ZeroDivisionError):
-        return math.inf
-
-
-def _finite(value: Scalar, like: Tensor) -> Any:
-    """Return a value >= 0, at most the largest number of ``like``'s dtype; infinity times 0 would be NaN."""
-    most = torch.finfo(like.dtype).max
-    return value.to(like).clamp_max(most) if isinstance(value, Tensor) else min(value, most)

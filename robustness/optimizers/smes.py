@@ -6,14 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.rule import (
-    Hyper,
-    Rule,
-    Scalar,
-    adam_moments,
-    plane_direction,
-    plane_scalars,
-)
+from robustness.optimizers.exponent_plane import plane_direction, plane_scalars
+from robustness.optimizers.rule import Hyper, Rule, Scalar, adam_moments
 
 
 def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:

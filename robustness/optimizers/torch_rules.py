@@ -8,14 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from robustness.optimizers.rule import (
-    Hyper,
-    Rule,
-    Scalar,
-    adam_moments,
-    plane_direction,
-    plane_scalars,
-)
+from robustness.optimizers.exponent_plane import plane_direction, plane_scalars
+from robustness.optimizers.rule import Hyper, Rule, Scalar, adam_moments
 from robustness.optimizers.sgdw import SGD_RULE
 
 __all__ = ["ADAM", "ADAMW", "SGD_RULE"]
