@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.base import RuleOptimizer, declared
 from robustness.optimizers.exponent_plane import plane_absorb, plane_direction, plane_scalars
+from robustness.optimizers.ranges import AT_LEAST_ONE, FRACTION, Ranges
 from robustness.optimizers.rule import Hyper, Rule, Scalar, adam_moments
 
 
@@ -58,21 +59,13 @@ class Ada2MS(RuleOptimizer):
     whole denominator, decoupled weight decay, and the mixing schedule. A parameter without a gradient in
     this step is out of the mean.
 
+    The arguments that the optimizers share are explained in ``RuleOptimizer``.
+
     Args:
-        params: Parameters or parameter groups.
-        lr: Learning rate, >= 0.
-        betas: Decay rates of the two moments, each in [0, 1).
-        eps: Added to the denominator, >= 0.
-        weight_decay: Decoupled weight decay, >= 0.
         mixing: Share of the elementwise moment in the exponent, in [0, 1].
-        scope: Over what ``G`` is the mean: ``model`` (all parameters the optimizer holds, by element) or
-            ``tensor`` (each parameter tensor its own).
         mixing_end: Where the mixing moves over training, in [0, 1]; None keeps it at ``mixing``.
         mixing_steps: In how many updates it gets there, >= 1; then it stays. Required with ``mixing_end``.
         mixing_schedule: ``linear`` or ``cosine``.
-        maximize: Whether to ascend.
-        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
-        compile: Whether to compile the update; see ``RuleOptimizer``.
 
     Raises:
         ValueError: If a value is out of range, or ``mixing_end`` comes without ``mixing_steps``.
@@ -94,7 +87,14 @@ class Ada2MS(RuleOptimizer):
     """
 
     rule = ADA2MS
+    ranges: ClassVar[Ranges] = {
+        "mixing": FRACTION,
+        "mixing_end": FRACTION.or_none(),
+        "mixing_steps": AT_LEAST_ONE.or_none(),
+        "mixing_schedule": ("linear", "cosine"),
+    }
 
+    @declared
     def __init__(
         self,
         params: Iterable[Any],
@@ -111,8 +111,13 @@ class Ada2MS(RuleOptimizer):
         maximize: bool = False,
         foreach: bool | None = None,
         compile: bool = False,
-    ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "mixing": mixing}
-        defaults |= {"scope": scope, "mixing_end": mixing_end, "mixing_steps": mixing_steps}
-        defaults |= {"mixing_schedule": mixing_schedule}
-        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})
+    ) -> None: ...
+
+    @classmethod
+    def check(cls, hyper: Mapping[str, Any]) -> None:
+        """Check hyperparameters by themselves and with each other, as ``RuleOptimizer.check`` does."""
+        super().check(hyper)
+        if hyper.get("mixing_end") is not None and hyper.get("mixing_steps") is None:
+            raise ValueError(
+                f"mixing_end requires mixing_steps, but got mixing_end={hyper['mixing_end']} alone"
+            )

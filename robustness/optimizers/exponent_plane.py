@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.base import RuleOptimizer, declared
+from robustness.optimizers.ranges import FINITE, Ranges
 from robustness.optimizers.rule import (
     Hyper,
     Rule,
@@ -106,23 +107,11 @@ class ExponentPlane(RuleOptimizer):
     does not change on the line ``p + q = 1/2``, and nowhere else. A parameter without a gradient in this
     step is out of the mean.
 
+    The arguments that the optimizers share are explained in ``RuleOptimizer``.
+
     Args:
-        params: Parameters or parameter groups.
-        lr: Learning rate, >= 0.
-        betas: Decay rates of the two moments, each in [0, 1).
-        eps: Added to the denominator, >= 0.
-        weight_decay: Decoupled weight decay, >= 0.
         p: Exponent of the elementwise second moment, finite.
         q: Exponent of the global second moment, finite.
-        scope: Over what ``G`` is the mean: ``model`` (all parameters the optimizer holds, by element) or
-            ``tensor`` (each parameter tensor its own).
-        maximize: Whether to ascend.
-        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
-        compile: Whether to compile the update; see ``RuleOptimizer``.
-
-    Raises:
-        ValueError: If a value is out of range.
-        TypeError: If a value that must be a number is not one.
 
     Examples:
         Normalized momentum SGD: the gradients 1 and 7 have a root mean square of 5.
@@ -139,7 +128,9 @@ class ExponentPlane(RuleOptimizer):
     """
 
     rule = EXPONENT_PLANE
+    ranges: ClassVar[Ranges] = {"p": FINITE, "q": FINITE}
 
+    @declared
     def __init__(
         self,
         params: Iterable[Any],
@@ -154,7 +145,4 @@ class ExponentPlane(RuleOptimizer):
         maximize: bool = False,
         foreach: bool | None = None,
         compile: bool = False,
-    ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "p": p, "q": q}
-        defaults |= {"scope": scope}
-        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})
+    ) -> None: ...

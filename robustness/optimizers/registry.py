@@ -12,10 +12,11 @@ import torch
 from robustness.optimizers.ada2ms import ADA2MS, Ada2MS
 from robustness.optimizers.adamnx import ADAMNX, AdamNX
 from robustness.optimizers.adamomentum import ADAMOMENTUM, AdaMomentum
-from robustness.optimizers.base import validate
+from robustness.optimizers.base import RuleOptimizer
 from robustness.optimizers.dual_adam import DUAL_ADAM, DualAdam
 from robustness.optimizers.exponent_plane import EXPONENT_PLANE, ExponentPlane
 from robustness.optimizers.inv_adam import INV_ADAM, InvAdam
+from robustness.optimizers.ranges import validate
 from robustness.optimizers.rule import Rule
 from robustness.optimizers.sgdw import SGDW, SGDW_RULE
 from robustness.optimizers.smes import SMES, SMES_RULE
@@ -125,7 +126,8 @@ def build(
                 f"It has {', '.join(['lr', 'weight_decay', *allowed])}"
             )
     values = {"lr": lr, "weight_decay": weight_decay, **allowed, **hyperparameters_}
-    validate(values)
+    check = optimizer.check if issubclass(optimizer, RuleOptimizer) else validate
+    check(values)
     if "beta1" in values:
         values["betas"] = (float(values.pop("beta1")), float(values.pop("beta2")))
     return optimizer(params, **values)
