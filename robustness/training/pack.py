@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import torch
@@ -12,22 +11,20 @@ from torch import Tensor
 
 from robustness.optimizers import RULES, advance, begin, finish
 from robustness.optimizers.compiling import compiled, compiler_found
-from robustness.optimizers.rule import Rule, Scalars, State, absorbed, step_scalars
+from robustness.optimizers.rule import Rule, Scalars, State, absorbed
 from robustness.tasks import Task
 from robustness.training.checkpoints import Checkpoint
+from robustness.training.columns import Columns, blocks
 from robustness.training.feed import Feed
 from robustness.training.flat import FlatModels, evaluation_batch
 from robustness.training.flatness import flatness
 from robustness.training.moments import moment_spreads
 from robustness.training.randomness import initialized_model
-from robustness.training.results import CurvePoint, MomentSpread, TrialResult, concluded, with_measures
+from robustness.training.results import CurvePoint, Record, TrialResult
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, check_loss
 from robustness.training.trial import FEWEST_EVALUATED
 
-# Exponents for which square roots alone serve stay Python numbers, in blocks of their own: a third of the time.
-EXPONENTS = ("mixing", "exponent", "p", "q")
-ROOTS = (-0.5, 0.0, 0.25, 0.5, 1.0)
 # torch makes a graph of its own for one row; with at least two, one graph serves any number.
 FEWEST_COMPILED = 2
 # Predictions of each model at once, at most; outputs of all models of a pack are to stay in cache.
@@ -37,33 +34,6 @@ EVALUATED_PREDICTIONS = 256
 def examples_at_once(task: Task) -> int:
     """Return how many examples all models of a pack are evaluated on at once."""
     return evaluation_batch(task, max(FEWEST_EVALUATED, EVALUATED_PREDICTIONS // task.predictions))
-
-
-def _fixed(name: str, value: Any) -> bool:
-    """Return whether all rows of a matrix must have ``value``; other hyperparameters are columns of numbers."""
-    number = isinstance(value, float | int) and not isinstance(value, bool)
-    return not number or (name in EXPONENTS and value in ROOTS)
-
-
-def signature(settings: TrialSettings) -> tuple[Any, ...]:
-    """Return what trials must have in common to be rows of one matrix: rule, budget, and all but numbers."""
-    fixed = {name: value for name, value in settings.hyperparameters.items() if _fixed(name, value)}
-    return (
-        settings.optimizer,
-        settings.epochs,
-        settings.batch_size,
-        settings.schedule,
-        settings.training,
-        tuple(sorted(fixed.items(), key=lambda item: item[0])),
-    )
-
-
-def blocks(trials: Sequence[TrialSettings]) -> list[list[int]]:
-    """Return the indices of ``trials`` grouped by ``signature``."""
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for index, settings in enumerate(trials):
-        groups.setdefault(signature(settings), []).append(index)
-    return list(groups.values())
 
 
 class PackTrainer:
@@ -126,16 +96,6 @@ class PackTrainer:
         self.finish(rule, flat, gradient, state, absorbed(rule, state, scalars, sizes))
 
 
-@dataclass
-class _Record:
-    """What is known of one trial so far."""
-
-    curves: list[CurvePoint]
-    stopped: int | None = None
-    spreads: list[MomentSpread] = field(default_factory=list)
-    flatness: dict[str, float] = field(default_factory=dict)
-
-
 class Block:
     """Trials of one signature, trained together.
 
@@ -162,7 +122,7 @@ class Block:
         self.state = {slot: torch.zeros_like(self.flat) for slot in self.rule.slots}
         scoped = first.hyperparameters.get("scope") == "tensor"
         self.sizes = self.models.sizes if scoped else None
-        self.records = [_Record([]) for _ in self.trials]
+        self.records = [Record() for _ in self.trials]
         self.alive = torch.arange(len(self.trials))
         self._keep(self.alive)
 
@@ -175,28 +135,15 @@ class Block:
         self.state = {slot: tensor[rows] for slot, tensor in self.state.items()}
         self.buffers = {name: buffer[rows] for name, buffer in self.buffers.items()}
         if len(rows):
-            self._columns()
+            self._number()
 
-    def _columns(self) -> None:
-        """Collect the numbers of the living trials as ``[K, 1]`` columns."""
+    def _number(self) -> None:
+        """Collect the numbers of the living trials, and the seed of each, by its index in ``seeds``."""
         living = [self.trials[index] for index in self.alive.tolist()]
-        self.hyper = {
-            name: self._column(name, [settings.hyperparameters[name] for settings in living])
-            for name in living[0].hyperparameters
-        }
-        scales = [settings.grad_scale for settings in living]
-        self.scale = self._tensor(scales).to(self.dtype) if set(scales) != {1} else None
+        self.columns = Columns(living, self.device, self.dtype)
         self.which = torch.tensor(
             [self.seeds.index(settings.seed) for settings in living], device=self.device
         )
-
-    def _column(self, name: str, values: list[Any]) -> Any:
-        if _fixed(name, values[0]) or (name == "weight_decay" and not any(values)):
-            return values[0]
-        return self._tensor(values)
-
-    def _tensor(self, values: list[float]) -> Tensor:
-        return torch.tensor(values, dtype=torch.float64, device=self.device)[:, None]
 
     def train(self, checkpoint: Checkpoint | None = None) -> list[TrialResult]:
         """Train to the end, from ``checkpoint`` if there is one, saving on the way."""
@@ -223,30 +170,21 @@ class Block:
                 checkpoint.save({"epoch": epoch, "seconds": seconds, **self._saved()})
         self._measure_flatness()
         share = (time.perf_counter() - started) / len(self.trials)
-        return [
-            with_measures(concluded(record.curves, record.stopped, share), record.flatness, record.spreads)
-            for record in self.records
-        ]
+        return [record.result(share) for record in self.records]
 
     def _saved(self) -> dict[str, Any]:
         """Return what the block goes on from, but for its batches, which its seeds give anew."""
-        records = [
-            ([astuple(p) for p in record.curves], record.stopped, [astuple(s) for s in record.spreads])
-            for record in self.records
-        ]
+        records = [record.saved() for record in self.records]
         matrices = {"alive": self.alive, "flat": self.flat, "state": self.state, "buffers": self.buffers}
         return {"records": records, **matrices}
 
     def _restore(self, saved: dict[str, Any]) -> None:
         """Go on from what was saved."""
-        self.records = [
-            _Record([CurvePoint(*p) for p in curves], stopped, spreads=[MomentSpread(*s) for s in spreads])
-            for curves, stopped, spreads in saved["records"]
-        ]
+        self.records = [Record.restored(record) for record in saved["records"]]
         self.alive, self.flat = saved["alive"], saved["flat"].to(self.device)
         self.state = {slot: tensor.to(self.device) for slot, tensor in saved["state"].items()}
         self.buffers = {name: buffer.to(self.device) for name, buffer in saved["buffers"].items()}
-        self._columns()
+        self._number()
         self.feed.skip(saved["epoch"])
 
     def _epoch(self, before: int) -> Tensor:
@@ -265,8 +203,8 @@ class Block:
             gradient, loss, self.buffers = self.models.gradients(
                 self.flat, self.buffers, inputs, targets, shared=shared, label_smoothing=smoothing
             )
-        if self.scale is not None:
-            gradient.mul_(self.scale)
+        if self.columns.scale is not None:
+            gradient.mul_(self.columns.scale)
         if self.training.clip_norm is not None:
             # as torch.nn.utils.clip_grad_norm_, a row a model
             norm = gradient.norm(dim=1, keepdim=True)
@@ -278,16 +216,10 @@ class Block:
         """Return the scalars of each step of an epoch: columns ``[K, 1]`` and numbers."""
         first = self.trials[0]
         total = self.task.steps(first.epochs, first.batch_size)
-        numbers = torch.arange(before, before + self.steps, dtype=torch.float64, device=self.device)
         rates = [first.schedule.multiplier(before + step, total) for step in range(self.steps)]
-        hyper = {**self.hyper, "lr": self.hyper["lr"] * self._tensor(rates)[:, None]}
-        scalars = step_scalars(self.rule, numbers[:, None, None] + 1, hyper, self.dtype)
-        by_step = {
-            name: value.unbind() if isinstance(value, Tensor) and value.dim() == 3 else [value] * self.steps
-            for name, value in scalars.items()
-        }
-        by_step["decayed"] = [self.decayed] * self.steps
-        return [dict(zip(by_step, values, strict=True)) for values in zip(*by_step.values(), strict=True)]
+        return [
+            {**scalars, "decayed": self.decayed} for scalars in self.columns.scalars(self.rule, before, rates)
+        ]
 
     def _decayed(self) -> Tensor:
         """Return at each element of a row whether it decays, ``[P]``."""

@@ -1,9 +1,10 @@
-"""What one training run has to say for itself."""
+"""What a trial gives: curves, metrics and how it ended; and the record of it while it is being trained."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,33 @@ def concluded(curves: list[CurvePoint], stopped_step: int | None, wall_seconds: 
     return TrialResult(status, None, reason, initial.loss, metrics, tuple(curves), wall_seconds)
 
 
-def with_measures(
-    result: TrialResult, flatness: dict[str, float], diagnostics: list[MomentSpread]
-) -> TrialResult:
-    """Add what was measured beside the curves."""
-    return replace(result, metrics={**result.metrics, **flatness}, diagnostics=tuple(diagnostics))
+@dataclass
+class Record:
+    """What is known so far of a trial that is being trained.
+
+    Attributes:
+        curves: Its evaluations up to now.
+        stopped: As ``TrialResult.stopped_step``.
+        spreads: Second moments that were looked at.
+        flatness: Measures of flatness by name.
+    """
+
+    curves: list[CurvePoint] = field(default_factory=list)
+    stopped: int | None = None
+    spreads: list[MomentSpread] = field(default_factory=list)
+    flatness: dict[str, float] = field(default_factory=dict)
+
+    def saved(self) -> tuple[Any, ...]:
+        """Return what a checkpoint holds of it: numbers and text."""
+        return [astuple(point) for point in self.curves], self.stopped, [astuple(s) for s in self.spreads]
+
+    @classmethod
+    def restored(cls, saved: tuple[Any, ...]) -> Record:
+        """Return the record that was saved."""
+        curves, stopped, spreads = saved
+        return cls([CurvePoint(*point) for point in curves], stopped, [MomentSpread(*s) for s in spreads])
+
+    def result(self, wall_seconds: float) -> TrialResult:
+        """Return the outcome, with what was measured beside the curves."""
+        result = concluded(self.curves, self.stopped, wall_seconds)
+        return replace(result, metrics={**result.metrics, **self.flatness}, diagnostics=tuple(self.spreads))

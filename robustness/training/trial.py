@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import astuple
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from robustness.training.feed import Feed
 from robustness.training.flatness import flatness
 from robustness.training.moments import moment_spreads
 from robustness.training.randomness import initialized_model, own_draws
-from robustness.training.results import CurvePoint, MomentSpread, TrialResult, concluded, with_measures
+from robustness.training.results import CurvePoint, MomentSpread, Record, TrialResult
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, check_loss, decayed
 
@@ -183,28 +182,27 @@ def _trained(
     started = time.perf_counter()
     trainer = Trainer(task, settings, device, dtype)
     saved = checkpoint.load() if checkpoint is not None else None
-    spreads: list[MomentSpread] = []
     if saved is None:
-        done, curves = 0, trainer.curve_points(0)
+        done, record = 0, Record(trainer.curve_points(0))
     else:
-        done, curves = saved["epoch"], [CurvePoint(*point) for point in saved["curves"]]
-        spreads = [MomentSpread(*spread) for spread in saved["spreads"]]
+        done, record = saved["epoch"], Record.restored((saved["curves"], None, saved["spreads"]))
         trainer.restore(saved, done)
         started -= saved["seconds"]
-    stopped: int | None = None
     for epoch in range(done + 1, settings.epochs + 1):
         before = trainer.step
         broken = _first_broken_step(trainer.epoch(), trainer.parameters)
         if broken is not None:
-            stopped = before + broken
+            record.stopped = before + broken
             break
         if settings.training.evaluated(epoch, settings.epochs):
-            curves += trainer.curve_points(epoch)
+            record.curves += trainer.curve_points(epoch)
         if epoch in settings.diagnostics:
-            spreads += trainer.moment_spreads(epoch)
+            record.spreads += trainer.moment_spreads(epoch)
         if checkpoint is not None and checkpoint.due(epoch, settings.epochs):
             seconds = time.perf_counter() - started
-            kept = {"curves": [astuple(p) for p in curves], "spreads": [astuple(s) for s in spreads]}
-            checkpoint.save({"epoch": epoch, "seconds": seconds, **kept, **trainer.state()})
-    measured = flatness(task, trainer.model) if settings.flatness and stopped is None else {}
-    return with_measures(concluded(curves, stopped, time.perf_counter() - started), measured, spreads)
+            curves, _, spreads = record.saved()
+            kept = {"epoch": epoch, "seconds": seconds, "curves": curves, "spreads": spreads}
+            checkpoint.save({**kept, **trainer.state()})
+    if settings.flatness and record.stopped is None:
+        record.flatness = flatness(task, trainer.model)
+    return record.result(time.perf_counter() - started)
