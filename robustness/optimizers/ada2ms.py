@@ -50,22 +50,23 @@ class Ada2MS(RuleOptimizer):
         theta <- theta (1 - lr wd)
         theta <- theta - lr m^ / (v^^(mixing/2) G^^((1-mixing)/2) + eps)
 
-    ``mixing = 1`` is AdamW; ``mixing = 0`` gives every element the same step size, as momentum SGD does. For
-    ``eps = 0`` the update does not depend on the scale of the gradients, whatever ``mixing``.
+    ``mixing = 1`` is AdamW; ``mixing = 0`` gives every element the same step size, as momentum SGD does, and is
+    AdaSGD (Wang, Wiens 2020) but for the form of its momentum. For ``eps = 0`` the update does not depend on the
+    scale of the gradients, whatever ``mixing``.
 
     Our reimplementation from the abstract: the authors' code is not released. Our choices are to read
     "continuous exponential interpolation between elementwise and global second-moment estimates" as the
     weighted geometric mean, the mean over all parameters as the global estimate, one ``eps`` added to the
     whole denominator, decoupled weight decay, and the mixing schedule. A parameter without a gradient in
-    this step is out of the mean.
+    this step does not enter the mean.
 
     The arguments that the optimizers share are explained in ``RuleOptimizer``.
 
     Args:
         mixing: Share of the elementwise moment in the exponent, in [0, 1].
-        mixing_end: Where the mixing moves over training, in [0, 1]; None keeps it at ``mixing``.
-        mixing_steps: In how many updates it gets there, >= 1; then it stays. Required with ``mixing_end``.
-        mixing_schedule: ``linear`` or ``cosine``.
+        mixing_end: The mixing at the end of its schedule, in [0, 1]; None keeps it at ``mixing``.
+        mixing_steps: Updates after which it is reached, >= 1, and then kept. Required with ``mixing_end``.
+        mixing_schedule: The path there: ``linear`` or ``cosine``.
 
     Raises:
         ValueError: If a value is out of range, or ``mixing_end`` comes without ``mixing_steps``.
@@ -83,7 +84,8 @@ class Ada2MS(RuleOptimizer):
         tensor([-0.0447, -0.1183])
 
     References:
-        Zhu, Xiao, Min, 2026, https://arxiv.org/abs/2605.20533 (the abstract).
+        Zhu, Xiao, Min, 2026, https://arxiv.org/abs/2605.20533 (the abstract). For ``mixing = 0``: Wang, Wiens, 2020,
+        https://arxiv.org/abs/2006.16541
     """
 
     rule = ADA2MS

@@ -1,4 +1,4 @@
-"""AdamNX: Adam whose decay rates grow with the step, so that no bias correction is left to do."""
+"""AdamNX: Adam whose decay rates grow with the step, so that no bias correction is needed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ADAMNX = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction)
 
 
 class AdamNX(RuleOptimizer):
-    r"""Adam with decay rates that start at 0; the second one goes on to 1.
+    r"""Adam with decay rates that start at 0 and grow, the second one towards 1.
 
         b1_t = (b1 - b1^t) / (1 - b1^t)
         b2_t = (1 - b2^((1-b2)(t-1))) / (1 - b2^((1-b2) t))

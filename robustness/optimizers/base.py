@@ -88,7 +88,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         super().__init__(params, {"foreach": None, "compile": False, **defaults})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Also how load_state_dict ends; in checkpoints of torch's own classes `step` is a tensor, or missing.
+        # load_state_dict ends here too; in checkpoints of torch's own classes `step` is a tensor, or missing.
         super().__setstate__(state)
         self._vectors = {}
         for group in self.param_groups:
@@ -147,7 +147,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         """Do one update of every parameter that has a gradient.
 
         Args:
-            closure: Reevaluates the model and returns the loss.
+            closure: Evaluates the model again and returns the loss.
 
         Returns:
             What the closure returned, or None.
@@ -164,7 +164,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         return loss
 
     def _jobs(self) -> list[Job]:
-        """Collect what is to be updated, and count the step; every check comes before any change."""
+        """Collect the parameters to update, and count the step; all checks come before any change."""
         moving = [
             (p, p.grad, group) for group in self.param_groups for p in group["params"] if p.grad is not None
         ]

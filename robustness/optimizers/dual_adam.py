@@ -55,13 +55,13 @@ class DualAdam(RuleOptimizer):
         theta <- theta - lr (a_t m^ (sqrt(v^) + eps) + (1-a_t) m^ / (sqrt(v^) + eps))
 
     Our choices: the default ``switch_rate`` is that of the authors' experiments (their class has 0.01), and
-    the formula is kept to the end, where their code goes over to Adam one step earlier, as soon as
+    the formula is kept to the end, where their code changes to Adam one step earlier, as soon as
     ``a_t < switch_rate``. Weight decay is decoupled.
 
     The arguments that the optimizers share are explained in ``RuleOptimizer``.
 
     Args:
-        switch_rate: By how much InvAdam's share falls with every update, >= 0; 1 or more is AdamW.
+        switch_rate: Decrease of InvAdam's share per update, >= 0; with 1 or more the rule is AdamW.
 
     Examples:
         In the first step m^ = g and sqrt(v^) = |g|, and with a switch_rate of 0.5 half of each rule is taken.

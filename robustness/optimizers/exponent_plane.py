@@ -48,7 +48,7 @@ def plane_absorb(scalars: Scalars, global_sq: Scalar) -> dict[str, Any]:
 
 
 def plane_direction(grad: Tensor, state: State, scalars: Scalars) -> Tensor:
-    """Return ``m^ / (v^^p * G^^q + eps)``, the rule that most of the optimizers are a case of.
+    """Return ``m^ / (v^^p * G^^q + eps)``, the rule of which most optimizers here are special cases.
 
     With ``c1 = 1 - b1^t`` and ``c2 = 1 - b2^t`` it is computed as ``m / (v^p * (c1 c2^-p G^^q) + c1 eps)``,
     two passes over the tensor fewer. ``c1 eps`` is at least ``smallest``: invisible beside any normal
@@ -84,7 +84,7 @@ EXPONENT_PLANE = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, plane_d
 
 
 class ExponentPlane(RuleOptimizer):
-    r"""The family that holds AdamW, Ada2MS, SMES and momentum SGD. It is ours.
+    r"""The family that contains AdamW, Ada2MS, SMES and momentum SGD. The family is ours.
 
         m_t = b1 m_{t-1} + (1-b1) g_t,    m^ = m_t / (1 - b1^t)
         v_t = b2 v_{t-1} + (1-b2) g_t^2,  v^ = v_t / (1 - b2^t)
@@ -92,20 +92,18 @@ class ExponentPlane(RuleOptimizer):
         theta <- theta (1 - lr wd)
         theta <- theta - lr m^ / (v^^p G^^q + eps)
 
-    ============================  =============================
-    (p, q)                        the rule
-    ============================  =============================
-    (1/2, 0)                      AdamW
-    (mixing/2, (1-mixing)/2)      Ada2MS
-    (exponent, 0)                 SMES
-    (0, 0)                        momentum SGD
-    (0, 1/2)                      normalized momentum SGD
-    (-1/2, 0)                     InvAdam, up to where eps sits
-    ============================  =============================
+    | (p, q)                   | rule                             |
+    |--------------------------|----------------------------------|
+    | (1/2, 0)                 | AdamW                            |
+    | (mixing/2, (1-mixing)/2) | Ada2MS                           |
+    | (exponent, 0)            | SMES                             |
+    | (0, 0)                   | momentum SGD                     |
+    | (0, 1/2)                 | normalized momentum SGD          |
+    | (-1/2, 0)                | InvAdam but for the place of eps |
 
     When the gradients are multiplied by ``c`` and ``eps = 0``, the update scales as ``c^(1 - 2(p+q))``: it
     does not change on the line ``p + q = 1/2``, and nowhere else. A parameter without a gradient in this
-    step is out of the mean.
+    step does not enter the mean.
 
     The arguments that the optimizers share are explained in ``RuleOptimizer``.
 
@@ -124,7 +122,7 @@ class ExponentPlane(RuleOptimizer):
         tensor([-0.0200, -0.1400])
 
     References:
-        None: the family is ours. Its members are those of ``Ada2MS``, ``SMES`` and ``InvAdam``.
+        None for the family; for its members see ``Ada2MS``, ``SMES`` and ``InvAdam``.
     """
 
     rule = EXPONENT_PLANE

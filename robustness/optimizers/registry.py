@@ -1,4 +1,4 @@
-"""The one registry of optimizers, and how a study builds one by name."""
+"""The registry of optimizers and their rules, and how a study builds an optimizer by name."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RULES: dict[str, Rule] = {
     "adamnx": ADAMNX,
     "exponent_plane": EXPONENT_PLANE,
 }
-"""The rule of each optimizer that has one; an optimizer without a rule can only run one model at a time."""
+"""The rule of each optimizer that has one; an optimizer without a rule trains one model at a time only."""
 
 _NOT_STUDIED = ("self", "params", "lr", "weight_decay", "amsgrad", "dampening")
 _STUDY_DEFAULTS: dict[str, dict[str, Any]] = {"sgd": {"momentum": 0.9}}
@@ -82,15 +82,15 @@ def hyperparameters(name: str) -> dict[str, Any]:
         >>> hyperparameters("sgd")
         {'momentum': 0.9, 'nesterov': False}
     """
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for parameter in inspect.signature(_lookup(name).__init__).parameters.values():
         if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD or parameter.name in _NOT_STUDIED:
             continue
         if parameter.name == "betas":
-            found["beta1"], found["beta2"] = parameter.default
+            result["beta1"], result["beta2"] = parameter.default
         else:
-            found[parameter.name] = parameter.default
-    return found | _STUDY_DEFAULTS.get(name, {})
+            result[parameter.name] = parameter.default
+    return result | _STUDY_DEFAULTS.get(name, {})
 
 
 def build(
@@ -103,7 +103,7 @@ def build(
         params: Parameters or parameter groups.
         lr: Learning rate, >= 0.
         weight_decay: Weight decay, >= 0; coupled or decoupled as the optimizer has it.
-        **hyperparameters_: Any of ``hyperparameters(name)``; the others take the defaults found there.
+        **hyperparameters_: Any of ``hyperparameters(name)``; the others take the defaults given there.
 
     Raises:
         ValueError: If there is no optimizer of that name, or a value is out of range (for torch's own classes

@@ -47,7 +47,7 @@ class SGDW(RuleOptimizer):
 
     Args:
         momentum: Decay rate of the sum of gradients, in [0, 1).
-        nesterov: Whether to look one step ahead; needs momentum > 0.
+        nesterov: Whether to use Nesterov's momentum; requires momentum > 0.
 
     Examples:
         >>> import torch

@@ -26,7 +26,7 @@ class SMES(RuleOptimizer):
         theta <- theta (1 - lr wd)
         theta <- theta - lr m^ / (v^^exponent + eps)
 
-    An exponent of 0 is momentum SGD, 0.5 Adam, -0.5 InvAdam up to where ``eps`` sits. Our choice: weight
+    An exponent of 0 is momentum SGD, 0.5 Adam, -0.5 InvAdam but for the place of ``eps``. Our choice: weight
     decay, where given, is decoupled.
 
     The arguments that the optimizers share are explained in ``RuleOptimizer``.

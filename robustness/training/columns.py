@@ -11,7 +11,8 @@ from torch import Tensor
 from robustness.optimizers.rule import Rule, step_scalars
 from robustness.training.settings import TrialSettings
 
-# Exponents for which square roots alone serve stay Python numbers, in blocks of their own: a third of the time.
+# Powers with these exponents take square roots alone, a third of the time of others: they stay Python numbers, and
+# their trials are in blocks of their own.
 EXPONENTS = ("mixing", "exponent", "p", "q")
 ROOTS = (-0.5, 0.0, 0.25, 0.5, 1.0)
 
@@ -23,7 +24,7 @@ def _fixed(name: str, value: Any) -> bool:
 
 
 def signature(settings: TrialSettings) -> tuple[Any, ...]:
-    """Return what trials must have in common to be rows of one matrix: rule, budget, and all but numbers."""
+    """Return what ``settings`` must share with others to be a row of one matrix: rule, budget, all but numbers."""
     fixed = {name: value for name, value in settings.hyperparameters.items() if _fixed(name, value)}
     return (
         settings.optimizer,

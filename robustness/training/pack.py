@@ -1,4 +1,8 @@
-"""Training a pack: many trials of one task and budget as one matrix of models."""
+"""Training a pack: many trials of one task as matrices of models, one for each group of trials with one signature.
+
+Each trial gives what it gives alone, up to rounding, whatever the others do: a trial that diverges is recorded at its
+step and leaves the matrix. Models with random operations, or whose control flow depends on values, cannot be packed.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +29,9 @@ from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, check_loss
 from robustness.training.trial import FEWEST_EVALUATED
 
-# torch makes a graph of its own for one row; with at least two, one graph serves any number.
+# torch compiles a graph of its own for one row; from two on, one graph serves any number of rows.
 FEWEST_COMPILED = 2
-# Predictions of each model at once, at most; outputs of all models of a pack are to stay in cache.
+# The most predictions of each model at once, so that the outputs of all models of a pack stay in the cache.
 EVALUATED_PREDICTIONS = 256
 
 
@@ -37,13 +41,13 @@ def examples_at_once(task: Task) -> int:
 
 
 class PackTrainer:
-    """Trains packs of one task; graphs that are compiled for one pack serve the next.
+    """Trains packs of one task; graphs compiled for one pack serve the next.
 
     Args:
         task: With data that all trials share.
         device: Where the models live.
         dtype: Of the models' parameters.
-        compile: Whether to compile what every step computes.
+        compile: Whether to compile the computations of a step, where there is a compiler.
     """
 
     def __init__(
@@ -60,14 +64,14 @@ class PackTrainer:
     def train(
         self, trials: Sequence[TrialSettings], checkpoint: Checkpoint | None = None
     ) -> list[TrialResult]:
-        """Train many trials at once; each gives what ``train`` gives, up to rounding.
+        """Train many trials at once; each gives what ``train`` gives for it, up to rounding.
 
         Trials of different optimizers are trained one block after the other.
 
         Args:
             trials: Their optimizers must have a rule (``robustness.optimizers.RULES``).
-            checkpoint: Where they are saved, and gone on from if they were saved before; only for trials that
-                make one block.
+            checkpoint: Where they are saved, and resumed from if they were saved before; only for trials that
+                form a single block.
 
         Returns:
             The results in the order of ``trials``; ``wall_seconds`` is a trial's share of its block's time.
@@ -91,7 +95,7 @@ class PackTrainer:
         if rule.absorb is None:
             self.advance(rule, flat, gradient, state, scalars, sizes)
             return
-        # in two graphs, so that the global moment's power is taken once a row and not once an element
+        # in two graphs, so that the power of the global moment is taken once per row, not once per element
         gradient = self.begin(rule, flat, gradient, state, scalars)
         self.finish(rule, flat, gradient, state, absorbed(rule, state, scalars, sizes))
 
@@ -127,7 +131,7 @@ class Block:
         self._keep(self.alive)
 
     def _keep(self, rows: Tensor) -> None:
-        """Go on with ``rows`` alone; where graphs are compiled for two rows and more, a last one goes twice."""
+        """Continue with ``rows`` alone; where graphs are compiled for at least two rows, a single one is doubled."""
         if len(rows) == 1 and self.trainer.compile:
             rows = rows.repeat(FEWEST_COMPILED)
         self.alive = self.alive[rows.cpu()]
@@ -135,18 +139,16 @@ class Block:
         self.state = {slot: tensor[rows] for slot, tensor in self.state.items()}
         self.buffers = {name: buffer[rows] for name, buffer in self.buffers.items()}
         if len(rows):
-            self._number()
+            self._collect_numbers()
 
-    def _number(self) -> None:
-        """Collect the numbers of the living trials, and the seed of each, by its index in ``seeds``."""
-        living = [self.trials[index] for index in self.alive.tolist()]
-        self.columns = Columns(living, self.device, self.dtype)
-        self.which = torch.tensor(
-            [self.seeds.index(settings.seed) for settings in living], device=self.device
-        )
+    def _collect_numbers(self) -> None:
+        """Collect the numbers of the trials that are alive, and the index in ``seeds`` of the seed of each."""
+        alive = [self.trials[index] for index in self.alive.tolist()]
+        self.columns = Columns(alive, self.device, self.dtype)
+        self.which = torch.tensor([self.seeds.index(settings.seed) for settings in alive], device=self.device)
 
     def train(self, checkpoint: Checkpoint | None = None) -> list[TrialResult]:
-        """Train to the end, from ``checkpoint`` if there is one, saving on the way."""
+        """Train to the end, resuming from ``checkpoint`` if there is one, and saving on the way."""
         started = time.perf_counter()
         saved = checkpoint.load() if checkpoint is not None else None
         if saved is None:
@@ -173,18 +175,18 @@ class Block:
         return [record.result(share) for record in self.records]
 
     def _saved(self) -> dict[str, Any]:
-        """Return what the block goes on from, but for its batches, which its seeds give anew."""
+        """Return what the block resumes from, except its batches, which its seeds determine."""
         records = [record.saved() for record in self.records]
         matrices = {"alive": self.alive, "flat": self.flat, "state": self.state, "buffers": self.buffers}
         return {"records": records, **matrices}
 
     def _restore(self, saved: dict[str, Any]) -> None:
-        """Go on from what was saved."""
+        """Resume from what was saved."""
         self.records = [Record.restored(record) for record in saved["records"]]
         self.alive, self.flat = saved["alive"], saved["flat"].to(self.device)
         self.state = {slot: tensor.to(self.device) for slot, tensor in saved["state"].items()}
         self.buffers = {name: buffer.to(self.device) for name, buffer in saved["buffers"].items()}
-        self._number()
+        self._collect_numbers()
         self.feed.skip(saved["epoch"])
 
     def _epoch(self, before: int) -> Tensor:
@@ -197,7 +199,7 @@ class Block:
         return torch.stack(losses)
 
     def train_step(self, inputs: Tensor, targets: Tensor, shared: bool, scalars: Scalars) -> Tensor:
-        """Take one step on one prepared batch for all, or one for each; return the losses ``[K]`` before it."""
+        """Take one step, on one prepared batch for all models or one for each; return the losses before it."""
         smoothing = self.training.label_smoothing
         with self.autocast:
             gradient, loss, self.buffers = self.models.gradients(
@@ -206,7 +208,7 @@ class Block:
         if self.columns.scale is not None:
             gradient.mul_(self.columns.scale)
         if self.training.clip_norm is not None:
-            # as torch.nn.utils.clip_grad_norm_, a row a model
+            # as torch.nn.utils.clip_grad_norm_ does, for each row
             norm = gradient.norm(dim=1, keepdim=True)
             gradient.mul_((self.training.clip_norm / (norm + 1e-6)).clamp_max(1))
         self.trainer.update(self.rule, self.flat, gradient, self.state, scalars, self.sizes)
@@ -222,7 +224,7 @@ class Block:
         ]
 
     def _decayed(self) -> Tensor:
-        """Return at each element of a row whether it decays, ``[P]``."""
+        """Return, for each element of a row, whether it decays, ``[P]``."""
         parts = [
             torch.full((size,), does)
             for size, does in zip(self.models.sizes, self.models.decayed, strict=True)
@@ -230,19 +232,19 @@ class Block:
         return torch.cat(parts).to(self.device)
 
     def _drop_diverged(self, losses: Tensor, before: int) -> None:
-        """Note the trials with a loss or parameters that are not finite, and go on without their rows."""
+        """Record the trials whose loss or parameters are not finite, and continue without their rows."""
         broken = ~losses.isfinite()
         first = torch.where(broken.any(0), broken.int().argmax(0) + 1, self.steps)
-        gone = broken.any(0) | ~self.flat.isfinite().all(1)
-        if not gone.any():
+        diverged = broken.any(0) | ~self.flat.isfinite().all(1)
+        if not diverged.any():
             return
-        for index, step, is_gone in zip(self.alive.tolist(), first.tolist(), gone.tolist(), strict=True):
-            if is_gone:
+        for index, step, ended in zip(self.alive.tolist(), first.tolist(), diverged.tolist(), strict=True):
+            if ended:
                 self.records[index].stopped = before + step
-        self._keep((~gone).nonzero()[:, 0])
+        self._keep((~diverged).nonzero()[:, 0])
 
     def _rows(self) -> dict[int, int]:
-        """Return each living trial and the row that it has."""
+        """Return the row of each trial that is alive."""
         return {trial: row for row, trial in enumerate(self.alive.tolist())}
 
     def _look_at_moments(self, epoch: int) -> None:

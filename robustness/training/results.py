@@ -21,14 +21,14 @@ class CurvePoint:
 class MomentSpread:
     """The second moment ``v`` of one parameter tensor after an epoch, as the optimizer holds it.
 
-    Bias correction is left out. AdaMomentum's is of the momentum, and holds what eps adds at every step.
+    Bias correction is left out. AdaMomentum's is of the momentum, and includes the eps added at every step.
 
     Attributes:
         epoch: From 1.
         layer: The parameter's name.
         elements: Its number of elements.
         zeros: Share of them with ``v = 0``, which the quantiles leave out.
-        log_v_low: 5 % quantile of ``log10 v``; None where all are 0, as the next two.
+        log_v_low: 5 % quantile of ``log10 v``; None, like the next two, where all are 0.
         log_v_median: Median of ``log10 v``.
         log_v_high: 95 % quantile of ``log10 v``.
         log_global: ``log10 G``, with ``G`` the mean of ``v`` over all parameters; None where all are 0.
@@ -50,17 +50,17 @@ class TrialResult:
 
     Attributes:
         status: ``completed``, ``diverged`` or ``failed``.
-        stopped_step: The first step (from 1) with a non-finite loss or, where no loss tells, the last one before
-            non-finite parameters were seen; None unless the trial was stopped.
+        stopped_step: The first step (from 1) with a non-finite loss or, if all losses are finite, the last step
+            before parameters were found to be non-finite; None unless the trial was stopped.
         reason: Why it diverged or failed.
         init_loss: Training loss at initialization.
-        metrics: ``train_loss``, ``train_accuracy``, ``val_loss``, … at the end (accuracies as fractions); empty
-            where the parameters were not finite. ``lambda_max``, ``hessian_trace``, ``hessian_trace_se`` and
-            ``sam_sharpness`` among them where flatness was measured.
-        curves: The same at each epoch.
-        wall_seconds: Time it took.
+        metrics: ``train_loss``, ``train_accuracy``, ``val_loss``, … at the end (accuracies as fractions), and
+            ``lambda_max``, ``hessian_trace``, ``hessian_trace_se`` and ``sam_sharpness`` if flatness was measured;
+            empty if the trial was stopped.
+        curves: Losses and accuracies at each epoch that was evaluated.
+        wall_seconds: Duration of the training run; in a pack, the trial's share.
         diagnostics: Second moments where ``TrialSettings.diagnostics`` asks for them; empty for an optimizer
-            that holds none.
+            without them.
     """
 
     status: str

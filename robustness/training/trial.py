@@ -19,7 +19,7 @@ from robustness.training.results import CurvePoint, MomentSpread, Record, TrialR
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, check_loss, decayed
 
-# At most so many predictions and so many numbers of the inputs are in memory at once, but at least a few examples.
+# In evaluation: the most predictions and the most numbers of inputs at once, and the fewest examples all the same.
 EVALUATED_PREDICTIONS, EVALUATED_NUMBERS, FEWEST_EVALUATED = 4096, 2**20, 32
 
 
@@ -45,7 +45,7 @@ def evaluate(task: Task, model: nn.Module, split: Split) -> tuple[float, float |
 
 
 def _first_broken_step(losses: list[Tensor], parameters: list[nn.Parameter]) -> int | None:
-    """Return the step (from 1) of the first non-finite loss, or the last if only parameters are not finite."""
+    """Return the step (from 1) of the first non-finite loss, or the last step if only parameters are non-finite."""
     broken = (~torch.isfinite(torch.stack(losses))).nonzero()
     if len(broken):
         return int(broken[0]) + 1
@@ -113,7 +113,7 @@ class Trainer:
             loss = self.task.training_loss(self.model(inputs), targets, training.label_smoothing)
         loss.backward()
         if settings.grad_scale != 1:
-            # the gradient is scaled, not the loss: the loss that is watched keeps its meaning
+            # the gradient is scaled, not the loss: the loss that is recorded keeps its meaning
             gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
             torch._foreach_mul_(gradients, settings.grad_scale)
         if training.clip_norm is not None:
@@ -123,7 +123,7 @@ class Trainer:
         return loss.detach()
 
     def state(self) -> dict[str, Any]:
-        """Return what a trial goes on from, but for its batches, which its seed gives anew."""
+        """Return what a trial resumes from, except its batches, which its seed determines."""
         return {
             "step": self.step,
             "model": self.model.state_dict(),
@@ -131,7 +131,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any], epochs: int) -> None:
-        """Go on from ``state``, saved after ``epochs``."""
+        """Resume from ``state``, saved after ``epochs``."""
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -157,15 +157,15 @@ def train(
 ) -> TrialResult:
     """Train one trial to its end, or to the end of the epoch in which it diverges.
 
-    Whether a loss is finite is looked at once an epoch, so that a GPU is not waited for at every step; the
-    step that is recorded is exact all the same.
+    Losses are checked once an epoch, so that a GPU need not be waited for at every step; the step recorded for
+    a divergence is exact all the same.
 
     Args:
         task: What is trained.
         settings: How.
         device: ``cpu`` or ``cuda``.
         dtype: Of the model's parameters.
-        checkpoint: Where the trial is saved, and gone on from if it was saved before.
+        checkpoint: Where the trial is saved, and resumed from if it was saved before.
 
     Raises:
         ValueError: If an optimizer or a hyperparameter is not valid.
