@@ -14,30 +14,26 @@ import json
 import os
 import platform
 import sys
-import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from robustness import __version__
 from robustness.optimizers import RULES
-from robustness.optimizers.compiling import compiler_found, synchronize
-from robustness.tasks import Split, Task
+from robustness.optimizers.compiling import compiler_found
+from robustness.tasks import Task
 from robustness.tasks.storage import cache_home
-from robustness.training import pack, trial
 from robustness.training.flat import SLAB
-from robustness.training.pack import Block, PackTrainer
+from robustness.training.pack import PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.settings import TrialSettings
-from robustness.training.trial import Trainer, evaluate
+from robustness.training.timing import pack_seconds, sequential_seconds
 
 ENGINES = ("auto", "fused", "sequential")
 SIZES = {"cpu": (8, 16, 32, 64), "cuda": (16, 64, 256, 1024)}
-MEASURED_STEPS = 6
 # A larger pack must be faster by this factor to be preferred: smaller ones are shared among workers more evenly.
 WORTHWHILE = 1.05
 # A pack slower than single models by this factor is not tried at larger sizes.
@@ -102,7 +98,7 @@ def choose(
             measured, reason = _measure(task, typical, device, wanted)
         if _compiling_worthwhile(measured, steps, device):
             size = SLAB * max(1, int(measured["pack_size"]) // SLAB)
-            measured["compiled"] = _pack_seconds(task, typical, device, size, compile=True)
+            measured["compiled"] = pack_seconds(task, typical, device, size, compile=True)
     _write(path, measured, reason)
     return _fastest(measured, steps, reason)
 
@@ -156,42 +152,6 @@ def _fastest(measured: dict[str, float], steps: float, reason: str | None) -> En
     return Engine("fused", int(measured["pack_size"]), best == "compiled", ways)
 
 
-def sequential_seconds(task: Task, settings: TrialSettings, device: str) -> float:
-    """Return the time of one step of a single model with its share of the evaluations, from a few of both.
-
-    Args:
-        task: What is trained.
-        settings: How; the budget decides how many examples are evaluated per step.
-        device: ``cpu`` or ``cuda``.
-
-    Returns:
-        Seconds.
-    """
-    task = task.to(device)
-    trainer = Trainer(task, settings, device, torch.float32)
-    batches = chain.from_iterable(iter(trainer.feed.epoch, None))
-    step = _best_seconds(lambda: trainer.train_step(*next(batches)), device)
-    some = _some(task, trial.examples_at_once(task))
-
-    def evaluation() -> None:
-        with trainer.autocast:
-            evaluate(task, trainer.model, some)
-
-    seconds = _best_seconds(evaluation, device)
-    return step + seconds / len(some) * _evaluated_per_step(task, settings)
-
-
-def _some(task: Task, count: int) -> Split:
-    return Split(task.train.inputs[:count], task.train.targets[:count])
-
-
-def _evaluated_per_step(task: Task, settings: TrialSettings) -> float:
-    """Return how many examples are evaluated for every training step."""
-    times = sum(settings.training.evaluated(epoch, settings.epochs) for epoch in range(settings.epochs + 1))
-    examples = sum(len(split) for split in task.splits.values())
-    return times * examples / task.steps(settings.epochs, settings.batch_size)
-
-
 def _fused_seconds(task: Task, settings: TrialSettings, device: str, alone: float | None) -> dict[str, float]:
     """Return the best pack size and the time of one step of one of its models."""
     if settings.optimizer not in RULES:
@@ -201,46 +161,12 @@ def _fused_seconds(task: Task, settings: TrialSettings, device: str, alone: floa
     for size in SIZES[device]:
         if best_size and size * weights * 4 * COPIES > _memory(device) * MEMORY_SHARE:
             break
-        seconds = _pack_seconds(task, settings, device, size)
+        seconds = pack_seconds(task, settings, device, size)
         if seconds * WORTHWHILE < best:
             best_size, best = size, seconds
         if alone is not None and seconds > HOPELESS * alone:
             break
     return {"fused": best, "pack_size": float(best_size)}
-
-
-def _pack_seconds(
-    task: Task, settings: TrialSettings, device: str, size: int, *, compile: bool = False
-) -> float:
-    """Return the time of one step of one of ``size`` models trained together, with its share of the evaluations."""
-    trainer = PackTrainer(task, device=device, compile=compile)
-    rates = [settings.hyperparameters["lr"] * (1 + 1e-3 * row) for row in range(size)]
-    rows = [replace(settings, hyperparameters={**settings.hyperparameters, "lr": rate}) for rate in rates]
-    block = Block(trainer, rows)
-    batch, scalars = next(iter(block.feed.epoch())), block.scalars(0)[0]
-    step = _best_seconds(lambda: block.train_step(*batch, True, scalars), device)
-    some = _some(trainer.task, pack.examples_at_once(task))
-
-    def evaluate_all() -> None:
-        with block.autocast:
-            trainer.models.evaluate(block.flat, block.buffers, some, len(some))
-
-    evaluation = _best_seconds(evaluate_all, device)
-    return (step + evaluation / len(some) * _evaluated_per_step(task, settings)) / size
-
-
-def _best_seconds(step: Callable[[], object], device: str) -> float:
-    """Return the seconds of the fastest of a few steps: at least two, and about a second of them at most."""
-    best, begun = float("inf"), time.perf_counter()
-    for count in range(MEASURED_STEPS):
-        if count >= 2 and time.perf_counter() - begun > 1:
-            break
-        synchronize(device)
-        started = time.perf_counter()
-        step()
-        synchronize(device)
-        best = min(best, time.perf_counter() - started)
-    return best
 
 
 def _memory(device: str) -> int:

@@ -35,7 +35,7 @@ FEWEST_COMPILED = 2
 EVALUATED_PREDICTIONS = 256
 
 
-def examples_at_once(task: Task) -> int:
+def pack_examples(task: Task) -> int:
     """Return how many examples all models of a pack are evaluated on at once."""
     return evaluation_batch(task, max(FEWEST_EVALUATED, EVALUATED_PREDICTIONS // task.predictions))
 
@@ -56,7 +56,7 @@ class PackTrainer:
         self.task, self.device, self.dtype = task.to(device, dtype), device, dtype
         self.compile = compile and compiler_found(device)
         self.models = FlatModels(self.task, compile=self.compile)
-        self.evaluation_batch = examples_at_once(task)
+        self.evaluation_batch = pack_examples(task)
         self.begin = compiled(begin, dynamic=True) if self.compile else begin
         self.finish = compiled(finish, dynamic=True) if self.compile else finish
         self.advance = compiled(advance, dynamic=True) if self.compile else advance
