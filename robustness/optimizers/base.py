@@ -21,7 +21,8 @@ F = TypeVar("F", bound=Callable[..., None])
 def declared(init: F) -> F:
     """Decorate a constructor all of whose arguments after ``params`` are hyperparameters, passed on as defaults.
 
-    The signature stays as it is written; the body, which most leave empty, runs first.
+    The signature stays as it is written, for readers, editors and ``inspect.signature``. The body runs first; it is
+    usually empty.
     """
     signature = inspect.signature(init)
 

@@ -1,7 +1,7 @@
 """ExponentPlane: two free exponents, one on the elementwise and one on the global second moment.
 
 ``plane_scalars``, ``plane_absorb`` and ``plane_direction`` are the mathematics of the whole family: the rules of
-Ada2MS, SMES, Adam and AdamW are made of them as well.
+Ada2MS, SMES, Adam and AdamW are written with them, too.
 """
 
 from __future__ import annotations

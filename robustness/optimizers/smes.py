@@ -26,8 +26,10 @@ class SMES(RuleOptimizer):
         theta <- theta (1 - lr wd)
         theta <- theta - lr m^ / (v^^exponent + eps)
 
-    An exponent of 0 is momentum SGD, 0.5 Adam, -0.5 InvAdam but for the place of ``eps``. Our choice: weight
-    decay, where given, is decoupled.
+    An exponent of 0 is momentum SGD, 0.5 Adam, -0.5 InvAdam but for the place of ``eps``. Padam
+    (Chen et al., 2018, https://arxiv.org/abs/1806.06763) without AMSGrad is the same but for its bias correction,
+    by a square root whatever the exponent, the place of ``eps``, and its coupled weight decay. Our choice: weight
+    decay, if any, is decoupled.
 
     The arguments that the optimizers share are explained in ``RuleOptimizer``.
 

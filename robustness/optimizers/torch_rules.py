@@ -1,6 +1,6 @@
-"""The rules of torch's own optimizers, so that whatever runs rules can run these as well.
+"""The rules of torch's own optimizers, so that a pack can train with these as well.
 
-The classes stay torch's: each rule here is tested to equal its class.
+The classes remain torch's; each rule here is tested to equal its class.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A pack of small networks trains several times faster than its trials one by one. A network whose single step
 already fills the machine does not, and some models cannot be trained as a pack at all (random operations such
-as dropout, control flow that depends on values). So each way is tried for a few steps on the task at hand; compiled
+as dropout, control flow that depends on values). So each way is tried for a few steps of the task itself; compiled
 packs only where the work ahead is long enough to repay compiling. A measurement is kept in the user's cache
 folder for the same task, machine and versions.
 """
@@ -83,7 +83,7 @@ def choose(
         workers: How many workers share the trials.
 
     Raises:
-        ValueError: If ``wanted`` is not one of ``ENGINES``, or ``fused`` is wanted and cannot be had.
+        ValueError: If ``wanted`` is not one of ``ENGINES``, or is ``fused`` and the task cannot be trained as a pack.
     """
     if wanted not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, but got {wanted!r}")
