@@ -1,3 +1,3 @@
-"""What is trained, and how: optimizers, tasks and the training of one trial."""
+"""What is trained, and how: optimizers, tasks, and the training of trials, alone or as packs."""
 
 __version__ = "0.2.0"

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.rule import (
-    Hyper,
-    Rule,
-    Scalar,
-    adam_moments,
-    plane_absorb,
-    plane_direction,
-    plane_scalars,
-)
+from robustness.optimizers.base import RuleOptimizer, declared
+from robustness.optimizers.exponent_plane import plane_absorb, plane_direction, plane_scalars
+from robustness.optimizers.ranges import AT_LEAST_ONE, FRACTION, Ranges
+from robustness.optimizers.rule import Hyper, Rule, Scalar, adam_moments
 
 
 def mixing_at(step: Scalar, hyper: Hyper) -> Scalar:
@@ -56,30 +50,23 @@ class Ada2MS(RuleOptimizer):
         theta <- theta (1 - lr wd)
         theta <- theta - lr m^ / (v^^(mixing/2) G^^((1-mixing)/2) + eps)
 
-    ``mixing = 1`` is AdamW; ``mixing = 0`` gives every element the same step size, as momentum SGD does. For
-    ``eps = 0`` the update does not depend on the scale of the gradients, whatever ``mixing``.
+    ``mixing = 1`` is AdamW; ``mixing = 0`` gives every element the same step size, as momentum SGD does, and is
+    AdaSGD (Wang, Wiens 2020) but for the form of its momentum. For ``eps = 0`` the update does not depend on the
+    scale of the gradients, whatever ``mixing``.
 
     Our reimplementation from the abstract: the authors' code is not released. Our choices are to read
     "continuous exponential interpolation between elementwise and global second-moment estimates" as the
     weighted geometric mean, the mean over all parameters as the global estimate, one ``eps`` added to the
     whole denominator, decoupled weight decay, and the mixing schedule. A parameter without a gradient in
-    this step is out of the mean.
+    this step does not enter the mean.
+
+    The arguments that the optimizers share are explained in ``RuleOptimizer``.
 
     Args:
-        params: Parameters or parameter groups.
-        lr: Learning rate, >= 0.
-        betas: Decay rates of the two moments, each in [0, 1).
-        eps: Added to the denominator, >= 0.
-        weight_decay: Decoupled weight decay, >= 0.
         mixing: Share of the elementwise moment in the exponent, in [0, 1].
-        scope: Over what ``G`` is the mean: ``model`` (all parameters the optimizer holds, by element) or
-            ``tensor`` (each parameter tensor its own).
-        mixing_end: Where the mixing moves over training, in [0, 1]; None keeps it at ``mixing``.
-        mixing_steps: In how many updates it gets there, >= 1; then it stays. Required with ``mixing_end``.
-        mixing_schedule: ``linear`` or ``cosine``.
-        maximize: Whether to ascend.
-        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
-        compile: Whether to compile the update; see ``RuleOptimizer``.
+        mixing_end: The mixing at the end of its schedule, in [0, 1]; None keeps it at ``mixing``.
+        mixing_steps: Updates after which it is reached, >= 1, and then kept. Required with ``mixing_end``.
+        mixing_schedule: The path there: ``linear`` or ``cosine``.
 
     Raises:
         ValueError: If a value is out of range, or ``mixing_end`` comes without ``mixing_steps``.
@@ -97,11 +84,19 @@ class Ada2MS(RuleOptimizer):
         tensor([-0.0447, -0.1183])
 
     References:
-        Zhu, Xiao, Min, 2026, https://arxiv.org/abs/2605.20533 (the abstract).
+        Zhu, Xiao, Min, 2026, https://arxiv.org/abs/2605.20533 (the abstract). For ``mixing = 0``: Wang, Wiens, 2020,
+        https://arxiv.org/abs/2006.16541
     """
 
     rule = ADA2MS
+    ranges: ClassVar[Ranges] = {
+        "mixing": FRACTION,
+        "mixing_end": FRACTION.or_none(),
+        "mixing_steps": AT_LEAST_ONE.or_none(),
+        "mixing_schedule": ("linear", "cosine"),
+    }
 
+    @declared
     def __init__(
         self,
         params: Iterable[Any],
@@ -118,8 +113,13 @@ class Ada2MS(RuleOptimizer):
         maximize: bool = False,
         foreach: bool | None = None,
         compile: bool = False,
-    ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "mixing": mixing}
-        defaults |= {"scope": scope, "mixing_end": mixing_end, "mixing_steps": mixing_steps}
-        defaults |= {"mixing_schedule": mixing_schedule}
-        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})
+    ) -> None: ...
+
+    @classmethod
+    def check(cls, hyper: Mapping[str, Any]) -> None:
+        """Check hyperparameters by themselves and with each other, as ``RuleOptimizer.check`` does."""
+        super().check(hyper)
+        if hyper.get("mixing_end") is not None and hyper.get("mixing_steps") is None:
+            raise ValueError(
+                f"mixing_end requires mixing_steps, but got mixing_end={hyper['mixing_end']} alone"
+            )

@@ -1,4 +1,4 @@
-"""AdamNX: Adam whose decay rates grow with the step, so that no bias correction is left to do."""
+"""AdamNX: Adam whose decay rates grow with the step, so that no bias correction is needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.base import RuleOptimizer, declared
 from robustness.optimizers.rule import (
     Hyper,
     Rule,
@@ -42,7 +42,7 @@ ADAMNX = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, _direction)
 
 
 class AdamNX(RuleOptimizer):
-    r"""Adam with decay rates that start at 0; the second one goes on to 1.
+    r"""Adam with decay rates that start at 0 and grow, the second one towards 1.
 
         b1_t = (b1 - b1^t) / (1 - b1^t)
         b2_t = (1 - b2^((1-b2)(t-1))) / (1 - b2^((1-b2) t))
@@ -54,19 +54,7 @@ class AdamNX(RuleOptimizer):
     ``m_t`` is Adam's bias-corrected first moment. The first update has ``m = g`` and ``v = g^2``; as ``t``
     grows, ``b2_t`` nears 1 and the step size settles, as in momentum SGD. Weight decay is decoupled.
 
-    Args:
-        params: Parameters or parameter groups.
-        lr: Learning rate, >= 0.
-        betas: ``b1`` and ``b2``, each in [0, 1).
-        eps: Added to the root of the second moment, >= 0.
-        weight_decay: Decoupled weight decay, >= 0.
-        maximize: Whether to ascend.
-        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
-        compile: Whether to compile the update; see ``RuleOptimizer``.
-
-    Raises:
-        ValueError: If a value is out of range.
-        TypeError: If a value that must be a number is not one.
+    The arguments that the optimizers share are explained in ``RuleOptimizer``.
 
     Examples:
         >>> import torch
@@ -82,6 +70,7 @@ class AdamNX(RuleOptimizer):
 
     rule = ADAMNX
 
+    @declared
     def __init__(
         self,
         params: Iterable[Any],
@@ -93,6 +82,4 @@ class AdamNX(RuleOptimizer):
         maximize: bool = False,
         foreach: bool | None = None,
         compile: bool = False,
-    ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})
+    ) -> None: ...

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.base import RuleOptimizer, declared
 from robustness.optimizers.rule import (
     Hyper,
     Rule,
@@ -54,19 +54,10 @@ class AdaMomentum(RuleOptimizer):
     Our choices: decoupled weight decay, and that ``eps = 0`` is taken as the smallest normal number, so that
     an element whose gradient is always zero stays where it is.
 
-    Args:
-        params: Parameters or parameter groups.
-        lr: Learning rate, >= 0.
-        betas: Decay rates of the two moments, each in [0, 1).
-        eps: Added to the second moment at every step, >= 0.
-        weight_decay: Decoupled weight decay, >= 0.
-        maximize: Whether to ascend.
-        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
-        compile: Whether to compile the update; see ``RuleOptimizer``.
+    The arguments that the optimizers share are explained in ``RuleOptimizer``.
 
-    Raises:
-        ValueError: If a value is out of range.
-        TypeError: If a value that must be a number is not one.
+    Args:
+        eps: Added to the second moment at every step, >= 0.
 
     Examples:
         In the first step m = 0.1 g and s = 0.001 m^2 + eps, so m^ = g and sqrt(s^) = 0.1 |g|: ten times
@@ -85,6 +76,7 @@ class AdaMomentum(RuleOptimizer):
 
     rule = ADAMOMENTUM
 
+    @declared
     def __init__(
         self,
         params: Iterable[Any],
@@ -96,6 +88,4 @@ class AdaMomentum(RuleOptimizer):
         maximize: bool = False,
         foreach: bool | None = None,
         compile: bool = False,
-    ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})
+    ) -> None: ...

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.base import RuleOptimizer, declared
+from robustness.optimizers.ranges import NOT_NEGATIVE, Ranges
 from robustness.optimizers.rule import (
     Hyper,
     Rule,
@@ -54,23 +55,13 @@ class DualAdam(RuleOptimizer):
         theta <- theta - lr (a_t m^ (sqrt(v^) + eps) + (1-a_t) m^ / (sqrt(v^) + eps))
 
     Our choices: the default ``switch_rate`` is that of the authors' experiments (their class has 0.01), and
-    the formula is kept to the end, where their code goes over to Adam one step earlier, as soon as
+    the formula is kept to the end, where their code changes to Adam one step earlier, as soon as
     ``a_t < switch_rate``. Weight decay is decoupled.
 
-    Args:
-        params: Parameters or parameter groups.
-        lr: Learning rate, >= 0.
-        betas: Decay rates of the two moments, each in [0, 1).
-        eps: Added to the root of the second moment, >= 0.
-        weight_decay: Decoupled weight decay, >= 0.
-        switch_rate: By how much InvAdam's share falls with every update, >= 0; 1 or more is AdamW.
-        maximize: Whether to ascend.
-        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
-        compile: Whether to compile the update; see ``RuleOptimizer``.
+    The arguments that the optimizers share are explained in ``RuleOptimizer``.
 
-    Raises:
-        ValueError: If a value is out of range.
-        TypeError: If a value that must be a number is not one.
+    Args:
+        switch_rate: Decrease of InvAdam's share per update, >= 0; with 1 or more the rule is AdamW.
 
     Examples:
         In the first step m^ = g and sqrt(v^) = |g|, and with a switch_rate of 0.5 half of each rule is taken.
@@ -87,7 +78,9 @@ class DualAdam(RuleOptimizer):
     """
 
     rule = DUAL_ADAM
+    ranges: ClassVar[Ranges] = {"switch_rate": NOT_NEGATIVE}
 
+    @declared
     def __init__(
         self,
         params: Iterable[Any],
@@ -100,7 +93,4 @@ class DualAdam(RuleOptimizer):
         maximize: bool = False,
         foreach: bool | None = None,
         compile: bool = False,
-    ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        defaults |= {"switch_rate": switch_rate}
-        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})
+    ) -> None: ...

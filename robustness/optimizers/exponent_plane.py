@@ -1,20 +1,79 @@
-"""ExponentPlane: two free exponents, one on the elementwise and one on the global second moment."""
+"""ExponentPlane: two free exponents, one on the elementwise and one on the global second moment.
+
+``plane_scalars``, ``plane_absorb`` and ``plane_direction`` are the mathematics of the whole family: the rules of
+Ada2MS, SMES, Adam and AdamW are written with them, too.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
-from robustness.optimizers.base import RuleOptimizer
+import torch
+from torch import Tensor
+
+from robustness.optimizers.base import RuleOptimizer, declared
+from robustness.optimizers.ranges import FINITE, Ranges
 from robustness.optimizers.rule import (
     Hyper,
     Rule,
     Scalar,
+    Scalars,
+    State,
     adam_moments,
-    plane_absorb,
-    plane_direction,
-    plane_scalars,
+    adam_scalars,
+    positive,
+    power,
 )
+
+
+def plane_scalars(step: Scalar, hyper: Hyper, p: Scalar, q: Scalar = 0.0) -> dict[str, Any]:
+    """Return the scalars of ``plane_direction``: bias corrections folded into a scale and a floor."""
+    adam = adam_scalars(step, hyper)
+    return {
+        **adam,
+        "p": p,
+        "q": q,
+        "scale": adam["c1"] * _raised(adam["c2"], -p),
+        "floor": adam["c1"] * adam["eps"],
+    }
+
+
+def plane_absorb(scalars: Scalars, global_sq: Scalar) -> dict[str, Any]:
+    """Take ``G^^q`` into the scale of ``plane_direction``."""
+    q = scalars["q"]
+    factor = power(global_sq, q) if isinstance(global_sq, Tensor) else _raised(global_sq, q)
+    return {**scalars, "scale": scalars["scale"] * factor}
+
+
+def plane_direction(grad: Tensor, state: State, scalars: Scalars) -> Tensor:
+    """Return ``m^ / (v^^p * G^^q + eps)``, the rule of which most optimizers here are special cases.
+
+    With ``c1 = 1 - b1^t`` and ``c2 = 1 - b2^t`` it is computed as ``m / (v^p * (c1 c2^-p G^^q) + c1 eps)``,
+    two passes over the tensor fewer. ``c1 eps`` is at least ``smallest``: invisible beside any normal
+    denominator, it makes an element whose gradient was always zero ``0 / smallest = 0`` rather than
+    ``0 / 0``, even with ``eps = 0``.
+    """
+    v = state["exp_avg_sq"]
+    denominator = (
+        power(v, scalars["p"]).mul_(_finite(scalars["scale"], v)).add_(positive(scalars["floor"], v))
+    )
+    return state["exp_avg"] / denominator
+
+
+def _raised(x: Scalar, p: Scalar) -> Scalar:
+    """Return ``x ** p``; too large or ``0 ** negative`` is infinite where Python would raise."""
+    try:
+        return x**p
+    except (OverflowError, ZeroDivisionError):
+        return math.inf
+
+
+def _finite(value: Scalar, like: Tensor) -> Any:
+    """Return a value >= 0, at most the largest number of ``like``'s dtype; infinity times 0 would be NaN."""
+    most = torch.finfo(like.dtype).max
+    return value.to(like).clamp_max(most) if isinstance(value, Tensor) else min(value, most)
 
 
 def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
@@ -25,7 +84,7 @@ EXPONENT_PLANE = Rule(("exp_avg", "exp_avg_sq"), _scalars, adam_moments, plane_d
 
 
 class ExponentPlane(RuleOptimizer):
-    r"""The family that holds AdamW, Ada2MS, SMES and momentum SGD. It is ours.
+    r"""The family that contains AdamW, Ada2MS, SMES and momentum SGD. The family is ours.
 
         m_t = b1 m_{t-1} + (1-b1) g_t,    m^ = m_t / (1 - b1^t)
         v_t = b2 v_{t-1} + (1-b2) g_t^2,  v^ = v_t / (1 - b2^t)
@@ -33,38 +92,24 @@ class ExponentPlane(RuleOptimizer):
         theta <- theta (1 - lr wd)
         theta <- theta - lr m^ / (v^^p G^^q + eps)
 
-    ============================  =============================
-    (p, q)                        the rule
-    ============================  =============================
-    (1/2, 0)                      AdamW
-    (mixing/2, (1-mixing)/2)      Ada2MS
-    (exponent, 0)                 SMES
-    (0, 0)                        momentum SGD
-    (0, 1/2)                      normalized momentum SGD
-    (-1/2, 0)                     InvAdam, up to where eps sits
-    ============================  =============================
+    | (p, q)                   | rule                             |
+    |--------------------------|----------------------------------|
+    | (1/2, 0)                 | AdamW                            |
+    | (mixing/2, (1-mixing)/2) | Ada2MS                           |
+    | (exponent, 0)            | SMES                             |
+    | (0, 0)                   | momentum SGD                     |
+    | (0, 1/2)                 | normalized momentum SGD          |
+    | (-1/2, 0)                | InvAdam but for the place of eps |
 
     When the gradients are multiplied by ``c`` and ``eps = 0``, the update scales as ``c^(1 - 2(p+q))``: it
     does not change on the line ``p + q = 1/2``, and nowhere else. A parameter without a gradient in this
-    step is out of the mean.
+    step does not enter the mean.
+
+    The arguments that the optimizers share are explained in ``RuleOptimizer``.
 
     Args:
-        params: Parameters or parameter groups.
-        lr: Learning rate, >= 0.
-        betas: Decay rates of the two moments, each in [0, 1).
-        eps: Added to the denominator, >= 0.
-        weight_decay: Decoupled weight decay, >= 0.
         p: Exponent of the elementwise second moment, finite.
         q: Exponent of the global second moment, finite.
-        scope: Over what ``G`` is the mean: ``model`` (all parameters the optimizer holds, by element) or
-            ``tensor`` (each parameter tensor its own).
-        maximize: Whether to ascend.
-        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
-        compile: Whether to compile the update; see ``RuleOptimizer``.
-
-    Raises:
-        ValueError: If a value is out of range.
-        TypeError: If a value that must be a number is not one.
 
     Examples:
         Normalized momentum SGD: the gradients 1 and 7 have a root mean square of 5.
@@ -77,11 +122,13 @@ class ExponentPlane(RuleOptimizer):
         tensor([-0.0200, -0.1400])
 
     References:
-        None: the family is ours. Its members are those of ``Ada2MS``, ``SMES`` and ``InvAdam``.
+        None for the family; for its members see ``Ada2MS``, ``SMES`` and ``InvAdam``.
     """
 
     rule = EXPONENT_PLANE
+    ranges: ClassVar[Ranges] = {"p": FINITE, "q": FINITE}
 
+    @declared
     def __init__(
         self,
         params: Iterable[Any],
@@ -96,7 +143,4 @@ class ExponentPlane(RuleOptimizer):
         maximize: bool = False,
         foreach: bool | None = None,
         compile: bool = False,
-    ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "p": p, "q": q}
-        defaults |= {"scope": scope}
-        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})
+    ) -> None: ...

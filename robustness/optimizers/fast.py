@@ -1,8 +1,8 @@
 """Fast paths of the optimizers: the same rules on fewer and longer vectors, tile by tile, or compiled.
 
-A rule is a dozen operations on every tensor it gets, so small parameters are gathered into one vector. Without
-compiling, a long vector is updated tile by tile on a CPU: an operation finds in the cache what the last one
-left there. Compiled, an update is a single pass over memory.
+A rule is a dozen operations on every tensor, so small parameters are gathered into one vector. Uncompiled, a long
+vector is updated tile by tile on a CPU, so that each operation reads from the cache what the one before has written.
+Compiled, an update is a single pass over memory. The numbers are those of the plain path, to rounding.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robustness.compiling import compiled, compiler_found
+from robustness.optimizers.compiling import compiled, compiler_found
 from robustness.optimizers.rule import (
     Hyper,
     Rule,
@@ -23,19 +23,19 @@ from robustness.optimizers.rule import (
     State,
     begin,
     finish,
-    foreseen_total,
+    predicted_total,
     seen,
     step_scalars,
     uses_global_moment,
 )
 from robustness.optimizers.vectors import Job, Piece, Vector, memory_format, total
 
-# With fewer elements, gathering costs less than a dozen operations or a compiled call (measured on 2 cores of a
+# Below so many elements, gathering costs less than a dozen operations or a compiled call (measured on 2 cores of a
 # Xeon; on a GPU, launching a dozen kernels takes as long as moving megabytes).
 GATHERED_CPU, GATHERED_ELSEWHERE = 2**14, 2**20
-# Elements to a tile: half a megabyte of float32 for each of the tensors that take part.
+# Elements in a tile: half a megabyte of float32 in each of the tensors involved.
 TILE = 2**17
-# Vectors to a compiled call, which costs 40 microseconds before it starts; each number is a graph to compile.
+# Vectors in a compiled call, which costs 40 microseconds of its own; each of these numbers is a graph to compile.
 AT_ONCE = (16, 4, 1)
 COMPILED_DTYPES = (torch.float32, torch.float64)
 
@@ -43,16 +43,16 @@ Vectors = dict[tuple[int, ...], Vector]
 
 
 class Work:
-    """What one step does to a tensor as it is, or to a vector.
+    """One step of a parameter as it is, or of a vector.
 
     Args:
         rule: The rule.
         jobs: One parameter, or several that share their scalars.
-        vector: Where they are kept as a vector; None for one parameter as it is.
+        vector: The vector that holds them; None for one parameter as it is.
 
     Attributes:
         job: The first of the jobs.
-        scope: Over what ``G`` is the mean: ``model`` or ``tensor``.
+        scope: What ``G`` is the mean over: ``model`` or ``tensor``.
         size: Number of elements.
     """
 
@@ -72,19 +72,19 @@ class Work:
         return value
 
     def end(self, scalars: Scalars) -> None:
-        """Move the parameters; the scalars have taken ``G^`` in."""
+        """Move the parameters, by scalars that have absorbed ``G^``."""
         for piece, grad in zip(self._pieces(), self.seen, strict=True):
             finish(self.rule, piece.param, grad, piece.state, scalars)
         self._scatter()
 
     def run(self, scalars: Scalars) -> None:
-        """Do the whole update, by a rule that does not use ``G``."""
+        """Do the whole update of a rule that does not use ``G``."""
         for piece in self._pieces():
             _update(self.rule, *piece, scalars)
         self._scatter()
 
     def prepared(self, scalars: Scalars) -> Scalars:
-        """Return the scalars as ``end`` and ``run`` want them."""
+        """Return the scalars in the form that ``end`` and ``run`` take."""
         return scalars
 
     def _pieces(self) -> Iterator[Piece]:
@@ -103,26 +103,26 @@ class Work:
 
 
 class CompiledWork(Work):
-    """The same in one compiled pass: ``G`` is foreseen from the sums of ``v`` and of the squared gradient."""
+    """The same in one compiled pass: ``G`` is predicted from the sums of ``v`` and of the squared gradient."""
 
     vector: Vector
-    foreseen: Scalar | None = None
+    predicted: Scalar | None = None
 
     def start(self) -> Scalar:
         """Return what the sum of ``exp_avg_sq`` will be; nothing is updated yet."""
         grad = seen(self.whole.param, self.whole.grad, self.job.scalars)
-        self.foreseen = foreseen_total(self.vector.total(), grad, self.job.scalars)
-        return self.foreseen
+        self.predicted = predicted_total(self.vector.total(), grad, self.job.scalars)
+        return self.predicted
 
     def updated(self) -> None:
         """Note that ``update_compiled`` has done the whole update."""
-        self.vector.keep_total(self.foreseen)
+        self.vector.keep_total(self.predicted)
         self._scatter()
-        # Compiled code has written to the parameters' memory, of which autograd must know.
+        # Compiled code has written to the parameters' memory behind autograd's back.
         torch.autograd.graph.increment_version(self.vector.params)
 
     def prepared(self, scalars: Scalars) -> Scalars:
-        """Return the scalars with those that move from step to step as tensors: others are compiled in."""
+        """Return the scalars; those that change from step to step are tensors, the others are compiled in."""
         param = self.whole.param
         numbers = {name: float(value) for name, value in scalars.items() if _is_number(value)}
         names = [name for name in _moving(self.rule, self.job.group, param.dtype) if name in numbers]
@@ -131,7 +131,7 @@ class CompiledWork(Work):
 
 
 def arranged(rule: Rule, jobs: Sequence[Job], kept: Vectors) -> tuple[list[Work], Vectors]:
-    """Share out the parameters of a step.
+    """Group the parameters of a step into units of work.
 
     Args:
         rule: The rule.
@@ -139,7 +139,7 @@ def arranged(rule: Rule, jobs: Sequence[Job], kept: Vectors) -> tuple[list[Work]
         kept: The vectors of the step before.
 
     Returns:
-        What there is to do, and the vectors it needs; those that still fit are taken from ``kept``.
+        The work, and the vectors it needs; those that still fit are taken from ``kept``.
     """
     works: list[Work] = []
     together: dict[tuple[Any, ...], list[Job]] = {}
@@ -152,13 +152,13 @@ def arranged(rule: Rule, jobs: Sequence[Job], kept: Vectors) -> tuple[list[Work]
         whose = "small" if small else id(job.param)
         together.setdefault((id(job.scalars), job.param.device, whose), []).append(job)
     vectors = {}
-    for found in together.values():
-        key, compile_ = tuple(id(job.param) for job in found), _compiles(found[0])
+    for members in together.values():
+        key, compile_ = tuple(id(job.param) for job in members), _compiles(members[0])
         vector = kept.get(key)
-        if vector is None or not vector.fits(found, compiled=compile_):
-            vector = Vector(found, rule.slots, compiled=compile_)
+        if vector is None or not vector.fits(members, compiled=compile_):
+            vector = Vector(members, rule.slots, compiled=compile_)
         vectors[key] = vector
-        works.append((CompiledWork if compile_ else Work)(rule, found, vector))
+        works.append((CompiledWork if compile_ else Work)(rule, members, vector))
     return works, vectors
 
 
@@ -178,18 +178,18 @@ def run(rule: Rule, works: Sequence[Work]) -> None:
             compiled_works.setdefault(key, []).append(work)
         else:
             (work.run if moment is None else work.end)(prepared[key])
-    for key, found in compiled_works.items():
-        update_compiled(rule, found, prepared[key])
+    for key, alike in compiled_works.items():
+        update_compiled(rule, alike, prepared[key])
 
 
 def update_compiled(rule: Rule, works: Sequence[CompiledWork], scalars: Scalars) -> None:
-    """Do the whole updates of works that share their scalars, several a call."""
+    """Do the whole updates of works that share their scalars, several in each call."""
     first = 0
     for count in AT_ONCE:
         while len(works) - first >= count:
             some = works[first : first + count]
             params, grads, states = zip(*(work.whole for work in some), strict=True)
-            # One graph for any lengths: otherwise one for each pattern of equal lengths.
+            # One graph for all lengths; by default torch compiles one for each pattern of equal lengths.
             with torch.fx.experimental._config.patch(use_duck_shape=False):  # type: ignore[attr-defined]
                 _compiled_updates(rule)(params, grads, states, scalars)
             first += count
@@ -205,7 +205,7 @@ def with_betas(group: Hyper) -> Hyper:
 
 
 def _global_moments(rule: Rule, works: Sequence[Work]) -> list[Scalar | None]:
-    """Return ``G^`` for each, in float32 or better, after its ``start``; None for those that do not use it.
+    """Start each work and return its ``G^``, in float32 or better; None for all if none uses it.
 
     Each sum is bias-corrected by its own step and ``beta2`` before it enters the mean. Where these are the same
     for all, as they usually are, that is ``G / (1 - beta2**t)``.
@@ -223,7 +223,7 @@ def _global_moments(rule: Rule, works: Sequence[Work]) -> list[Scalar | None]:
 
 def _may_be_vector(job: Job) -> bool:
     plain = job.group["foreach"] is False and not job.group["compile"]
-    usual = type(job.param) in (Tensor, torch.nn.Parameter)  # others may not be what their memory says
+    usual = type(job.param) in (Tensor, torch.nn.Parameter)  # a subclass may give its memory another meaning
     return not plain and usual and memory_format(job) is not None
 
 
@@ -248,7 +248,7 @@ def _compiled_updates(rule: Rule) -> Callable[..., None]:
 
 
 def _moving(rule: Rule, group: Hyper, dtype: torch.dtype) -> list[str]:
-    """Return the names of the scalars that change from step to step, or may by a learning rate schedule."""
+    """Return the names of the scalars that change from step to step, or may under a learning-rate schedule."""
     first, second = (step_scalars(rule, step, with_betas(group), dtype) for step in (1, 2))
     if rule.absorb is not None:
         first, second = rule.absorb(first, 1.0), rule.absorb(second, 4.0)

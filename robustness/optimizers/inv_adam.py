@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.base import RuleOptimizer, declared
 from robustness.optimizers.rule import (
     Hyper,
     Rule,
@@ -44,19 +44,7 @@ class InvAdam(RuleOptimizer):
     The update is of the order of the squared gradient: below gradients of 1 it needs learning rates orders of
     magnitude above Adam's. Weight decay is decoupled.
 
-    Args:
-        params: Parameters or parameter groups.
-        lr: Learning rate, >= 0.
-        betas: Decay rates of the two moments, each in [0, 1).
-        eps: Added to the root of the second moment, >= 0.
-        weight_decay: Decoupled weight decay, >= 0.
-        maximize: Whether to ascend.
-        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
-        compile: Whether to compile the update; see ``RuleOptimizer``.
-
-    Raises:
-        ValueError: If a value is out of range.
-        TypeError: If a value that must be a number is not one.
+    The arguments that the optimizers share are explained in ``RuleOptimizer``.
 
     Examples:
         In the first step m^ = g and sqrt(v^) = |g|.
@@ -74,6 +62,7 @@ class InvAdam(RuleOptimizer):
 
     rule = INV_ADAM
 
+    @declared
     def __init__(
         self,
         params: Iterable[Any],
@@ -85,6 +74,4 @@ class InvAdam(RuleOptimizer):
         maximize: bool = False,
         foreach: bool | None = None,
         compile: bool = False,
-    ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})
+    ) -> None: ...

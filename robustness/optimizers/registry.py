@@ -1,4 +1,4 @@
-"""The one registry of optimizers, and how a study builds one by name."""
+"""The registry of optimizers and their rules, and how a study builds an optimizer by name."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import torch
 from robustness.optimizers.ada2ms import ADA2MS, Ada2MS
 from robustness.optimizers.adamnx import ADAMNX, AdamNX
 from robustness.optimizers.adamomentum import ADAMOMENTUM, AdaMomentum
-from robustness.optimizers.base import validate
+from robustness.optimizers.base import RuleOptimizer
 from robustness.optimizers.dual_adam import DUAL_ADAM, DualAdam
 from robustness.optimizers.exponent_plane import EXPONENT_PLANE, ExponentPlane
 from robustness.optimizers.inv_adam import INV_ADAM, InvAdam
+from robustness.optimizers.ranges import validate
 from robustness.optimizers.rule import Rule
 from robustness.optimizers.sgdw import SGDW, SGDW_RULE
 from robustness.optimizers.smes import SMES, SMES_RULE
@@ -49,7 +50,7 @@ RULES: dict[str, Rule] = {
     "adamnx": ADAMNX,
     "exponent_plane": EXPONENT_PLANE,
 }
-"""The rule of each optimizer that has one; an optimizer without a rule can only run one model at a time."""
+"""The rule of each optimizer that has one; an optimizer without a rule trains one model at a time only."""
 
 _NOT_STUDIED = ("self", "params", "lr", "weight_decay", "amsgrad", "dampening")
 _STUDY_DEFAULTS: dict[str, dict[str, Any]] = {"sgd": {"momentum": 0.9}}
@@ -81,15 +82,15 @@ def hyperparameters(name: str) -> dict[str, Any]:
         >>> hyperparameters("sgd")
         {'momentum': 0.9, 'nesterov': False}
     """
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for parameter in inspect.signature(_lookup(name).__init__).parameters.values():
         if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD or parameter.name in _NOT_STUDIED:
             continue
         if parameter.name == "betas":
-            found["beta1"], found["beta2"] = parameter.default
+            result["beta1"], result["beta2"] = parameter.default
         else:
-            found[parameter.name] = parameter.default
-    return found | _STUDY_DEFAULTS.get(name, {})
+            result[parameter.name] = parameter.default
+    return result | _STUDY_DEFAULTS.get(name, {})
 
 
 def build(
@@ -102,7 +103,7 @@ def build(
         params: Parameters or parameter groups.
         lr: Learning rate, >= 0.
         weight_decay: Weight decay, >= 0; coupled or decoupled as the optimizer has it.
-        **hyperparameters_: Any of ``hyperparameters(name)``; the others take the defaults found there.
+        **hyperparameters_: Any of ``hyperparameters(name)``; the others take the defaults given there.
 
     Raises:
         ValueError: If there is no optimizer of that name, or a value is out of range (for torch's own classes
@@ -125,7 +126,8 @@ def build(
                 f"It has {', '.join(['lr', 'weight_decay', *allowed])}"
             )
     values = {"lr": lr, "weight_decay": weight_decay, **allowed, **hyperparameters_}
-    validate(values)
+    check = optimizer.check if issubclass(optimizer, RuleOptimizer) else validate
+    check(values)
     if "beta1" in values:
         values["betas"] = (float(values.pop("beta1")), float(values.pop("beta2")))
     return optimizer(params, **values)

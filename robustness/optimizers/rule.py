@@ -37,8 +37,8 @@ class Rule:
 
     Attributes:
         slots: Names of the state tensors, each of the parameter's shape and zero before the first step.
-        scalars: ``scalars(step, hyper)`` returns by name what the other two functions need and no element
-            changes. ``step`` counts from 1.
+        scalars: ``scalars(step, hyper)`` returns, by name, what the other two functions need that is the
+            same for every element. ``step`` counts from 1.
         accumulate: ``accumulate(grad, state, scalars)`` updates the state tensors in place. ``grad`` is only
             read.
         direction: ``direction(grad, state, scalars)`` returns ``u``, with ``theta <- theta - lr u``. It may
@@ -60,7 +60,7 @@ class Rule:
 
 
 def step_scalars(rule: Rule, step: Scalar, hyper: Hyper, dtype: torch.dtype) -> dict[str, Any]:
-    """Return all of an update that no element changes, by name.
+    """Return, by name, all of an update that is the same for every element.
 
     Args:
         rule: The rule.
@@ -70,12 +70,12 @@ def step_scalars(rule: Rule, step: Scalar, hyper: Hyper, dtype: torch.dtype) -> 
         dtype: What tensors are cast to in the end: the parameters' dtype.
     """
     lr, decay = hyper["lr"], hyper["weight_decay"]
-    matters = isinstance(decay, Tensor) or decay != 0
+    decays = isinstance(decay, Tensor) or decay != 0
     values = {
         **rule.scalars(step, hyper),
         "lr": lr,
-        "l2": decay if matters and rule.coupled_decay else None,
-        "shrink": 1 - lr * decay if matters and not rule.coupled_decay else None,
+        "l2": decay if decays and rule.coupled_decay else None,
+        "shrink": 1 - lr * decay if decays and not rule.coupled_decay else None,
     }
     if rule.absorb is not None:
         values["global_correction"] = 1 / (1 - hyper["beta2"] ** step)
@@ -90,11 +90,11 @@ def begin(rule: Rule, param: Tensor, grad: Tensor, state: State, scalars: Scalar
         param: The parameters; only read.
         grad: Their gradient; only read.
         state: The tensors named by ``rule.slots``; updated in place.
-        scalars: What ``step_scalars`` gave; where weight decay is not for every element, also ``decayed``,
-            which tells of each whether it is.
+        scalars: What ``step_scalars`` returned; where only some elements decay, also ``decayed``, which says
+            of each element whether it does.
 
     Returns:
-        The gradient the rule saw, with coupled weight decay where there is any; ``finish`` wants it.
+        The gradient the rule saw, with coupled weight decay where there is any, for ``finish``.
     """
     grad = seen(param, grad, scalars)
     rule.accumulate(grad, state, scalars)
@@ -125,7 +125,7 @@ def finish(rule: Rule, param: Tensor, grad: Tensor, state: State, scalars: Scala
         param: The parameters; updated in place.
         grad: What ``begin`` returned.
         state: The state that ``begin`` updated; only read.
-        scalars: What ``step_scalars`` gave, and ``rule.absorb`` after it where there is one.
+        scalars: What ``step_scalars`` returned, after ``rule.absorb`` where the rule has one.
     """
     lr = scalars["lr"]
     update = rule.direction(grad, state, scalars)
@@ -146,16 +146,16 @@ def advance(
     scalars: Scalars,
     sizes: Sequence[int] | None = None,
 ) -> None:
-    """Do one whole update of a flat ``[K, P]`` matrix, or ``[P]`` vector, each row a model of its own.
+    """Do one whole update of a flat ``[K, P]`` matrix, or ``[P]`` vector, one model to a row.
 
-    Arguments as for ``begin``; ``param`` and ``state`` are updated in place.
+    ``param`` and ``state`` are updated in place.
 
     Args:
         rule: The rule.
-        param: The parameters, a row a model.
+        param: The parameters, one model to a row.
         grad: Their gradients.
         state: The tensors named by ``rule.slots``.
-        scalars: What ``step_scalars`` gave.
+        scalars: What ``step_scalars`` returned.
         sizes: How many elements each parameter tensor has along a row, for ``scope="tensor"``; None is
             ``scope="model"``.
     """
@@ -191,16 +191,16 @@ def adam_moments(grad: Tensor, state: State, scalars: Scalars) -> None:
     ema_sq_(state["exp_avg_sq"], grad, scalars["v_rate"])
 
 
-def foreseen_total(total: Scalar, grad: Tensor, scalars: Scalars) -> Scalar:
-    """Return what ``adam_moments`` will make of the sum of ``v``, which is linear in ``v``.
+def predicted_total(total: Scalar, grad: Tensor, scalars: Scalars) -> Scalar:
+    """Return the sum of ``v`` as ``adam_moments`` will leave it; it is linear in ``v``.
 
-    With the rates as they are in the gradient's dtype: over many steps, what 0.999 lacks in float32 would add
-    up to 1e-5 of the sum.
+    The rates are rounded to the gradient's dtype, as in ``adam_moments``: over many steps, the rounding of 0.999
+    in float32 would add up to 1e-5 of the sum.
 
     Args:
         total: The sum of ``v`` so far.
         grad: The gradient that the rule will see, a vector.
-        scalars: What ``step_scalars`` gave.
+        scalars: What ``step_scalars`` returned.
     """
     rate = float(scalars["v_rate"])
     square = torch.dot(grad, grad)
@@ -213,40 +213,6 @@ def _rounded(value: float, dtype: torch.dtype) -> float:
     return torch.tensor(value, dtype=dtype).item()
 
 
-def plane_scalars(step: Scalar, hyper: Hyper, p: Scalar, q: Scalar = 0.0) -> dict[str, Any]:
-    """Return the scalars of ``plane_direction``: bias corrections folded into a scale and a floor."""
-    adam = adam_scalars(step, hyper)
-    return {
-        **adam,
-        "p": p,
-        "q": q,
-        "scale": adam["c1"] * _raised(adam["c2"], -p),
-        "floor": adam["c1"] * adam["eps"],
-    }
-
-
-def plane_absorb(scalars: Scalars, global_sq: Scalar) -> dict[str, Any]:
-    """Take ``G^^q`` into the scale of ``plane_direction``."""
-    q = scalars["q"]
-    factor = power(global_sq, q) if isinstance(global_sq, Tensor) else _raised(global_sq, q)
-    return {**scalars, "scale": scalars["scale"] * factor}
-
-
-def plane_direction(grad: Tensor, state: State, scalars: Scalars) -> Tensor:
-    """Return ``m^ / (v^^p * G^^q + eps)``, the rule that most of the optimizers are a case of.
-
-    With ``c1 = 1 - b1^t`` and ``c2 = 1 - b2^t`` it is computed as ``m / (v^p * (c1 c2^-p G^^q) + c1 eps)``,
-    two passes over the tensor fewer. ``c1 eps`` is at least ``smallest``: invisible beside any normal
-    denominator, it makes an element whose gradient was always zero ``0 / smallest = 0`` rather than
-    ``0 / 0``, even with ``eps = 0``.
-    """
-    v = state["exp_avg_sq"]
-    denominator = (
-        power(v, scalars["p"]).mul_(_finite(scalars["scale"], v)).add_(positive(scalars["floor"], v))
-    )
-    return state["exp_avg"] / denominator
-
-
 def power(x: Tensor, p: Scalar) -> Tensor:
     """Return ``x ** p`` for ``x >= 0`` as a new tensor, never NaN.
 
@@ -257,7 +223,7 @@ def power(x: Tensor, p: Scalar) -> Tensor:
     Args:
         x: Non-negative values.
         p: A finite exponent, a number or a tensor that broadcasts against ``x``, taken as ``exp(p log x)``.
-            The numbers 0 and multiples of 1/8 up to 1, of either sign, need square roots alone.
+            The number 0 and multiples of 1/8 up to 1, of either sign, are computed by square roots alone.
     """
     if not isinstance(p, Tensor):
         if p == 0:
@@ -273,7 +239,7 @@ def power(x: Tensor, p: Scalar) -> Tensor:
 
 
 def _root(x: Tensor, eighths: int) -> Tensor:
-    """Return ``x ** (eighths / 8)`` as the product of the second, fourth and eighth root that it takes."""
+    """Return ``x ** (eighths / 8)`` as a product of its second, fourth and eighth roots."""
     if eighths == 8:
         return x.clone()
     root, result = x, None
@@ -307,9 +273,10 @@ def positive(value: Scalar, like: Tensor) -> Any:
 
 
 def smallest(dtype: torch.dtype) -> float:
-    """Return the smallest positive number used: the least normal one, for float16 the least of all (2^-24).
+    """Return the number that stands for zero where a logarithm or a reciprocal is taken.
 
-    Float16's least normal number, 6e-5, would be no small stability constant.
+    It is the smallest normal number; for float16, whose smallest normal number of 6e-5 is too large for a stability
+    constant, the smallest subnormal one, 2^-24.
     """
     return 2.0**-24 if dtype == torch.float16 else torch.finfo(dtype).tiny
 
@@ -317,17 +284,3 @@ def smallest(dtype: torch.dtype) -> float:
 def mean_dtype(dtype: torch.dtype) -> torch.dtype:
     """Return the dtype in which a mean over many elements is taken: float32 or better."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
-
-
-def _raised(x: Scalar, p: Scalar) -> Scalar:
-    """Return ``x ** p``; too large or ``0 ** negative`` is infinite where Python would raise."""
-    try:
-        return x**p
-    except (OverflowError, ZeroDivisionError):
-        return math.inf
-
-
-def _finite(value: Scalar, like: Tensor) -> Any:
-    """Return a value >= 0, at most the largest number of ``like``'s dtype; infinity times 0 would be NaN."""
-    most = torch.finfo(like.dtype).max
-    return value.to(like).clamp_max(most) if isinstance(value, Tensor) else min(value, most)

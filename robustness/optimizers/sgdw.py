@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.base import RuleOptimizer, declared
 from robustness.optimizers.rule import Hyper, Rule, Scalar, Scalars, State
 
 
@@ -43,19 +43,11 @@ class SGDW(RuleOptimizer):
 
     Our choice: the default momentum is 0.9, where torch's SGD has 0.
 
-    Args:
-        params: Parameters or parameter groups.
-        lr: Learning rate, >= 0.
-        momentum: Decay rate of the sum of gradients, in [0, 1).
-        weight_decay: Decoupled weight decay, >= 0.
-        nesterov: Whether to look one step ahead; needs momentum > 0.
-        maximize: Whether to ascend.
-        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
-        compile: Whether to compile the update; see ``RuleOptimizer``.
+    The arguments that the optimizers share are explained in ``RuleOptimizer``.
 
-    Raises:
-        ValueError: If a value is out of range.
-        TypeError: If a value that must be a number is not one.
+    Args:
+        momentum: Decay rate of the sum of gradients, in [0, 1).
+        nesterov: Whether to use Nesterov's momentum; requires momentum > 0.
 
     Examples:
         >>> import torch
@@ -71,6 +63,7 @@ class SGDW(RuleOptimizer):
 
     rule = SGDW_RULE
 
+    @declared
     def __init__(
         self,
         params: Iterable[Any],
@@ -82,6 +75,4 @@ class SGDW(RuleOptimizer):
         maximize: bool = False,
         foreach: bool | None = None,
         compile: bool = False,
-    ) -> None:
-        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov}
-        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})
+    ) -> None: ...

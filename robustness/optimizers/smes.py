@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
-from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.rule import (
-    Hyper,
-    Rule,
-    Scalar,
-    adam_moments,
-    plane_direction,
-    plane_scalars,
-)
+from robustness.optimizers.base import RuleOptimizer, declared
+from robustness.optimizers.exponent_plane import plane_direction, plane_scalars
+from robustness.optimizers.ranges import FINITE, Ranges
+from robustness.optimizers.rule import Hyper, Rule, Scalar, adam_moments
 
 
 def _scalars(step: Scalar, hyper: Hyper) -> dict[str, Any]:
@@ -31,23 +26,15 @@ class SMES(RuleOptimizer):
         theta <- theta (1 - lr wd)
         theta <- theta - lr m^ / (v^^exponent + eps)
 
-    An exponent of 0 is momentum SGD, 0.5 Adam, -0.5 InvAdam up to where ``eps`` sits. Our choice: weight
-    decay, where given, is decoupled.
+    An exponent of 0 is momentum SGD, 0.5 Adam, -0.5 InvAdam but for the place of ``eps``. Padam
+    (Chen et al., 2018, https://arxiv.org/abs/1806.06763) without AMSGrad is the same but for its bias correction,
+    by a square root whatever the exponent, the place of ``eps``, and its coupled weight decay. Our choice: weight
+    decay, if any, is decoupled.
+
+    The arguments that the optimizers share are explained in ``RuleOptimizer``.
 
     Args:
-        params: Parameters or parameter groups.
-        lr: Learning rate, >= 0.
-        betas: Decay rates of the two moments, each in [0, 1).
-        eps: Added to the denominator, >= 0.
-        weight_decay: Decoupled weight decay, >= 0.
         exponent: Exponent of the second moment, finite.
-        maximize: Whether to ascend.
-        foreach: Whether to update several parameters at a time; see ``RuleOptimizer``.
-        compile: Whether to compile the update; see ``RuleOptimizer``.
-
-    Raises:
-        ValueError: If a value is out of range.
-        TypeError: If a value that must be a number is not one.
 
     Examples:
         In the first step m^ = g and v^^(1/4) = sqrt(|g|).
@@ -64,7 +51,9 @@ class SMES(RuleOptimizer):
     """
 
     rule = SMES_RULE
+    ranges: ClassVar[Ranges] = {"exponent": FINITE}
 
+    @declared
     def __init__(
         self,
         params: Iterable[Any],
@@ -77,7 +66,4 @@ class SMES(RuleOptimizer):
         maximize: bool = False,
         foreach: bool | None = None,
         compile: bool = False,
-    ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        defaults |= {"exponent": exponent}
-        super().__init__(params, defaults | {"maximize": maximize, "foreach": foreach, "compile": compile})
+    ) -> None: ...

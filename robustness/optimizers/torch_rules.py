@@ -1,6 +1,6 @@
-"""The rules of torch's own optimizers, so that whatever runs rules can run these as well.
+"""The rules of torch's own optimizers, so that a pack can train with these as well.
 
-The classes stay torch's: each rule here is tested to equal its class.
+The classes remain torch's; each rule here is tested to equal its class.
 """
 
 from __future__ import annotations
@@ -8,14 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from robustness.optimizers.rule import (
-    Hyper,
-    Rule,
-    Scalar,
-    adam_moments,
-    plane_direction,
-    plane_scalars,
-)
+from robustness.optimizers.exponent_plane import plane_direction, plane_scalars
+from robustness.optimizers.rule import Hyper, Rule, Scalar, adam_moments
 from robustness.optimizers.sgdw import SGD_RULE
 
 __all__ = ["ADAM", "ADAMW", "SGD_RULE"]

@@ -1,4 +1,8 @@
-"""Parameters as flat vectors: one where it is, or several small ones gathered, with their states kept that way."""
+"""Parameters as flat vectors: a large one in its own memory, small ones concatenated.
+
+The states of concatenated parameters are kept as one vector from step to step; their parameters and gradients are
+copied into one at every step. What is neither contiguous nor in a dense channels-last format is not handled here.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ from torch import Tensor
 
 from robustness.optimizers.rule import Scalar, State, mean_dtype
 
-# A processor lets a load wait for a recent store if the last 12 bits of their addresses agree, as those of the
-# vectors and of registers put on the stack do now and then. Vectors that start at the same place in a page do so
-# all at once: seldomer. A compiled update with a logarithm and an exponential takes 1.5 times as long otherwise.
+# A processor delays a load behind a recent store if the last 12 bits of their addresses agree, as those of vectors
+# and of registers spilled to the stack do now and then. Vectors with the same offset in a page all agree with the
+# stack at the same time, so less often in total. With different offsets, a compiled update that has a logarithm and
+# an exponential takes 1.5 times as long.
 PAGE = 4096
 _FORMATS = {4: (torch.channels_last,), 5: (torch.channels_last_3d,)}
 
@@ -24,7 +29,7 @@ class Job(NamedTuple):
         param: The parameter.
         grad: Its gradient, negated if the group maximizes.
         state: Its entry in ``optimizer.state``.
-        scalars: What ``step_scalars`` gave; one object for all parameters that share a group and a step.
+        scalars: What ``step_scalars`` returned; one object for all parameters that share a group and a step.
         group: Its parameter group.
     """
 
@@ -44,9 +49,9 @@ class Piece(NamedTuple):
 
 
 class Vector:
-    """One or several parameters as one vector, in memory order, for as long as they stay where they are.
+    """One or several parameters as one vector, in memory order, for as long as their memory does not move.
 
-    One parameter is updated where it is. Several are gathered at every step, as are their gradients; their
+    A single parameter is updated in its own memory. Several are gathered at every step, as are their gradients; their
     states are moved into one vector for each slot, of which ``optimizer.state`` then holds views.
 
     Args:
@@ -59,8 +64,8 @@ class Vector:
         self.compiled = compiled
         self.params = [job.param for job in jobs]
         self.sizes = [param.numel() for param in self.params]
-        self._places = [param.data_ptr() for param in self.params]
-        # Each kind of view would be a graph of its own.
+        self._addresses = [param.data_ptr() for param in self.params]
+        # Compiled code needs a graph for each kind of view; for tensors that are no views, one graph serves.
         line = _alias if compiled and len(jobs) == 1 else _line
         for job in jobs:
             for slot in slots:
@@ -82,10 +87,10 @@ class Vector:
         return vector
 
     def fits(self, jobs: Sequence[Job], *, compiled: bool) -> bool:
-        """Return whether these parameters and states still are the memory that the vector stands for."""
+        """Return whether these parameters and states are still the memory that the vector was made from."""
         return self.compiled == compiled and all(
-            job.param.data_ptr() == place and all(job.state[slot] is value for slot, value in kept.items())
-            for job, place, kept in zip(jobs, self._places, self._kept, strict=True)
+            job.param.data_ptr() == address and all(job.state[slot] is value for slot, value in kept.items())
+            for job, address, kept in zip(jobs, self._addresses, self._kept, strict=True)
         )
 
     def gathered(self, jobs: Sequence[Job]) -> Piece:
@@ -96,12 +101,12 @@ class Vector:
         return Piece(self._parts[0], _alias(grad) if self.compiled else _line(grad), self.state)
 
     def scatter(self, param: Tensor) -> None:
-        """Write the parameters back to where they came from, if they were gathered."""
+        """Write the parameters back to their own memory, if they were gathered."""
         if len(self._parts) > 1:
             torch._foreach_copy_(self._parts, list(param.split(self.sizes)))
 
     def total(self) -> Scalar:
-        """Return the sum of ``exp_avg_sq``: what was kept, unless somebody has written to it since."""
+        """Return the sum of ``exp_avg_sq``: the one that was kept, unless the tensor has been written to since."""
         if self._known is not None and self._known[0] == self._versions():
             return self._known[1]
         return total(self.state["exp_avg_sq"])
@@ -116,20 +121,20 @@ class Vector:
 
 def memory_format(job: Job) -> torch.memory_format | None:
     """Return the dense format that a parameter and its gradient share; None if there is none."""
-    for found in (torch.contiguous_format, *_FORMATS.get(job.param.dim(), ())):
-        if job.param.is_contiguous(memory_format=found) and job.grad.is_contiguous(memory_format=found):
-            return found
+    for dense in (torch.contiguous_format, *_FORMATS.get(job.param.dim(), ())):
+        if job.param.is_contiguous(memory_format=dense) and job.grad.is_contiguous(memory_format=dense):
+            return dense
     return None
 
 
 def total(x: Tensor) -> Scalar:
-    """Return the sum: a number on a CPU, where reading it is cheap, else a tensor, to wait for no device."""
+    """Return the sum: a number on a CPU, where reading it is cheap, else a tensor, which need not be waited for."""
     value = x.sum(dtype=mean_dtype(x.dtype))
     return value.item() if x.device.type == "cpu" else value
 
 
 def _in_memory_order(value: Tensor, job: Job, *, in_phase: bool) -> Tensor:
-    """Return ``value`` with the parameter's order in memory, and at its place in a page if ``in_phase``."""
+    """Return ``value`` in the parameter's memory order, and at its offset in a page if ``in_phase``."""
     param = job.param
     if in_phase and param.device.type == "cpu" and (value.data_ptr() - param.data_ptr()) % PAGE:
         room = value.new_empty(value.numel() + PAGE // value.element_size())
@@ -146,5 +151,5 @@ def _line(dense: Tensor) -> Tensor:
 
 
 def _alias(dense: Tensor) -> Tensor:
-    """Return all elements in memory order as a tensor that is no view."""
+    """Return all elements in memory order as a tensor that shares the memory but is not a view."""
     return dense.new_empty(0).set_(dense.untyped_storage(), dense.storage_offset(), (dense.numel(),), (1,))

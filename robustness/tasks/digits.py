@@ -1,4 +1,4 @@
-"""scikit-learn's digits: 1,797 real 8x8 images of handwritten digits, at hand without a network."""
+"""scikit-learn's digits: 1,797 real 8x8 images of handwritten digits, available without a network."""
 
 from __future__ import annotations
 

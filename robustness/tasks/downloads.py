@@ -14,14 +14,14 @@ from robustness.tasks.storage import Part, Stored, cache_home, content_key, stor
 
 
 class _File(NamedTuple):
-    """A file as its publisher describes it: where it is to lie, and its MD5 where that is known."""
+    """A file as its publisher describes it: where it belongs, and its MD5 where that is published."""
 
     path: Path
     md5: str | None
 
 
 class _Files(NamedTuple):
-    """What a data set is read from, and what it is unpacked from: placing either is enough."""
+    """The files that a data set is read from, and those it is unpacked from; either are enough."""
 
     read: list[_File]
     placed: list[_File]
@@ -74,10 +74,10 @@ def downloaded(name: str, root: str | None = None) -> Stored:
 
     Args:
         name: Such as ``"cifar10"``.
-        root: The folder of its files; by default ``datasets/<name>`` in the cache folder.
+        root: The folder with its files; by default ``datasets/<name>`` in the cache folder.
 
     Raises:
-        ValueError: If a file is not what its publisher gave out, or is missing and cannot be downloaded.
+        ValueError: If a file is not the one that was published, or is missing and cannot be downloaded.
     """
     from torchvision import datasets
 
@@ -99,10 +99,10 @@ def downloaded(name: str, root: str | None = None) -> Stored:
 
 
 def _download(source: _Source, kind: Any, folder: Path, files: _Files) -> None:
-    """Download, or unpack what was placed.
+    """Download the files, or unpack those that are there.
 
     Raises:
-        ValueError: If what is there or arrives is damaged, or nothing arrives; it says what to place where.
+        ValueError: If a file is damaged or cannot be downloaded; the message says which file to place where.
     """
     _check(source.kind, [file for file in files.placed if file.path.exists()])
     folder.mkdir(parents=True, exist_ok=True)
@@ -123,16 +123,16 @@ def _check(name: str, files: Sequence[_File]) -> None:
         if file.md5 is None:
             continue
         with file.path.open("rb") as content:
-            found = hashlib.file_digest(content, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
-        if found != file.md5:
+            actual = hashlib.file_digest(content, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+        if actual != file.md5:
             raise ValueError(
-                f"{name}: checksum mismatch: {file.path} has MD5 {found}, not {file.md5}: remove it, so that it is "
+                f"{name}: checksum mismatch: {file.path} has MD5 {actual}, not {file.md5}: remove it, so that it is "
                 "downloaded again, or place a sound copy"
             )
 
 
 def _part(half: Any) -> Part:
-    """Return what a torchvision data set holds, as bytes with channels first."""
+    """Return the images of a torchvision data set, as bytes with channels first, and their classes."""
     data = np.asarray(half.data)
     if data.ndim == 3:
         data = data[:, None]

@@ -1,4 +1,4 @@
-"""A user's own images: ``root/train/<class>/`` and ``root/test/<class>/`` with image files in them."""
+"""A user's own images: image files in ``root/train/<class>/`` and ``root/test/<class>/``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def image_folder(root: str, size: int | None = None) -> Stored:
 
     Args:
         root: The folder that holds ``train`` and ``test``.
-        size: Height and width that images are brought to, by cropping to a square about the centre and
-            resizing; by default images must all be squares of one size and stay as they are.
+        size: Height and width of the result: images are cropped to a centred square and resized; by default
+            they must all be squares of one size and stay as they are.
 
     Raises:
         ValueError: If folders are missing or empty, a test class has no training images, an image cannot be
@@ -48,7 +48,7 @@ def image_folder(root: str, size: int | None = None) -> Stored:
 
 
 def _class_files(root: Path, part: str) -> dict[str, list[Path]]:
-    """Return the image files of each class, all in the order of their names."""
+    """Return the image files of each class, classes and files sorted by name."""
     wanted = f"{root} must hold train/<class>/ and test/<class>/ with images"
     folder = root / part
     if not folder.is_dir():
@@ -56,16 +56,16 @@ def _class_files(root: Path, part: str) -> dict[str, list[Path]]:
     classes = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not classes:
         raise ValueError(f"{wanted}, but {folder} holds no folder of a class")
-    found = {
+    files = {
         entry.name: sorted(path for path in entry.rglob("*") if path.suffix.lower() in EXTENSIONS)
         for entry in classes
     }
-    for name, paths in found.items():
+    for name, paths in files.items():
         if not paths:
             raise ValueError(
                 f"{wanted}, but {folder / name} holds no image file ({', '.join(EXTENSIONS)} are read)"
             )
-    return found
+    return files
 
 
 def _part(files: dict[str, list[Path]], classes: Sequence[str], side: int, resize: bool) -> Part:

@@ -1,4 +1,4 @@
-"""What happens to images on their way into a model: random changes, then standardizing, a whole batch at a time."""
+"""Preparation of images for a model: random augmentation, then standardization, a whole batch at a time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ AUGMENTATIONS = ("crop", "flip", "cutout")
 
 @dataclass(frozen=True)
 class Standardize:
-    """Makes numbers of mean 0 and deviation 1 per channel of bytes.
+    """Turns bytes into numbers with mean 0 and standard deviation 1 in each channel.
 
-    Images stay bytes, a quarter of the memory of floats, until they are in a batch.
+    Images stay bytes, with a quarter of the memory of floats, until they are in a batch.
 
     Attributes:
         mean: Shape ``[C, 1, 1]``, of byte values.
@@ -28,7 +28,7 @@ class Standardize:
 
     @classmethod
     def of(cls, images: Tensor, at_once: int = 1024) -> Standardize:
-        """Return the standardization by ``images`` (bytes, ``[N, C, H, W]``), read a part at a time."""
+        """Return the standardization by ``images`` (bytes, ``[N, C, H, W]``), read in parts."""
         total = square = torch.zeros((), dtype=torch.float64)
         for part in images.split(at_once):
             values = part.to(torch.int64)
@@ -41,7 +41,7 @@ class Standardize:
         return cls(mean.float()[:, None, None], deviation.float()[:, None, None])
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Standardize:
-        """Return the same for images on ``device``; its results are of ``dtype``."""
+        """Return the same standardization for images on ``device``, with results of ``dtype``."""
         return replace(self, mean=self.mean.to(device, dtype), deviation=self.deviation.to(device, dtype))
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -54,8 +54,8 @@ class Augmentation:
     """Random changes of training images, drawn anew for every image of every batch.
 
     Attributes:
-        crop: Whether to shift by up to an eighth of the side (4 pixels of 32) either way, black at the edge: a
-            random crop of the padded image, as in He et al. 2016 (https://arxiv.org/abs/1512.03385).
+        crop: Whether to shift by up to an eighth of the side (4 pixels of 32) in each direction, with black at the
+            edge: a random crop of the padded image, as in He et al. 2016 (https://arxiv.org/abs/1512.03385).
         flip: Whether to mirror half of the images.
         cutout: Whether to cover a square of half the side (16 pixels of 32), centred anywhere, with the mean
             colour, as in DeVries and Taylor 2017 (https://arxiv.org/abs/1708.04552).
@@ -79,9 +79,9 @@ class Augmentation:
         return cls(**dict.fromkeys(names, True)) if names else None
 
     def draw(self, shape: tuple[int, ...], image: torch.Size, generator: torch.Generator) -> Tensor:
-        """Return what decides the changes of ``shape`` images, ``[*shape, 5]``: shifts, mirroring, the hole.
+        """Return the draws that decide how ``shape`` images change, ``[*shape, 5]``: shifts, mirroring, the hole.
 
-        All five are drawn whatever is used, so that one kind of change is the same with or without another.
+        All five are drawn whether used or not, so that each kind of change is the same with or without the others.
 
         Args:
             shape: Such as ``(steps, batch)``.

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression on digits: convex, with an optimum that is known."""
+"""Multinomial logistic regression on digits: convex, with a known optimum."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLASSES = 10
 
 
 class Logistic(nn.Module):
-    """A linear layer of 64 inputs; after the 10 logits comes the penalty ``l2/2 |W|^2``, the bias left out."""
+    """A linear layer of 64 inputs; its outputs are 10 logits and the penalty ``l2/2 |W|^2``, without the bias."""
 
     def __init__(self, l2: float) -> None:
         super().__init__()
@@ -56,13 +56,13 @@ def digits_logistic(l2: float = 1e-3) -> Task:
     """Digits, logistic regression with an L2 penalty: convex; train_loss is the distance to the least loss.
 
     The loss is cross-entropy plus ``l2/2 |W|^2`` minus the least value that this has on the training split, as
-    scikit-learn finds it. So ``train_loss``, in rows and curves, is the suboptimality, 0 at best, down to
-    float32's rounding of about 1e-7; validation and test losses are moved by the same constant. Without
-    penalty there would be no optimum, since the classes can be separated.
+    scikit-learn finds it. So ``train_loss``, in rows and curves, is the suboptimality: 0 at best, to
+    float32's rounding of about 1e-7. Validation and test losses are shifted by the same constant. Without the
+    penalty there would be no optimum, since the classes are separable.
 
     Args:
-        l2: The penalty's weight. It is a part of the loss; a study's weight decay comes on top of it, and moves
-            what an optimizer converges to away from the optimum.
+        l2: The penalty's weight. It is part of the loss; a study's weight decay is added to it, and moves the
+            point that an optimizer converges to away from the optimum.
     """
     if not 0 < l2 < math.inf:
         raise ValueError(f"l2 must be positive and finite, but got {l2}")

@@ -10,18 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Up to this side images are small: a stem that shrinks them fourfold would leave too little.
+# Images of up to this side are small: a stem that shrinks them fourfold would leave too few pixels.
 SMALL = 64
 
 
 @dataclass(frozen=True)
 class Images:
-    """What a network is made for.
+    """The images that a network is built for.
 
     Attributes:
         channels: 1 for grey, 3 for colour.
         size: Height and width in pixels.
-        classes: How many classes are told apart.
+        classes: The number of classes.
     """
 
     channels: int
@@ -111,7 +111,7 @@ def resnet50(images: Images) -> nn.Module:
 
 
 def vgg16_bn(images: Images) -> nn.Module:
-    """torchvision's VGG-16 with batch normalization; one linear layer after the mean over all places."""
+    """torchvision's VGG-16 with batch normalization; one linear layer after the mean over all positions."""
     import torchvision
 
     model = torchvision.models.vgg16_bn(weights=None, num_classes=images.classes)
@@ -158,7 +158,7 @@ def convnext_tiny(images: Images) -> nn.Module:
 
 
 class _Colour(nn.Module):
-    """Shows a grey image to a network for colour."""
+    """Feeds grey images to a network for colour images."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -196,10 +196,10 @@ def torchvision_names() -> list[str]:
 
 
 def network(name: str) -> Network:
-    """Return what makes the network ``name`` for ``Images``; its keyword arguments are options.
+    """Return the function that builds the network ``name`` for ``Images``; its keyword arguments are options.
 
     Raises:
-        ValueError: If neither this module nor torchvision has it.
+        ValueError: If neither this module nor torchvision has such a network.
     """
     if name in NETWORKS:
         return NETWORKS[name]
@@ -218,7 +218,7 @@ def _torchvision(name: str, images: Images, /) -> nn.Module:
 
 
 def made(name: str, images: Images, options: Mapping[str, Any]) -> Callable[[], nn.Module]:
-    """Return what makes the network ``name``, once it is known to take a batch of such images.
+    """Return a function that builds the network ``name``, after checking that it takes a batch of such images.
 
     Raises:
         ValueError: If an option is not valid, or the network does not fit such images.

@@ -24,14 +24,14 @@ TASKS: dict[str, Callable[..., Task]] = {
     "digits-logistic": digits_logistic,
     "two-minima": two_minima,
 }
-"""The tasks with names of their own; the others are ``data/network``."""
+"""The tasks with names of their own; all others are named ``data/network``."""
 
 PLACES = (FOLDER, TEXT)
-"""Options of these tasks that say where data lie and not what they hold."""
+"""Options of these tasks that say where the data are stored, not what they contain."""
 
 
 def name_rule(name: str) -> str | None:
-    """Return the rule that ``name`` breaks by naming no task, or None; a user's module is not imported."""
+    """Return the rule that ``name`` breaks if it names no task, else None; a user's module is not imported."""
     if name in TASKS or ":" in name:
         return None
     data, slash, model = name.partition("/")
@@ -111,10 +111,10 @@ def _first_line(function: Callable[..., object]) -> str:
 
 
 def _options(function: Callable[..., object]) -> str:
-    found = inspect.signature(function).parameters.values()
+    parameters = inspect.signature(function).parameters.values()
     shown = [
         f"{p.name}={_shown(p.default)}" if p.default is not p.empty else p.name
-        for p in found
+        for p in parameters
         if p.kind is p.KEYWORD_ONLY
     ]
     return ", ".join(shown)

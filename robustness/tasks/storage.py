@@ -1,7 +1,8 @@
-"""Images decoded once: bytes in the user's cache folder, found by what the original files hold.
+"""Images decoded once: bytes in the user's cache folder, under a key made from the content of the original files.
 
 Every process maps the same files into its memory, so a machine holds the images once, whatever the number of its
-workers. A data set lies in ``data/<key>`` below the cache folder, written under another name and then renamed.
+workers. A data set is the folder ``data/<key>`` in the cache, written under another name and then renamed, so it is
+whole or not there. Files that are changed in the cache afterwards are not noticed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from robustness.tasks.task import Split
 
-# Part of every key: raise it when the same files would be stored otherwise.
+# Part of every key: raise it when the same files would be stored in another way.
 FORMAT = 2
 
 
@@ -43,12 +44,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Stored:
-    """A data set as it lies in the cache.
+    """A data set in the cache.
 
     Attributes:
-        key: Names what it holds.
-        classes: Their names, in the order of their numbers.
-        rebuild: Makes it again where it is missing, as on another machine.
+        key: Identifies its content.
+        classes: Names of the classes, in the order of their numbers.
+        rebuild: Makes it again where it is missing, such as on another machine.
     """
 
     key: str
@@ -58,7 +59,7 @@ class Stored:
     def split(self, part: str, start: int, stop: int) -> Split:
         """Return the examples from ``start`` to ``stop`` of ``"train"`` or ``"test"``, mapped, never copied.
 
-        Such a split travels between processes as its address alone.
+        Only the address of such a split is sent between processes.
         """
         inputs, targets = (
             _mapped(cache_home() / "data" / self.key / f"{part}_{name}.npy") for name in _NAMES
@@ -75,7 +76,7 @@ _NAMES = ("inputs", "targets")
 
 
 def cache_home() -> Path:
-    """Return the folder that everything which can be made again is kept in: ``$XDG_CACHE_HOME/robustness``."""
+    """Return the folder for all that can be made again: ``robustness`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "robustness"
 
 
@@ -83,24 +84,24 @@ def mapped_split(key: str, rebuild: Callable[[], Stored], part: str, start: int,
     """Return a split by its address; a data set that is missing on this machine is made first.
 
     Raises:
-        ValueError: If what is made here is not what ``key`` names.
+        ValueError: If the data set made here does not have ``key``.
     """
     if (cache_home() / "data" / key).is_dir():
         return Stored(key, (), rebuild).split(part, start, stop)
-    made = rebuild()
-    if made.key != key:
+    rebuilt = rebuild()
+    if rebuilt.key != key:
         raise ValueError(
-            f"this machine's copy of the data is another than the study's (content {made.key}, not {key}): "
+            f"this machine's copy of the data is another than the study's (content {rebuilt.key}, not {key}): "
             "copy the same files to the same place"
         )
-    return made.split(part, start, stop)
+    return rebuilt.split(part, start, stop)
 
 
 def stored(key: str, parts: Callable[[], tuple[tuple[str, ...], Part, Part]]) -> tuple[str, ...]:
     """Decode a data set into the cache unless it is there; return the names of its classes.
 
     Args:
-        key: Names what it holds.
+        key: Identifies its content.
         parts: Returns class names, training images and test images; called only if they are not there yet.
     """
     folder = cache_home() / "data" / key
@@ -129,18 +130,18 @@ def _write(folder: Path, classes: tuple[str, ...], train: Part, test: Part) -> N
 
 
 def stratified_order(targets: np.ndarray) -> np.ndarray:
-    """Return a fixed random order of which every stretch holds the classes in their proportions.
+    """Return a fixed random order in which every contiguous range has the classes in their proportions.
 
-    An example that is number ``r`` of the ``n`` in its class stands at ``(r + 1/2) / n``: so both a training
-    set of any size and what is left for validation are stratified, to within one example of each class, and
-    are stretches of one file.
+    Examples are sorted by ``(r + 1/2) / n``, where an example is number ``r`` of the ``n`` in its class. So both a
+    training set of any size and the rest for validation are stratified, to within one example of each class, and
+    are contiguous ranges of one file.
     """
     generator = np.random.default_rng(0)
-    place = np.empty(len(targets))
+    position = np.empty(len(targets))
     for number in np.unique(targets):
         members = generator.permutation(np.flatnonzero(targets == number))
-        place[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.lexsort((targets, place))
+        position[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.lexsort((targets, position))
 
 
 def _mapped(path: Path) -> Tensor:
@@ -149,10 +150,10 @@ def _mapped(path: Path) -> Tensor:
 
 
 def content_key(files: Sequence[Path], root: Path, *how: object) -> str:
-    """Return what names the content of ``files`` and ``how`` it is decoded: 16 hexadecimal digits.
+    """Return a digest, of 16 hexadecimal digits, of the content of ``files`` and of ``how`` it is decoded.
 
-    The names below ``root`` and the bytes count, not where ``root`` lies. Bytes are read once: while no file's
-    size and times change, the known result is taken.
+    It depends on the names below ``root`` and on the bytes, not on the path of ``root``. Bytes are read once: as long
+    as no file's size and times change, the known digest is returned.
     """
     names = [path.relative_to(root).as_posix() for path in files]
     states = [(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for stat in map(os.stat, files)]

@@ -20,7 +20,7 @@ class Split:
     Attributes:
         inputs: Shape ``[N, ...]``.
         targets: Shape ``[N, ...]``; class numbers for classification.
-        origin: Gives the split again in another process, which is then all that travels there.
+        origin: Makes the split again in another process, to which only this function is sent.
     """
 
     inputs: Tensor
@@ -65,10 +65,10 @@ def cross_entropy(outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0
 
 @dataclass(frozen=True)
 class Task:
-    """What an optimizer is tried on.
+    """What an optimizer is tested on.
 
     Attributes:
-        name: As a study file names it; initialization and batches are drawn from it and the seed.
+        name: As in a study file; initialization and batches depend on it and the seed.
         train: The split that is trained on.
         val: The split that hyperparameters are selected on.
         test: The split that is reported.
@@ -76,15 +76,16 @@ class Task:
         loss: ``(outputs, targets) -> scalar``, the mean over the examples of a batch. One that takes
             ``label_smoothing`` can be trained with it.
         version: Part of every trial's identity; raise it when anything about the task changes.
-        options: How ``load`` was called; part of every trial's identity too.
+        options: The options that ``load`` was given; also part of every trial's identity.
         correct: ``(outputs, targets) -> [N]`` for accuracies, whether (or what share of) an example is right;
             None where there are none.
-        chance_accuracy: What always naming the commonest training class reaches, unless given.
-        prepare: What inputs go through, a batch at a time, before the model sees them.
-        augment: What training inputs go through before that.
-        places: Options that say where the data lie; ``version`` tells what they hold, so these are no part of
-            a trial's identity.
-        data: What the data are, in a few words, where the name does not tell.
+        chance_accuracy: Accuracy of knowing nothing; by default, of always predicting the most frequent training
+            class.
+        prepare: Applied to inputs, a batch at a time, before the model gets them.
+        augment: Applied to training inputs before that.
+        places: Options that say where the data are stored; ``version`` identifies their content, so these options
+            are no part of a trial's identity.
+        data: What the data are, in a few words, if the name does not say it.
     """
 
     name: str
@@ -111,7 +112,7 @@ class Task:
 
     @property
     def splits(self) -> dict[str, Split]:
-        """The splits by the names that the columns of a row begin with."""
+        """The splits by name, with which the columns of a row begin."""
         return {"train": self.train, "val": self.val, "test": self.test}
 
     @property
@@ -126,7 +127,7 @@ class Task:
         return self.train.targets[0].numel()
 
     def prepared(self, inputs: Tensor) -> Tensor:
-        """Return a batch of a split's ``inputs`` as the model takes it."""
+        """Return a batch of a split's ``inputs`` in the form that the model takes."""
         return inputs if self.prepare is None else self.prepare(inputs)
 
     def changed(self, inputs: Tensor, draws: Tensor) -> Tensor:

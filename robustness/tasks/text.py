@@ -1,7 +1,7 @@
 """Character language models: the next character of a text from those before it.
 
-Loss is cross-entropy in nats; divided by ln 2 it is bits per character. Accuracy is the share of next characters
-that are named right.
+The loss is cross-entropy in nats; divided by ln 2 it is in bits per character. Accuracy is the share of next
+characters that are predicted correctly.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from robustness.tasks.task import Split, Task, cross_entropy
 
-# Of the text: what is trained on, then what hyperparameters are selected on; the rest is tested on.
+# Fractions of the text to train on and, next, to select hyperparameters on; the rest is the test split.
 TRAIN, VALIDATION = 0.8, 0.1
-# The option that says where the text lies: what it holds is part of a task's version.
+# The option that says where the text is stored; its content is part of a task's version.
 TEXT = "text"
 
 
@@ -28,11 +28,11 @@ class CharTransformer(nn.Module):
     """Causal transformer: normalization before attention and before a GELU layer four times as wide.
 
     Args:
-        characters: How many different ones there are.
-        context: The most characters it sees.
-        width: Of every layer.
-        depth: Number of blocks.
-        heads: Of the attention; they divide ``width``.
+        characters: The number of different characters.
+        context: The largest number of characters it sees.
+        width: The width of every layer.
+        depth: The number of blocks.
+        heads: The number of attention heads, a divisor of ``width``.
     """
 
     def __init__(self, characters: int, context: int, width: int, depth: int, heads: int) -> None:
@@ -66,7 +66,7 @@ class _Block(nn.Module):
     def _attended(self, hidden: Tensor) -> Tensor:
         parts = self.query_key_value(hidden).unflatten(-1, (3, self.heads, -1)).unbind(-3)
         query, key, value = (part.transpose(-3, -2) for part in parts)
-        # written out: torch's own attention has no rule for many models at once
+        # written out, because torch's own attention has no batching rule for many models at once
         scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
         later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
         seen = scores.masked_fill(later, -math.inf).softmax(-1) @ value
@@ -77,9 +77,9 @@ class CharLSTM(nn.Module):
     """Long short-term memory (Hochreiter and Schmidhuber 1997) over characters.
 
     Args:
-        characters: How many different ones there are.
-        width: Of the embedding and every layer.
-        depth: Number of layers.
+        characters: The number of different characters.
+        width: The width of the embedding and of every layer.
+        depth: The number of layers.
     """
 
     def __init__(self, characters: int, width: int, depth: int) -> None:
@@ -102,15 +102,15 @@ def char_transformer(
     depth: int = 2,
     heads: int = 4,
 ) -> Task:
-    """Characters of a text (default: Python's own topics of help), a small causal transformer, cross-entropy.
+    """Characters of a text (default: Python's own help topics), a small causal transformer, cross-entropy.
 
     Args:
-        text: A file; by default Python's own topics of help.
-        train_size: How many characters, from the first, are trained on; by default the first 80 %.
-        context: How many characters it sees at a time.
-        width: Of every layer.
-        depth: Number of blocks.
-        heads: Of the attention; they divide ``width``.
+        text: A file; by default Python's own help topics.
+        train_size: The number of characters, from the first on, to train on; by default the first 80 %.
+        context: The number of characters it sees at a time.
+        width: The width of every layer.
+        depth: The number of blocks.
+        heads: The number of attention heads, a divisor of ``width``.
     """
     _check(context=context, width=width, depth=depth, heads=heads)
     if width % heads:
@@ -132,14 +132,14 @@ def char_lstm(
     width: int = 128,
     depth: int = 1,
 ) -> Task:
-    """Characters of a text (default: Python's own topics of help), an LSTM, cross-entropy.
+    """Characters of a text (default: Python's own help topics), an LSTM, cross-entropy.
 
     Args:
-        text: A file; by default Python's own topics of help.
-        train_size: How many characters, from the first, are trained on; by default the first 80 %.
-        context: How many characters it sees at a time.
-        width: Of the embedding and every layer.
-        depth: Number of layers.
+        text: A file; by default Python's own help topics.
+        train_size: The number of characters, from the first on, to train on; by default the first 80 %.
+        context: The number of characters it sees at a time.
+        width: The width of the embedding and of every layer.
+        depth: The number of layers.
     """
     _check(context=context, width=width, depth=depth)
     return _task(
@@ -216,7 +216,7 @@ def _task(
 
 
 def _windows(numbers: list[int], context: int) -> Split:
-    """Cut a stretch into ``[N, context]`` without overlap; targets are the same one character later."""
+    """Cut a sequence into ``[N, context]`` without overlap; targets are the inputs shifted by one character."""
     count = (len(numbers) - 1) // context
     whole = torch.tensor(numbers[: count * context + 1])
     return Split(whole[:-1].view(count, context), whole[1:].view(count, context))

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from robustness.tasks.task import Split, Task
 
 EXCESS = 6.0
-"""The loss at the start over the barrier's height, all of it across the valley."""
+"""The loss at the start, in heights of the barrier, all of it from the coordinate across the valley."""
 
 
 class Position(nn.Module):
     """A point ``(x, y)`` in the plane: ``x`` along the two basins, ``y`` across.
 
-    An input is what the noise of one example is, ``[N, 2]``; an output is the position and the noise's share of
-    the loss, ``[N, 3]``.
+    An input is the noise of one example, ``[N, 2]``; an output is the position and the noise's part of the loss,
+    ``[N, 3]``.
     """
 
     def __init__(self, start: tuple[float, float]) -> None:
@@ -26,12 +26,12 @@ class Position(nn.Module):
 
     def forward(self, noise: Tensor) -> Tensor:
         """Return ``[N, 3]``."""
-        where = self.at.expand(len(noise), 2)
-        return torch.cat([where, noise @ self.at[:, None]], -1)
+        position = self.at.expand(len(noise), 2)
+        return torch.cat([position, noise @ self.at[:, None]], -1)
 
 
 def basin_widths(ratio: float, barrier: float) -> tuple[float, float]:
-    """Return how far the sharp and the flat minimum lie from the barrier: ``sqrt(8 barrier / curvature)``."""
+    """Return the distance of the sharp and of the flat minimum from the barrier, ``sqrt(8 barrier / curvature)``."""
     return math.sqrt(8 * barrier / ratio), math.sqrt(8 * barrier)
 
 
@@ -48,22 +48,22 @@ def two_minima(ratio: float = 10.0, barrier: float = 1.0, noise: float = 10.0, e
     Along ``x`` the loss is ``barrier (1 - u^2)^2`` on either side of 0: two minima of loss 0, with curvature
     ``ratio`` on the left and 1 on the right, ``8 barrier = curvature * width^2``; at 0 between them a barrier with
     curvatures ``-ratio/2`` and ``-1/2``. Across, the loss is ``y^2/2`` everywhere. Every example adds
-    ``noise * z``, ``z`` a standard normal vector of its own, to the gradient; over all examples they sum to 0.
-    Plain SGD (batches of ``b``) moves as at temperature ``T = lr noise^2 / (2b)``, as long as ``lr ratio`` is small
-    and an epoch is long against relaxation, ``1 / (lr ratio)`` steps: within an epoch, noise that was drawn is not
-    drawn again. Its mean time to the flat basin is Kramers' (``escape_time``), of which the logarithm grows by 1
-    with ``barrier / T``.
+    ``noise * z``, with ``z`` a standard normal vector of its own, to the gradient; over all examples these sum to 0.
+    Plain SGD with batches of ``b`` moves as at temperature ``T = lr noise^2 / (2b)``, if ``lr ratio`` is small and
+    an epoch is long compared with relaxation, ``1 / (lr ratio)`` steps, because within an epoch no example is drawn
+    twice. Its mean time to the flat basin is Kramers' (``escape_time``), whose logarithm grows by 1 when
+    ``barrier / T`` does.
 
-    A trial starts at the sharp minimum, but up the valley's side with a loss of 6 barriers, so that
-    fluctuations are not taken for divergence. Each seed has its own noise. ``val_accuracy`` averaged over seeds is
-    the share of runs that end in the flat basin, and the first epoch with accuracy 1 is when one escaped.
-    Validation and test losses are the same, at the position alone.
+    A trial starts at the sharp minimum along ``x`` but up the valley's side across it, with a loss of 6 barriers, so
+    that fluctuations are not taken for divergence. Each seed has its own noise. ``val_accuracy`` averaged over seeds
+    is the share of runs that end in the flat basin; the first epoch with accuracy 1 is when a run escaped. Validation
+    and test losses are the same, without noise.
 
     Args:
-        ratio: The curvature of the sharp minimum over the flat one's.
+        ratio: The curvature of the sharp minimum over that of the flat one.
         barrier: The height of the barrier over either minimum.
         noise: The standard deviation of each component of one example's gradient.
-        examples: In the training split; an epoch has ``examples / batch size`` steps.
+        examples: Size of the training split; an epoch has ``examples / batch size`` steps.
     """
     for name, value in (("ratio", ratio), ("barrier", barrier)):
         if not 0 < value < math.inf:

@@ -1,4 +1,4 @@
-"""Tasks ``<data>/<network>``: images that are stored once, a network that is made for them, cross-entropy."""
+"""Tasks ``<data>/<network>``: images from the cache, a network built for them, cross-entropy."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ DATASETS: dict[str, tuple[Callable[..., Stored], str]] = {
     ),
     "image-folder": (image_folder, "your own images: root/train/<class>/ and root/test/<class>/"),
 }
-"""Image data by name, and what they are."""
+"""Image data by name: how to get them, and a description."""
 
-# The option that says where data lie: what they hold is part of a task's version.
+# The option that says where the data are stored; their content is part of a task's version.
 FOLDER = "root"
 
 
@@ -60,20 +60,19 @@ def vision_task(
         data: A key of ``DATASETS``.
         model: A key of ``NETWORKS`` or a name in ``torchvision.models``.
         validation: The fraction of the training images that hyperparameters are selected on; fixed, stratified.
-        train_size: How many of the others are trained on, stratified; by default all.
-        test_size: How many of the test images are tested on, stratified; by default all.
+        train_size: The number of the others to train on, stratified; by default all.
+        test_size: The number of the test images to test on, stratified; by default all.
         augment: Some of ``crop``, ``flip`` and ``cutout``, for training images.
-        **options: Of the data and the network.
+        **options: Options of the data and the network.
 
     Raises:
-        ValueError: If an option is not valid, or the data cannot be had.
+        ValueError: If an option is not valid, or the data are not available.
     """
     augmentation = Augmentation.named(augment)
     if isinstance(validation, bool) or not isinstance(validation, float) or not 0 < validation < 1:
         raise ValueError(f"validation must be a fraction between 0 and 1, but got {validation!r}")
-    find = DATASETS[data][0]
-    own = {name: options.pop(name) for name in _parameters(find) if name in options}
-    stored = find(**own)
+    load = DATASETS[data][0]
+    stored = load(**{name: options.pop(name) for name in _parameters(load) if name in options})
     count = stored.count("train")
     kept = count - max(1, round(validation * count))
     train_size = _size("train_size", train_size, kept)
@@ -96,10 +95,10 @@ def vision_task(
 
 
 def _size(name: str, size: int | None, most: int) -> int:
-    """Return how many of ``most`` examples are taken.
+    """Return how many of ``most`` examples to take.
 
     Raises:
-        ValueError: If there are not so many.
+        ValueError: If there are fewer, or ``size`` is no positive integer.
     """
     size = most if size is None else size
     if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= most:
@@ -108,7 +107,7 @@ def _size(name: str, size: int | None, most: int) -> int:
 
 
 def combined(data: str, model: str) -> Callable[..., Task]:
-    """Return what makes the task ``data/model``; its signature names the options of both.
+    """Return the function that makes the task ``data/model``; its signature names the options of both.
 
     Raises:
         ValueError: If there is no such network.

@@ -1,11 +1,13 @@
 """Training: settings of a trial, one trial at a time, many as a pack, and the choice between the two."""
 
 from robustness.training.checkpoints import Checkpoint
-from robustness.training.engine import ENGINES, Engine, choose, processor, sequential_seconds
-from robustness.training.pack import PackTrainer, blocks, signature
+from robustness.training.columns import blocks, signature
+from robustness.training.engine import ENGINES, Engine, choose, processor
+from robustness.training.pack import PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread, warm_up
 from robustness.training.results import CurvePoint, MomentSpread, TrialResult
 from robustness.training.settings import Schedule, Training, TrialSettings
+from robustness.training.timing import sequential_seconds
 from robustness.training.trial import train
 
 __all__ = [

@@ -1,4 +1,9 @@
-"""A long run saved every few epochs, so that a lost worker costs no more than these."""
+"""Checkpoints: a long run is saved every few epochs, so that a lost worker costs no more than these.
+
+A file is whole or not there at all. One that cannot be read, or was written by another version of this package or of
+torch, is ignored, and the run starts anew. What is restored, on the same machine, gives bit for bit what the
+uninterrupted run gives.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +20,20 @@ from robustness import __version__
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that what is being trained is saved in.
+    """A file in which a run is saved.
 
-    A run that goes on from it gives, on the same machine, bit for bit what it would have given undisturbed. It holds
-    tensors, numbers and text; nothing in it is unpickled but these (``torch.load(weights_only=True)``).
+    It holds tensors, numbers and text; nothing else is unpickled from it (``torch.load(weights_only=True)``).
 
     Attributes:
         path: The file.
-        every: Epochs from one saving to the next.
+        every: Epochs between one save and the next.
     """
 
     path: Path
     every: int
 
     def due(self, epoch: int, epochs: int) -> bool:
-        """Return whether to save after ``epoch`` of ``epochs``; the last is not worth it."""
+        """Return whether to save after ``epoch`` of ``epochs``; after the last there is nothing left to train."""
         return epoch % self.every == 0 and epoch < epochs
 
     def save(self, state: dict[str, Any]) -> None:
@@ -43,7 +47,7 @@ class Checkpoint:
         temporary.replace(self.path)
 
     def load(self) -> dict[str, Any] | None:
-        """Return the saved state and restore the generators; None if there is none to go on from."""
+        """Return the saved state and restore the generators; None if there is none to resume from."""
         try:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):

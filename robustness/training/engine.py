@@ -1,9 +1,10 @@
-"""Choosing how to train: many trials as one pack, or one model at a time, by a short measurement.
+"""The choice of how to train: many trials as one pack, or one model at a time, by a short measurement.
 
 A pack of small networks trains several times faster than its trials one by one. A network whose single step
 already fills the machine does not, and some models cannot be trained as a pack at all (random operations such
-as dropout, control flow that looks at values). So each way is tried for a few steps on the task at hand; compiled
-packs only where the work ahead is long enough to repay compiling.
+as dropout, control flow that depends on values). So each way is tried for a few steps of the task itself; compiled
+packs only where the work ahead is long enough to repay compiling. A measurement is kept in the user's cache
+folder for the same task, machine and versions.
 """
 
 from __future__ import annotations
@@ -13,39 +14,35 @@ import json
 import os
 import platform
 import sys
-import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from robustness import __version__
-from robustness.compiling import compiler_found, synchronize
 from robustness.optimizers import RULES
-from robustness.tasks import Split, Task
+from robustness.optimizers.compiling import compiler_found
+from robustness.tasks import Task
 from robustness.tasks.storage import cache_home
-from robustness.training import pack, trial
 from robustness.training.flat import SLAB
-from robustness.training.pack import Block, PackTrainer
+from robustness.training.pack import PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.settings import TrialSettings
-from robustness.training.trial import Trainer, evaluate
+from robustness.training.timing import pack_seconds, sequential_seconds
 
 ENGINES = ("auto", "fused", "sequential")
 SIZES = {"cpu": (8, 16, 32, 64), "cuda": (16, 64, 256, 1024)}
-MEASURED_STEPS = 6
-# A larger pack must be this much faster to be preferred: smaller ones are shared out more evenly.
+# A larger pack must be faster by this factor to be preferred: smaller ones are shared among workers more evenly.
 WORTHWHILE = 1.05
-# A pack this much slower than single models is not tried at larger sizes.
+# A pack slower than single models by this factor is not tried at larger sizes.
 HOPELESS = 1.5
 # A step of a single model that takes so many seconds on a CPU is at the machine's limit: no pack is tried.
 FILLS_A_CORE = 0.03
-# Seconds of training ahead of each worker from which on compiling is tried: it costs about 20 (2 cores).
+# Compiling is tried if each worker has at least so many seconds of training ahead: it costs about 20 (2 cores).
 LONG = 120.0
-# Parameters, gradients, states and what a step needs for a moment, in copies of a model; activations come on top.
+# Memory of parameters, gradients, states and temporaries, in copies of a model; activations come on top.
 COPIES = 16
 MEMORY_SHARE = 0.25
 
@@ -58,9 +55,9 @@ class Engine:
         name: ``fused`` or ``sequential``.
         pack_size: The most trials to train at once.
         compile: Whether to compile what a pack computes.
-        measured: Seconds of one training step of one model and its share of the evaluations, by each way that
-            was tried.
-        reason: Why packs were not measured, where they were not.
+        measured: Seconds of one training step of one model, with its share of the evaluations, for each way
+            that was tried.
+        reason: Why packs were not measured, if they were not.
     """
 
     name: str
@@ -80,13 +77,13 @@ def choose(
 
     Args:
         task: What is trained.
-        trials: What the study holds; none gives the sequential engine.
+        trials: All trials ahead; without any, the engine is sequential.
         device: ``cpu`` or ``cuda``.
-        wanted: One of ``ENGINES``; ``fused`` and ``sequential`` leave only the rest to be measured.
-        workers: Among how many the trials are shared.
+        wanted: One of ``ENGINES``; ``fused`` and ``sequential`` are measured alone.
+        workers: How many workers share the trials.
 
     Raises:
-        ValueError: If ``wanted`` is not one of ``ENGINES``, or ``fused`` is wanted and cannot be had.
+        ValueError: If ``wanted`` is not one of ``ENGINES``, or is ``fused`` and the task cannot be trained as a pack.
     """
     if wanted not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, but got {wanted!r}")
@@ -101,7 +98,7 @@ def choose(
             measured, reason = _measure(task, typical, device, wanted)
         if _compiling_worthwhile(measured, steps, device):
             size = SLAB * max(1, int(measured["pack_size"]) // SLAB)
-            measured["compiled"] = _pack_seconds(task, typical, device, size, compile=True)
+            measured["compiled"] = pack_seconds(task, typical, device, size, compile=True)
     _write(path, measured, reason)
     return _fastest(measured, steps, reason)
 
@@ -109,7 +106,7 @@ def choose(
 def _measure(
     task: Task, settings: TrialSettings, device: str, wanted: str
 ) -> tuple[dict[str, float], str | None]:
-    """Return the seconds of a step of one model, by each way, the best size of a pack, and why there is none."""
+    """Return the seconds of a step of one model for each way, with the best pack size, and why there are no packs."""
     if device == "cpu":
         keep_freed_memory()
     measured: dict[str, float] = {}
@@ -117,13 +114,13 @@ def _measure(
     if wanted != "fused":
         try:
             measured["sequential"] = alone = sequential_seconds(task, settings, device)
-        except Exception:  # a task's own code may raise anything; then every trial is to say so for itself
+        except Exception:  # a task's own code may raise anything; then each trial reports it for itself
             return {"sequential": 0.0}, None
         if wanted == "auto" and device == "cpu" and alone > FILLS_A_CORE:
             return measured, f"no packs: a step of one model takes {1e3 * alone:.0f} ms, which fills a core"
     if wanted != "sequential":
         try:
-            with warnings.catch_warnings():  # that something is slow as a pack is what is measured here
+            with warnings.catch_warnings():  # whether something is slow as a pack is what is measured here
                 warnings.filterwarnings("ignore", message="There is a performance drop")
                 measured |= _fused_seconds(task, settings, device, measured.get("sequential"))
         except (
@@ -148,47 +145,11 @@ def _fastest(measured: dict[str, float], steps: float, reason: str | None) -> En
         name: seconds for name, seconds in measured.items() if name in ("sequential", "fused", "compiled")
     }
     if steps * min(ways.values()) <= LONG and len(ways) > 1:
-        ways.pop("compiled", None)  # known from a longer study
+        ways.pop("compiled", None)  # measured for a longer study
     best = min(ways, key=ways.__getitem__)
     if best == "sequential":
         return Engine("sequential", 1, False, ways, reason)
     return Engine("fused", int(measured["pack_size"]), best == "compiled", ways)
-
-
-def sequential_seconds(task: Task, settings: TrialSettings, device: str) -> float:
-    """Return the time of one step of a single model, its share of the evaluations with it, by a few of both.
-
-    Args:
-        task: What is trained.
-        settings: How; its budget decides how many evaluations there are to a step.
-        device: Where: ``cpu`` or ``cuda``.
-
-    Returns:
-        Seconds.
-    """
-    task = task.to(device)
-    trainer = Trainer(task, settings, device, torch.float32)
-    batches = chain.from_iterable(iter(trainer.feed.epoch, None))
-    step = _best_seconds(lambda: trainer.train_step(*next(batches)), device)
-    some = _some(task, trial.examples_at_once(task))
-
-    def evaluation() -> None:
-        with trainer.autocast:
-            evaluate(task, trainer.model, some)
-
-    seconds = _best_seconds(evaluation, device)
-    return step + seconds / len(some) * _evaluated_per_step(task, settings)
-
-
-def _some(task: Task, count: int) -> Split:
-    return Split(task.train.inputs[:count], task.train.targets[:count])
-
-
-def _evaluated_per_step(task: Task, settings: TrialSettings) -> float:
-    """Return how many examples are evaluated for every training step."""
-    times = sum(settings.training.evaluated(epoch, settings.epochs) for epoch in range(settings.epochs + 1))
-    examples = sum(len(split) for split in task.splits.values())
-    return times * examples / task.steps(settings.epochs, settings.batch_size)
 
 
 def _fused_seconds(task: Task, settings: TrialSettings, device: str, alone: float | None) -> dict[str, float]:
@@ -200,46 +161,12 @@ def _fused_seconds(task: Task, settings: TrialSettings, device: str, alone: floa
     for size in SIZES[device]:
         if best_size and size * weights * 4 * COPIES > _memory(device) * MEMORY_SHARE:
             break
-        seconds = _pack_seconds(task, settings, device, size)
+        seconds = pack_seconds(task, settings, device, size)
         if seconds * WORTHWHILE < best:
             best_size, best = size, seconds
         if alone is not None and seconds > HOPELESS * alone:
             break
     return {"fused": best, "pack_size": float(best_size)}
-
-
-def _pack_seconds(
-    task: Task, settings: TrialSettings, device: str, size: int, *, compile: bool = False
-) -> float:
-    """Return the time of one step of one of ``size`` models trained together, its evaluations with it."""
-    trainer = PackTrainer(task, device=device, compile=compile)
-    rates = [settings.hyperparameters["lr"] * (1 + 1e-3 * row) for row in range(size)]
-    rows = [replace(settings, hyperparameters={**settings.hyperparameters, "lr": rate}) for rate in rates]
-    block = Block(trainer, rows)
-    batch, scalars = next(iter(block.feed.epoch())), block.scalars(0)[0]
-    step = _best_seconds(lambda: block.train_step(*batch, True, scalars), device)
-    some = _some(trainer.task, pack.examples_at_once(task))
-
-    def evaluate_all() -> None:
-        with block.autocast:
-            trainer.models.evaluate(block.flat, block.buffers, some, len(some))
-
-    evaluation = _best_seconds(evaluate_all, device)
-    return (step + evaluation / len(some) * _evaluated_per_step(task, settings)) / size
-
-
-def _best_seconds(step: Callable[[], object], device: str) -> float:
-    """Return the shortest of a few steps; at least two, and no more than about a second of them."""
-    best, begun = float("inf"), time.perf_counter()
-    for count in range(MEASURED_STEPS):
-        if count >= 2 and time.perf_counter() - begun > 1:
-            break
-        synchronize(device)
-        started = time.perf_counter()
-        step()
-        synchronize(device)
-        best = min(best, time.perf_counter() - started)
-    return best
 
 
 def _memory(device: str) -> int:
@@ -268,14 +195,14 @@ def processor() -> str:
 
 
 def _code(task: Task) -> str:
-    """Return what tells one state of a user's own task from another."""
+    """Return a digest of the module of a user's own task; empty for a registered one."""
     module = sys.modules.get(task.name.partition(":")[0]) if ":" in task.name else None
     source = getattr(module, "__file__", None)
     return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
 
 
 def _read(path: Path) -> tuple[dict[str, float], str | None]:
-    """Return a kept measurement and why packs are not in it, or nothing."""
+    """Return a measurement that was kept, and why packs are not in it; empty if there is none."""
     try:
         kept = json.loads(path.read_text())
         reason = kept.pop("reason", None)
@@ -285,7 +212,7 @@ def _read(path: Path) -> tuple[dict[str, float], str | None]:
 
 
 def _write(path: Path, measured: dict[str, float], reason: str | None) -> None:
-    """Keep a measurement; a folder that cannot be written to only means that it is measured again."""
+    """Keep a measurement; if the folder cannot be written to, it is measured again the next time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}")

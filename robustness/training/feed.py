@@ -1,4 +1,4 @@
-"""Batches of the training split for trials of some seeds, prepared for the model where the data lie."""
+"""Batches of the training split for trials of one or several seeds, prepared on the data's own device."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from robustness.training.randomness import augmentations, batches
 
 
 class Feed:
-    """Batches of one seed, or of several at a time; a seed's batches do not depend on its company.
+    """Batches of one seed, or of several at a time; a seed's batches do not depend on the others.
 
     Args:
-        task: With its data where training takes place.
+        task: With its data on the device that trains.
         seeds: One gives batches ``[batch, ...]``, several ``[seeds, batch, ...]``.
         batch_size: Examples of one seed's batch.
     """
@@ -43,7 +43,7 @@ class Feed:
             yield inputs, targets
 
     def skip(self, epochs: int) -> None:
-        """Leave out the next epochs."""
+        """Skip the next epochs."""
         for stream in (*self.indices, *self.draws):
             for _ in range(epochs):
                 next(stream)

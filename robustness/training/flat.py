@@ -1,4 +1,4 @@
-"""K models of one shape as one matrix: a row a model, every parameter at its place in the row."""
+"""K models of one architecture as a matrix ``[K, P]``: one model to a row, all its parameters in a fixed order."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.utils._pytree import tree_map
 
-from robustness.compiling import compiled, faster
+from robustness.optimizers.compiling import compiled, faster
 from robustness.tasks import Split, Task
 from robustness.training.steps import decayed
 
 Buffers = dict[str, Tensor]
 
-# torch.func compiles for one number of models: this many, about what a core's cache holds of a small network.
+# Compiled code serves one number of models: this one, about as many small networks as a core's cache holds.
 SLAB = 16
 
 
@@ -25,11 +25,11 @@ class FlatModels:
 
     Args:
         task: Gives the model, its loss and its accuracy.
-        compile: Whether to compile the computations, where that turns out to be faster.
+        compile: Whether to compile each computation for which that proves faster.
 
     Attributes:
         sizes: Elements of each parameter tensor, in a row's order.
-        decayed: Whether each is one of the matrices that weight decay may be confined to.
+        decayed: Of each, whether it is one of the matrices to which weight decay may be confined.
     """
 
     def __init__(self, task: Task, *, compile: bool = False) -> None:
@@ -91,8 +91,8 @@ class FlatModels:
     def evaluate(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> tuple[Tensor, Tensor]:
         """Return the mean loss and the accuracy of each model, ``[K]`` in float64, in evaluation mode.
 
-        Every batch has ``batch`` examples, the last one filled up with its own first: a compiled graph is made
-        for one size.
+        Every batch has ``batch`` examples, the last one padded with its own first examples: a compiled graph
+        serves one size.
         """
         self.model.eval()
         loss = right = torch.zeros((), dtype=torch.float64)
@@ -115,7 +115,7 @@ class FlatModels:
         slabs = []
         for start in range(0, len(flat), SLAB):
             rows: slice | Tensor = slice(start, start + SLAB)
-            if start + SLAB > len(flat):  # filled up with the last row
+            if start + SLAB > len(flat):  # padded with the last row
                 rows = torch.arange(start, start + SLAB, device=flat.device).clamp_max(len(flat) - 1)
             each = kind == "own batches"
             own = [part[rows] if each and isinstance(part, Tensor) else part for part in batch]
@@ -126,7 +126,7 @@ class FlatModels:
         return tree_map(lambda *parts: torch.cat(parts)[: len(flat)], *slabs)
 
     def _fastest(self, kind: str, slab: tuple[Any, ...]) -> Callable[..., Any]:
-        """Return the compiled function, or the eager one where that is faster, found out at the first use."""
+        """Return the compiled function, or the eager one if that is faster, as timed at the first use."""
         if kind not in self._compiled:
             eager = self._eager[kind]
             self._compiled[kind] = faster(eager, compiled(eager, dynamic=False), slab[0].device.type, *slab)
@@ -144,7 +144,7 @@ class FlatModels:
 
 
 def evaluation_batch(task: Task, most: int) -> int:
-    """Return the batch of at most ``most`` examples that cuts all splits of ``task`` with the least filling up."""
+    """Return the batch of at most ``most`` examples that divides all splits of ``task`` with the least padding."""
     lengths = [len(split) for split in task.splits.values()]
     largest = min(most, max(lengths))
     return min(range(largest, largest // 2, -1), key=lambda size: sum(-length % size for length in lengths))

@@ -1,8 +1,8 @@
 """Flatness of a trained model: the Hessian's largest eigenvalue and trace, and SAM's sharpness.
 
-Explanatory, never a criterion: no good correlation with generalization was found (Andriushchenko et al. 2023,
-https://arxiv.org/abs/2302.07011). All are of the task's own mean loss on a fixed part of the training split, model
-in evaluation mode: weight decay, gradient scale and learning rate have no part in it.
+For explanation, never a criterion: flatness correlates poorly with generalization (Andriushchenko et al. 2023,
+https://arxiv.org/abs/2302.07011). All are of the task's own mean loss on a fixed part of the training split, with the
+model in evaluation mode: weight decay, gradient scale and learning rate do not enter.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from robustness.training.randomness import stream
 
 EXAMPLES = 2048
 RHO = 0.05
-# Products of the Hessian with a vector: up to so many parameters it is computed whole, and the trace is exact.
+# Up to so many parameters the whole Hessian is computed, and the trace is exact; beyond, only products with vectors.
 WHOLE = 256
 SKETCHED, PROBES, MOST_PROBES = 32, 32, 256
-TRACE_TOLERANCE = 5e-3  # the standard error, of the trace, from which on no more probes are drawn
+TRACE_TOLERANCE = 5e-3  # no more probes are drawn once the standard error is this fraction of the trace
 EIGENVALUE_TOLERANCE = 1e-4
 AT_ONCE = 512
 
@@ -44,17 +44,17 @@ def flatness(task: Task, model: nn.Module) -> dict[str, float]:
     - ``lambda_max``: the largest (not the absolutely largest) eigenvalue, by Lanczos iteration to a relative
       1e-4.
     - ``hessian_trace``: Hutch++ (Meyer et al. 2021, https://arxiv.org/abs/2010.09649): exact on a sketched
-      subspace, Hutchinson's mean of ``z'Hz`` over random signs ``z`` on the rest, whose standard error
-      ``hessian_trace_se`` is; probes are drawn until that is 0.5 % of the trace, 256 at most. Exact, with 0,
-      up to 256 parameters.
+      subspace, Hutchinson's mean of ``z'Hz`` over random signs ``z`` on the rest. Up to 256 parameters it is exact.
+    - ``hessian_trace_se``: the standard error of that mean; probes are drawn until it is 0.5 % of the trace, 256 at
+      most. 0 where the trace is exact.
     - ``sam_sharpness``: ``L(w + rho g/|g|) - L(w)`` with ``rho = 0.05`` and ``g`` the gradient at ``w``: the
-      ascent step of SAM (Foret et al. 2021, https://arxiv.org/abs/2010.01412), which stands for the largest loss
-      in a ball; 0 where the gradient is 0.
+      ascent step of SAM (Foret et al. 2021, https://arxiv.org/abs/2010.01412), which approximates the largest
+      loss in a ball; 0 where the gradient is 0.
 
-    All are NaN, and that is logged, where they cannot be computed.
+    If they cannot be computed, all are NaN and the reason is logged.
 
     Args:
-        task: With its data where the model is, in the dtype of its parameters.
+        task: With its data on the model's device, in the dtype of its parameters.
         model: Only read.
     """
     inputs = _part(task)
@@ -128,7 +128,7 @@ def hutchpp(product: Product, signs: Iterator[Tensor]) -> tuple[float, float]:
 
 
 def _part(task: Task) -> Split:
-    """Return training examples of the same 2,048 predictions at every call, or all where there are fewer."""
+    """Return training examples with 2,048 predictions, the same at every call, or all if there are fewer."""
     train, most = task.train, -(-EXAMPLES // task.predictions)
     if len(train) <= most:
         return Split(task.prepared(train.inputs), train.targets)
@@ -143,19 +143,19 @@ def _batches(part: Split) -> list[tuple[Tensor, Tensor]]:
 
 @contextmanager
 def _differentiable_twice() -> Iterator[None]:
-    """Keep to operations that have second derivatives; fused attention and cuDNN's LSTM have none."""
+    """Use only operations that have second derivatives; fused attention and cuDNN's LSTM have none."""
     with (
         sdpa_kernel(SDPBackend.MATH),
         torch.backends.cudnn.flags(enabled=False),
         warnings.catch_warnings(),
     ):
-        # torch's forward derivatives use torch.jit.script, which torch itself warns of
+        # torch's forward derivatives use torch.jit.script, about which torch itself warns
         warnings.filterwarnings("ignore", "`torch.jit.script`", FutureWarning)
         yield
 
 
 class _MeanLoss(nn.Module):
-    """A task's loss as curvlinops wants it."""
+    """A task's loss in the form that curvlinops takes."""
 
     reduction = "mean"
 
@@ -168,7 +168,7 @@ class _MeanLoss(nn.Module):
 
 
 def _hessian(task: Task, model: nn.Module, parameters: list[nn.Parameter], part: Split) -> Product:
-    from curvlinops import HessianLinearOperator  # here, so that training needs torch alone
+    from curvlinops import HessianLinearOperator  # imported here, so that training needs torch alone
 
     operator: Any = HessianLinearOperator(
         model, _MeanLoss(task), parameters, _batches(part), check_deterministic=False

@@ -1,4 +1,4 @@
-"""How the second moment is spread within and between parameters: where elementwise and global moments disagree."""
+"""The spread of the second moment within and between parameters: how far elementwise and global moment differ."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ QUANTILES = (0.05, 0.5, 0.95)
 def moment_spreads(epoch: int, moments: Mapping[str, Tensor]) -> list[MomentSpread]:
     """Return the spread of ``log10 v`` in each parameter.
 
-    An optimizer with the elementwise moment divides by ``sqrt(v)``, one with the global by ``sqrt(G)``: where
-    ``log10 v`` lies around ``log10 G``, within and between layers, the two move alike. Bias correction moves
-    all of them by the same amount and is left out.
+    An optimizer with the elementwise moment divides by ``sqrt(v)``, one with the global moment by ``sqrt(G)``: where
+    ``log10 v`` is close to ``log10 G``, within and between layers, the two move alike. Bias correction shifts all
+    of these by the same amount and is left out.
 
     Args:
-        epoch: After which this is.
+        epoch: The last epoch trained.
         moments: ``v`` by the parameter's name.
     """
     if not moments:
@@ -40,10 +40,10 @@ def moment_spreads(epoch: int, moments: Mapping[str, Tensor]) -> list[MomentSpre
 
 
 def _quantile(ordered: Tensor, q: float) -> float | None:
-    """Return the ``q`` quantile of sorted values, linearly interpolated; torch's own is limited in size."""
+    """Return the ``q`` quantile of sorted values, linearly interpolated; torch's own takes at most 2^24."""
     if not len(ordered):
         return None
-    place = q * (len(ordered) - 1)
-    below = int(place)
+    position = q * (len(ordered) - 1)
+    below = int(position)
     above = min(below + 1, len(ordered) - 1)
-    return float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
+    return float(ordered[below] + (position - below) * (ordered[above] - ordered[below]))

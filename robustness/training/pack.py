@@ -1,79 +1,53 @@
-"""Training a pack: many trials of one task and budget as one matrix of models."""
+"""Training a pack: many trials of one task as matrices of models, one for each group of trials with one signature.
+
+Each trial gives what it gives alone, up to rounding, whatever the others do: a trial that diverges is recorded at its
+step and leaves the matrix. Models with random operations, or whose control flow depends on values, cannot be packed.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from robustness.compiling import compiled, compiler_found
 from robustness.optimizers import RULES, advance, begin, finish
-from robustness.optimizers.rule import Rule, Scalars, State, absorbed, step_scalars
+from robustness.optimizers.compiling import compiled, compiler_found
+from robustness.optimizers.rule import Rule, Scalars, State, absorbed
 from robustness.tasks import Task
 from robustness.training.checkpoints import Checkpoint
+from robustness.training.columns import Columns, blocks
 from robustness.training.feed import Feed
 from robustness.training.flat import FlatModels, evaluation_batch
 from robustness.training.flatness import flatness
 from robustness.training.moments import moment_spreads
 from robustness.training.randomness import initialized_model
-from robustness.training.results import CurvePoint, MomentSpread, TrialResult, concluded, with_measures
+from robustness.training.results import CurvePoint, Record, TrialResult
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, check_loss
 from robustness.training.trial import FEWEST_EVALUATED
 
-# Exponents for which square roots alone serve stay Python numbers, in blocks of their own: a third of the time.
-EXPONENTS = ("mixing", "exponent", "p", "q")
-ROOTS = (-0.5, 0.0, 0.25, 0.5, 1.0)
-# torch makes a graph of its own for one row; with at least two, one graph serves any number.
+# torch compiles a graph of its own for one row; from two on, one graph serves any number of rows.
 FEWEST_COMPILED = 2
-# Predictions of each model at once, at most; outputs of all models of a pack are to stay in cache.
+# The most predictions of each model at once, so that the outputs of all models of a pack stay in the cache.
 EVALUATED_PREDICTIONS = 256
 
 
-def examples_at_once(task: Task) -> int:
+def pack_examples(task: Task) -> int:
     """Return how many examples all models of a pack are evaluated on at once."""
     return evaluation_batch(task, max(FEWEST_EVALUATED, EVALUATED_PREDICTIONS // task.predictions))
 
 
-def _fixed(name: str, value: Any) -> bool:
-    """Return whether all rows of a matrix must have ``value``; other hyperparameters are columns of numbers."""
-    number = isinstance(value, float | int) and not isinstance(value, bool)
-    return not number or (name in EXPONENTS and value in ROOTS)
-
-
-def signature(settings: TrialSettings) -> tuple[Any, ...]:
-    """Return what trials must have in common to be rows of one matrix: rule, budget, and all but numbers."""
-    fixed = {name: value for name, value in settings.hyperparameters.items() if _fixed(name, value)}
-    return (
-        settings.optimizer,
-        settings.epochs,
-        settings.batch_size,
-        settings.schedule,
-        settings.training,
-        tuple(sorted(fixed.items(), key=lambda item: item[0])),
-    )
-
-
-def blocks(trials: Sequence[TrialSettings]) -> list[list[int]]:
-    """Return the indices of ``trials`` grouped by ``signature``."""
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for index, settings in enumerate(trials):
-        groups.setdefault(signature(settings), []).append(index)
-    return list(groups.values())
-
-
 class PackTrainer:
-    """Trains packs of one task; graphs that are compiled for one pack serve the next.
+    """Trains packs of one task; graphs compiled for one pack serve the next.
 
     Args:
         task: With data that all trials share.
         device: Where the models live.
         dtype: Of the models' parameters.
-        compile: Whether to compile what every step computes.
+        compile: Whether to compile the computations of a step, where there is a compiler.
     """
 
     def __init__(
@@ -82,7 +56,7 @@ class PackTrainer:
         self.task, self.device, self.dtype = task.to(device, dtype), device, dtype
         self.compile = compile and compiler_found(device)
         self.models = FlatModels(self.task, compile=self.compile)
-        self.evaluation_batch = examples_at_once(task)
+        self.evaluation_batch = pack_examples(task)
         self.begin = compiled(begin, dynamic=True) if self.compile else begin
         self.finish = compiled(finish, dynamic=True) if self.compile else finish
         self.advance = compiled(advance, dynamic=True) if self.compile else advance
@@ -90,14 +64,14 @@ class PackTrainer:
     def train(
         self, trials: Sequence[TrialSettings], checkpoint: Checkpoint | None = None
     ) -> list[TrialResult]:
-        """Train many trials at once; each gives what ``train`` gives, up to rounding.
+        """Train many trials at once; each gives what ``train`` gives for it, up to rounding.
 
         Trials of different optimizers are trained one block after the other.
 
         Args:
             trials: Their optimizers must have a rule (``robustness.optimizers.RULES``).
-            checkpoint: Where they are saved, and gone on from if they were saved before; only for trials that
-                make one block.
+            checkpoint: Where they are saved, and resumed from if they were saved before; only for trials that
+                form a single block.
 
         Returns:
             The results in the order of ``trials``; ``wall_seconds`` is a trial's share of its block's time.
@@ -121,19 +95,9 @@ class PackTrainer:
         if rule.absorb is None:
             self.advance(rule, flat, gradient, state, scalars, sizes)
             return
-        # in two graphs, so that the global moment's power is taken once a row and not once an element
+        # in two graphs, so that the power of the global moment is taken once per row, not once per element
         gradient = self.begin(rule, flat, gradient, state, scalars)
         self.finish(rule, flat, gradient, state, absorbed(rule, state, scalars, sizes))
-
-
-@dataclass
-class _Record:
-    """What is known of one trial so far."""
-
-    curves: list[CurvePoint]
-    stopped: int | None = None
-    spreads: list[MomentSpread] = field(default_factory=list)
-    flatness: dict[str, float] = field(default_factory=dict)
 
 
 class Block:
@@ -162,12 +126,12 @@ class Block:
         self.state = {slot: torch.zeros_like(self.flat) for slot in self.rule.slots}
         scoped = first.hyperparameters.get("scope") == "tensor"
         self.sizes = self.models.sizes if scoped else None
-        self.records = [_Record([]) for _ in self.trials]
+        self.records = [Record() for _ in self.trials]
         self.alive = torch.arange(len(self.trials))
         self._keep(self.alive)
 
     def _keep(self, rows: Tensor) -> None:
-        """Go on with ``rows`` alone; where graphs are compiled for two rows and more, a last one goes twice."""
+        """Continue with ``rows`` alone; where graphs are compiled for at least two rows, a single one is doubled."""
         if len(rows) == 1 and self.trainer.compile:
             rows = rows.repeat(FEWEST_COMPILED)
         self.alive = self.alive[rows.cpu()]
@@ -175,31 +139,16 @@ class Block:
         self.state = {slot: tensor[rows] for slot, tensor in self.state.items()}
         self.buffers = {name: buffer[rows] for name, buffer in self.buffers.items()}
         if len(rows):
-            self._columns()
+            self._collect_numbers()
 
-    def _columns(self) -> None:
-        """Collect the numbers of the living trials as ``[K, 1]`` columns."""
-        living = [self.trials[index] for index in self.alive.tolist()]
-        self.hyper = {
-            name: self._column(name, [settings.hyperparameters[name] for settings in living])
-            for name in living[0].hyperparameters
-        }
-        scales = [settings.grad_scale for settings in living]
-        self.scale = self._tensor(scales).to(self.dtype) if set(scales) != {1} else None
-        self.which = torch.tensor(
-            [self.seeds.index(settings.seed) for settings in living], device=self.device
-        )
-
-    def _column(self, name: str, values: list[Any]) -> Any:
-        if _fixed(name, values[0]) or (name == "weight_decay" and not any(values)):
-            return values[0]
-        return self._tensor(values)
-
-    def _tensor(self, values: list[float]) -> Tensor:
-        return torch.tensor(values, dtype=torch.float64, device=self.device)[:, None]
+    def _collect_numbers(self) -> None:
+        """Collect the numbers of the trials that are alive, and the index in ``seeds`` of the seed of each."""
+        alive = [self.trials[index] for index in self.alive.tolist()]
+        self.columns = Columns(alive, self.device, self.dtype)
+        self.which = torch.tensor([self.seeds.index(settings.seed) for settings in alive], device=self.device)
 
     def train(self, checkpoint: Checkpoint | None = None) -> list[TrialResult]:
-        """Train to the end, from ``checkpoint`` if there is one, saving on the way."""
+        """Train to the end, resuming from ``checkpoint`` if there is one, and saving on the way."""
         started = time.perf_counter()
         saved = checkpoint.load() if checkpoint is not None else None
         if saved is None:
@@ -223,30 +172,21 @@ class Block:
                 checkpoint.save({"epoch": epoch, "seconds": seconds, **self._saved()})
         self._measure_flatness()
         share = (time.perf_counter() - started) / len(self.trials)
-        return [
-            with_measures(concluded(record.curves, record.stopped, share), record.flatness, record.spreads)
-            for record in self.records
-        ]
+        return [record.result(share) for record in self.records]
 
     def _saved(self) -> dict[str, Any]:
-        """Return what the block goes on from, but for its batches, which its seeds give anew."""
-        records = [
-            ([astuple(p) for p in record.curves], record.stopped, [astuple(s) for s in record.spreads])
-            for record in self.records
-        ]
+        """Return what the block resumes from, except its batches, which its seeds determine."""
+        records = [record.saved() for record in self.records]
         matrices = {"alive": self.alive, "flat": self.flat, "state": self.state, "buffers": self.buffers}
         return {"records": records, **matrices}
 
     def _restore(self, saved: dict[str, Any]) -> None:
-        """Go on from what was saved."""
-        self.records = [
-            _Record([CurvePoint(*p) for p in curves], stopped, spreads=[MomentSpread(*s) for s in spreads])
-            for curves, stopped, spreads in saved["records"]
-        ]
+        """Resume from what was saved."""
+        self.records = [Record.restored(record) for record in saved["records"]]
         self.alive, self.flat = saved["alive"], saved["flat"].to(self.device)
         self.state = {slot: tensor.to(self.device) for slot, tensor in saved["state"].items()}
         self.buffers = {name: buffer.to(self.device) for name, buffer in saved["buffers"].items()}
-        self._columns()
+        self._collect_numbers()
         self.feed.skip(saved["epoch"])
 
     def _epoch(self, before: int) -> Tensor:
@@ -259,16 +199,16 @@ class Block:
         return torch.stack(losses)
 
     def train_step(self, inputs: Tensor, targets: Tensor, shared: bool, scalars: Scalars) -> Tensor:
-        """Take one step on one prepared batch for all, or one for each; return the losses ``[K]`` before it."""
+        """Take one step, on one prepared batch for all models or one for each; return the losses before it."""
         smoothing = self.training.label_smoothing
         with self.autocast:
             gradient, loss, self.buffers = self.models.gradients(
                 self.flat, self.buffers, inputs, targets, shared=shared, label_smoothing=smoothing
             )
-        if self.scale is not None:
-            gradient.mul_(self.scale)
+        if self.columns.scale is not None:
+            gradient.mul_(self.columns.scale)
         if self.training.clip_norm is not None:
-            # as torch.nn.utils.clip_grad_norm_, a row a model
+            # as torch.nn.utils.clip_grad_norm_ does, for each row
             norm = gradient.norm(dim=1, keepdim=True)
             gradient.mul_((self.training.clip_norm / (norm + 1e-6)).clamp_max(1))
         self.trainer.update(self.rule, self.flat, gradient, self.state, scalars, self.sizes)
@@ -278,19 +218,13 @@ class Block:
         """Return the scalars of each step of an epoch: columns ``[K, 1]`` and numbers."""
         first = self.trials[0]
         total = self.task.steps(first.epochs, first.batch_size)
-        numbers = torch.arange(before, before + self.steps, dtype=torch.float64, device=self.device)
         rates = [first.schedule.multiplier(before + step, total) for step in range(self.steps)]
-        hyper = {**self.hyper, "lr": self.hyper["lr"] * self._tensor(rates)[:, None]}
-        scalars = step_scalars(self.rule, numbers[:, None, None] + 1, hyper, self.dtype)
-        by_step = {
-            name: value.unbind() if isinstance(value, Tensor) and value.dim() == 3 else [value] * self.steps
-            for name, value in scalars.items()
-        }
-        by_step["decayed"] = [self.decayed] * self.steps
-        return [dict(zip(by_step, values, strict=True)) for values in zip(*by_step.values(), strict=True)]
+        return [
+            {**scalars, "decayed": self.decayed} for scalars in self.columns.scalars(self.rule, before, rates)
+        ]
 
     def _decayed(self) -> Tensor:
-        """Return at each element of a row whether it decays, ``[P]``."""
+        """Return, for each element of a row, whether it decays, ``[P]``."""
         parts = [
             torch.full((size,), does)
             for size, does in zip(self.models.sizes, self.models.decayed, strict=True)
@@ -298,19 +232,19 @@ class Block:
         return torch.cat(parts).to(self.device)
 
     def _drop_diverged(self, losses: Tensor, before: int) -> None:
-        """Note the trials with a loss or parameters that are not finite, and go on without their rows."""
+        """Record the trials whose loss or parameters are not finite, and continue without their rows."""
         broken = ~losses.isfinite()
         first = torch.where(broken.any(0), broken.int().argmax(0) + 1, self.steps)
-        gone = broken.any(0) | ~self.flat.isfinite().all(1)
-        if not gone.any():
+        diverged = broken.any(0) | ~self.flat.isfinite().all(1)
+        if not diverged.any():
             return
-        for index, step, is_gone in zip(self.alive.tolist(), first.tolist(), gone.tolist(), strict=True):
-            if is_gone:
+        for index, step, ended in zip(self.alive.tolist(), first.tolist(), diverged.tolist(), strict=True):
+            if ended:
                 self.records[index].stopped = before + step
-        self._keep((~gone).nonzero()[:, 0])
+        self._keep((~diverged).nonzero()[:, 0])
 
     def _rows(self) -> dict[int, int]:
-        """Return each living trial and the row that it has."""
+        """Return the row of each trial that is alive."""
         return {trial: row for row, trial in enumerate(self.alive.tolist())}
 
     def _look_at_moments(self, epoch: int) -> None:

@@ -1,4 +1,4 @@
-"""How a process that trains on a CPU is set up."""
+"""Settings of a process that trains on a CPU: threads, memory, and what torch would import late."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch on one thread: workers share a machine's cores, and sums do not depend on their number."""
+    """Run torch on one thread: workers share a machine's cores, and sums do not depend on the number of threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -25,7 +25,7 @@ def one_thread() -> Iterator[None]:
 
 
 def warm_up() -> None:
-    """Import now what torch imports at an optimizer's first step: seconds that are no part of a first trial."""
+    """Import now what torch imports at an optimizer's first step, so that no trial's time contains those seconds."""
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter])
     parameter.sum().backward()
@@ -34,10 +34,10 @@ def warm_up() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep the memory that tensors leave, for the next ones.
+    """Let glibc reuse the memory of freed tensors for the next ones.
 
-    By default every large tensor is a mapping of its own: the system clears each of its pages anew at every
-    step. Elsewhere than on Linux with glibc nothing is done.
+    By default every large tensor is a mapping of its own, whose pages the system clears anew at every step. Except on
+    Linux with glibc, nothing is done.
     """
     if not sys.platform.startswith("linux"):
         return

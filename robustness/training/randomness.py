@@ -1,4 +1,9 @@
-"""Random numbers that depend on the task's name and a trial's seed, and on nothing else."""
+"""Random numbers that depend on the task's name and a trial's seed, and on nothing else.
+
+Initialization, batches and augmentation each have a stream of their own, so all optimizers at a seed start from the
+same weights and see the same batches. Operations of a model that draw while it trains, such as dropout, use torch's
+default generators, seeded for each trial; they cannot be packed.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from robustness.tasks import Task
 
 
 def stream(task: Task, seed: int, purpose: str) -> torch.Generator:
-    """Return a CPU generator of its own for ``purpose`` (such as ``"batches"``)."""
+    """Return a new CPU generator for one ``purpose``, such as ``"batches"``."""
     digest = hashlib.sha256(f"{task.name}\n{seed}\n{purpose}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
@@ -27,7 +32,7 @@ def initialized_model(task: Task, seed: int) -> nn.Module:
 
 @contextmanager
 def own_draws(task: Task, seed: int, device: str) -> Iterator[None]:
-    """Seed what a model draws while it trains, such as dropout, from torch's default generators; undo it after."""
+    """Seed torch's default generators, from which a model draws while it trains, and restore them afterwards."""
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device == "cuda" else []):
         torch.manual_seed(stream(task, seed, "training").initial_seed())
         yield
@@ -46,7 +51,7 @@ def batches(task: Task, seed: int, batch_size: int) -> Iterator[Tensor]:
 
 
 def augmentations(task: Task, seed: int, batch_size: int) -> Iterator[Tensor]:
-    """Yield, epoch after epoch, what decides the changes of the images of every step, ``[steps, batch, 5]``."""
+    """Yield, epoch after epoch, the draws that decide how images are changed in every step, ``[steps, batch, 5]``."""
     assert task.augment is not None
     generator = stream(task, seed, "augmentation")
     shape = (task.steps_per_epoch(batch_size), min(batch_size, len(task.train)))

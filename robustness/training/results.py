@@ -1,9 +1,10 @@
-"""What one training run has to say for itself."""
+"""What a trial gives: curves, metrics and how it ended; and the record of it while it is being trained."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,14 @@ class CurvePoint:
 class MomentSpread:
     """The second moment ``v`` of one parameter tensor after an epoch, as the optimizer holds it.
 
-    Bias correction is left out. AdaMomentum's is of the momentum, and holds what eps adds at every step.
+    Bias correction is left out. AdaMomentum's is of the momentum, and includes the eps added at every step.
 
     Attributes:
         epoch: From 1.
         layer: The parameter's name.
         elements: Its number of elements.
         zeros: Share of them with ``v = 0``, which the quantiles leave out.
-        log_v_low: 5 % quantile of ``log10 v``; None where all are 0, as the next two.
+        log_v_low: 5 % quantile of ``log10 v``; None, like the next two, where all are 0.
         log_v_median: Median of ``log10 v``.
         log_v_high: 95 % quantile of ``log10 v``.
         log_global: ``log10 G``, with ``G`` the mean of ``v`` over all parameters; None where all are 0.
@@ -49,17 +50,17 @@ class TrialResult:
 
     Attributes:
         status: ``completed``, ``diverged`` or ``failed``.
-        stopped_step: The first step (from 1) with a non-finite loss or, where no loss tells, the last one before
-            non-finite parameters were seen; None unless the trial was stopped.
+        stopped_step: The first step (from 1) with a non-finite loss or, if all losses are finite, the last step
+            before parameters were found to be non-finite; None unless the trial was stopped.
         reason: Why it diverged or failed.
         init_loss: Training loss at initialization.
-        metrics: ``train_loss``, ``train_accuracy``, ``val_loss``, … at the end (accuracies as fractions); empty
-            where the parameters were not finite. ``lambda_max``, ``hessian_trace``, ``hessian_trace_se`` and
-            ``sam_sharpness`` among them where flatness was measured.
-        curves: The same at each epoch.
-        wall_seconds: Time it took.
+        metrics: ``train_loss``, ``train_accuracy``, ``val_loss``, … at the end (accuracies as fractions), and
+            ``lambda_max``, ``hessian_trace``, ``hessian_trace_se`` and ``sam_sharpness`` if flatness was measured;
+            empty if the trial was stopped.
+        curves: Losses and accuracies at each epoch that was evaluated.
+        wall_seconds: Duration of the training run; in a pack, the trial's share.
         diagnostics: Second moments where ``TrialSettings.diagnostics`` asks for them; empty for an optimizer
-            that holds none.
+            without them.
     """
 
     status: str
@@ -94,8 +95,33 @@ def concluded(curves: list[CurvePoint], stopped_step: int | None, wall_seconds: 
     return TrialResult(status, None, reason, initial.loss, metrics, tuple(curves), wall_seconds)
 
 
-def with_measures(
-    result: TrialResult, flatness: dict[str, float], diagnostics: list[MomentSpread]
-) -> TrialResult:
-    """Add what was measured beside the curves."""
-    return replace(result, metrics={**result.metrics, **flatness}, diagnostics=tuple(diagnostics))
+@dataclass
+class Record:
+    """What is known so far of a trial that is being trained.
+
+    Attributes:
+        curves: Its evaluations up to now.
+        stopped: As ``TrialResult.stopped_step``.
+        spreads: Second moments that were looked at.
+        flatness: Measures of flatness by name.
+    """
+
+    curves: list[CurvePoint] = field(default_factory=list)
+    stopped: int | None = None
+    spreads: list[MomentSpread] = field(default_factory=list)
+    flatness: dict[str, float] = field(default_factory=dict)
+
+    def saved(self) -> tuple[Any, ...]:
+        """Return what a checkpoint holds of it: numbers and text."""
+        return [astuple(point) for point in self.curves], self.stopped, [astuple(s) for s in self.spreads]
+
+    @classmethod
+    def restored(cls, saved: tuple[Any, ...]) -> Record:
+        """Return the record that was saved."""
+        curves, stopped, spreads = saved
+        return cls([CurvePoint(*point) for point in curves], stopped, [MomentSpread(*s) for s in spreads])
+
+    def result(self, wall_seconds: float) -> TrialResult:
+        """Return the outcome, with what was measured beside the curves."""
+        result = concluded(self.curves, self.stopped, wall_seconds)
+        return replace(result, metrics={**result.metrics, **self.flatness}, diagnostics=tuple(self.spreads))

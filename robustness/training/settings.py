@@ -1,4 +1,4 @@
-"""What one training run is: optimizer, hyperparameters, gradient scale, seed, budget and schedule."""
+"""The settings of a training run: optimizer, hyperparameters, gradient scale, seed, budget and schedule."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Schedule:
 
     Attributes:
         name: ``constant``; ``cosine`` (half a cosine from 1 to ``floor``); ``linear`` (a line from 1 to ``floor``).
-        warmup: Fraction of all steps in which the rate first climbs linearly to its peak, in [0, 1).
+        warmup: Fraction of all steps, at the start, in which the rate rises linearly to its peak, in [0, 1).
         floor: Where the decay ends, as a fraction of the peak, in [0, 1].
-        until: Fraction of all steps at which the decay ends; flat from there on. In (``warmup``, 1].
+        until: Fraction of all steps at which the decay ends, after which the rate is constant; in (``warmup``, 1].
     """
 
     name: str = "constant"
@@ -43,32 +43,32 @@ class Schedule:
     def multiplier(self, step: int, total_steps: int) -> float:
         """Return the learning rate at ``step`` (counted from 0) of ``total_steps``, over the peak.
 
-        A warm-up of ``w`` steps gives ``(step + 1) / w`` in them. With ``x`` the share of the decay that lies
-        behind, cosine gives ``floor + (1 - floor) (1 + cos(pi x)) / 2`` and linear ``1 - (1 - floor) x``.
+        In a warm-up of ``w`` steps it is ``(step + 1) / w``. After the share ``x`` of the decay, cosine gives
+        ``floor + (1 - floor) (1 + cos(pi x)) / 2`` and linear ``1 - (1 - floor) x``.
         """
         warmup_steps = self.warmup * total_steps
         if step < warmup_steps:
             return min(1.0, (step + 1) / warmup_steps)
         if self.name == "constant":
             return 1.0
-        behind = min(1.0, (step - warmup_steps) / (self.until * total_steps - warmup_steps))
+        passed = min(1.0, (step - warmup_steps) / (self.until * total_steps - warmup_steps))
         if self.name == "linear":
-            return 1.0 - (1.0 - self.floor) * behind
-        return self.floor + (1.0 - self.floor) * (1.0 + math.cos(math.pi * behind)) / 2
+            return 1.0 - (1.0 - self.floor) * passed
+        return self.floor + (1.0 - self.floor) * (1.0 + math.cos(math.pi * passed)) / 2
 
 
 @dataclass(frozen=True)
 class Training:
-    """How steps are taken, beside optimizer and schedule.
+    """How steps are taken, apart from optimizer and schedule.
 
     Attributes:
         decay: What weight decay acts on: ``all`` parameters, or only the ``matrices``, which are the weights of
             linear, convolutional, attention and recurrent layers.
-        clip_norm: The most that the norm of the whole gradient may be: beyond, it is multiplied by
-            ``clip_norm / (norm + 1e-6)``. After the gradient scale, before weight decay. None clips nothing.
-        label_smoothing: The share of the target that goes to all classes alike, in [0, 1), in training alone.
-        precision: ``bf16`` computes what torch's autocast allows in bfloat16; parameters stay as they are.
-        evaluate_every: Epochs from one evaluation to the next; the last epoch is always evaluated.
+        clip_norm: The largest norm of the whole gradient; a larger gradient is multiplied by
+            ``clip_norm / (norm + 1e-6)``, after the gradient scale and before weight decay. None clips nothing.
+        label_smoothing: The share of the target spread evenly over all classes, in [0, 1); in training alone.
+        precision: ``bf16`` computes in bfloat16 what torch's autocast allows; parameters keep their dtype.
+        evaluate_every: Epochs between one evaluation and the next; the last epoch is always evaluated.
     """
 
     decay: str = "all"
@@ -91,7 +91,7 @@ class Training:
             raise ValueError(f"evaluate_every must be at least 1, but got {self.evaluate_every}")
 
     def decisive(self) -> dict[str, Any]:
-        """Return what is not left at its default and decides the result of a trial, by name."""
+        """Return, by name, the values that decide the result of a trial and differ from their defaults."""
         values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
         del values["evaluate_every"]
         return {name: value for name, (value, default) in values.items() if value != default}
@@ -114,9 +114,9 @@ class TrialSettings:
         epochs: Passes over the training split.
         batch_size: Examples per step; an incomplete last batch of an epoch is left out.
         schedule: The learning-rate schedule.
-        training: How steps are taken otherwise.
-        flatness: Whether to measure flatness at the end; it decides nothing about the training run.
-        diagnostics: The epochs after which second moments are looked at; likewise.
+        training: How steps are taken apart from that.
+        flatness: Whether to measure flatness at the end, which has no effect on training.
+        diagnostics: The epochs after which the spread of second moments is measured; no effect either.
     """
 
     optimizer: str

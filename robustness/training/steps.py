@@ -1,4 +1,4 @@
-"""What steps of single models and of packs share: precision, what decays, which losses can be smoothed."""
+"""What the steps of single models and of packs share: precision, which parameters decay, label smoothing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from robustness.training.settings import Training
 
 def autocast(device: str, training: Training) -> torch.autocast:
     """Return the context that models compute in."""
-    # bfloat16 has float32's range: unlike float16 it needs no scaling of the loss that would have to be undone
+    # bfloat16 has float32's range: unlike float16 it needs no scaling of the loss, to be undone later
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=training.precision == "bf16", cache_enabled=False)
 
 
 def check_loss(task: Task, training: Training) -> None:
-    """Raise ValueError if ``training`` wants labels smoothed and the task's loss cannot do that."""
+    """Raise ValueError if ``training`` has label smoothing and the task's loss does not take it."""
     if training.label_smoothing and "label_smoothing" not in inspect.signature(task.loss).parameters:
         raise ValueError(f"label_smoothing: the loss of {task.name} takes no label_smoothing")
 

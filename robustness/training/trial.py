@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import astuple
 from typing import Any
 
 import torch
@@ -16,11 +15,11 @@ from robustness.training.feed import Feed
 from robustness.training.flatness import flatness
 from robustness.training.moments import moment_spreads
 from robustness.training.randomness import initialized_model, own_draws
-from robustness.training.results import CurvePoint, MomentSpread, TrialResult, concluded, with_measures
+from robustness.training.results import CurvePoint, MomentSpread, Record, TrialResult
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, check_loss, decayed
 
-# At most so many predictions and so many numbers of the inputs are in memory at once, but at least a few examples.
+# In evaluation: the most predictions and the most numbers of inputs at once, and the fewest examples all the same.
 EVALUATED_PREDICTIONS, EVALUATED_NUMBERS, FEWEST_EVALUATED = 4096, 2**20, 32
 
 
@@ -46,7 +45,7 @@ def evaluate(task: Task, model: nn.Module, split: Split) -> tuple[float, float |
 
 
 def _first_broken_step(losses: list[Tensor], parameters: list[nn.Parameter]) -> int | None:
-    """Return the step (from 1) of the first non-finite loss, or the last if only parameters are not finite."""
+    """Return the step (from 1) of the first non-finite loss, or the last step if only parameters are non-finite."""
     broken = (~torch.isfinite(torch.stack(losses))).nonzero()
     if len(broken):
         return int(broken[0]) + 1
@@ -114,7 +113,7 @@ class Trainer:
             loss = self.task.training_loss(self.model(inputs), targets, training.label_smoothing)
         loss.backward()
         if settings.grad_scale != 1:
-            # the gradient is scaled, not the loss: the loss that is watched keeps its meaning
+            # the gradient is scaled, not the loss: the loss that is recorded keeps its meaning
             gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
             torch._foreach_mul_(gradients, settings.grad_scale)
         if training.clip_norm is not None:
@@ -124,7 +123,7 @@ class Trainer:
         return loss.detach()
 
     def state(self) -> dict[str, Any]:
-        """Return what a trial goes on from, but for its batches, which its seed gives anew."""
+        """Return what a trial resumes from, except its batches, which its seed determines."""
         return {
             "step": self.step,
             "model": self.model.state_dict(),
@@ -132,7 +131,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any], epochs: int) -> None:
-        """Go on from ``state``, saved after ``epochs``."""
+        """Resume from ``state``, saved after ``epochs``."""
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -158,15 +157,15 @@ def train(
 ) -> TrialResult:
     """Train one trial to its end, or to the end of the epoch in which it diverges.
 
-    Whether a loss is finite is looked at once an epoch, so that a GPU is not waited for at every step; the
-    step that is recorded is exact all the same.
+    Losses are checked once an epoch, so that a GPU need not be waited for at every step; the step recorded for
+    a divergence is exact all the same.
 
     Args:
         task: What is trained.
         settings: How.
         device: ``cpu`` or ``cuda``.
         dtype: Of the model's parameters.
-        checkpoint: Where the trial is saved, and gone on from if it was saved before.
+        checkpoint: Where the trial is saved, and resumed from if it was saved before.
 
     Raises:
         ValueError: If an optimizer or a hyperparameter is not valid.
@@ -183,28 +182,27 @@ def _trained(
     started = time.perf_counter()
     trainer = Trainer(task, settings, device, dtype)
     saved = checkpoint.load() if checkpoint is not None else None
-    spreads: list[MomentSpread] = []
     if saved is None:
-        done, curves = 0, trainer.curve_points(0)
+        done, record = 0, Record(trainer.curve_points(0))
     else:
-        done, curves = saved["epoch"], [CurvePoint(*point) for point in saved["curves"]]
-        spreads = [MomentSpread(*spread) for spread in saved["spreads"]]
+        done, record = saved["epoch"], Record.restored((saved["curves"], None, saved["spreads"]))
         trainer.restore(saved, done)
         started -= saved["seconds"]
-    stopped: int | None = None
     for epoch in range(done + 1, settings.epochs + 1):
         before = trainer.step
         broken = _first_broken_step(trainer.epoch(), trainer.parameters)
         if broken is not None:
-            stopped = before + broken
+            record.stopped = before + broken
             break
         if settings.training.evaluated(epoch, settings.epochs):
-            curves += trainer.curve_points(epoch)
+            record.curves += trainer.curve_points(epoch)
         if epoch in settings.diagnostics:
-            spreads += trainer.moment_spreads(epoch)
+            record.spreads += trainer.moment_spreads(epoch)
         if checkpoint is not None and checkpoint.due(epoch, settings.epochs):
             seconds = time.perf_counter() - started
-            kept = {"curves": [astuple(p) for p in curves], "spreads": [astuple(s) for s in spreads]}
-            checkpoint.save({"epoch": epoch, "seconds": seconds, **kept, **trainer.state()})
-    measured = flatness(task, trainer.model) if settings.flatness and stopped is None else {}
-    return with_measures(concluded(curves, stopped, time.perf_counter() - started), measured, spreads)
+            curves, _, spreads = record.saved()
+            kept = {"epoch": epoch, "seconds": seconds, "curves": curves, "spreads": spreads}
+            checkpoint.save({**kept, **trainer.state()})
+    if settings.flatness and record.stopped is None:
+        record.flatness = flatness(task, trainer.model)
+    return record.result(time.perf_counter() - started)

@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from robustness.compiling import compiler_found
 from robustness.optimizers import OPTIMIZERS
+from robustness.optimizers.compiling import compiler_found
 from robustness.optimizers.fast import GATHERED_CPU, TILE
 
 OURS = [name for name, found in OPTIMIZERS.items() if found.__module__.startswith("robustness")]

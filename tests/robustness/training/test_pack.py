@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from robustness.compiling import compiler_found
 from robustness.optimizers import OPTIMIZERS, hyperparameters
+from robustness.optimizers.compiling import compiler_found
 from robustness.tasks import Split, Task, load
-from robustness.training import PackTrainer, Schedule, TrialSettings, blocks, train
+from robustness.training import PackTrainer, Schedule, TrialSettings, train
 from robustness.training.flat import evaluation_batch
 
 RATES = {"sgd": 0.05, "sgdw": 0.05, "smes": 0.02, "invadam": 1e-3, "dualadam": 3e-3}
@@ -149,15 +149,6 @@ def test_compiled_packs_agree_with_eager_ones_for_any_number_of_trials():
     pack = trials("ada2ms", 20, epochs=1, batch_size=64) + trials("sgd", 1, epochs=1, batch_size=64)
     for one, other in zip(compiled.train(pack), eager.train(pack), strict=True):
         assert_same(one, other, 2e-4)
-
-
-def test_blocks_hold_every_trial_once_by_optimizer_and_fixed_hyperparameters():
-    pack = trials("ada2ms") + trials("adamw", 3) + trials("exponent_plane", 3)
-    found = blocks(pack)
-    assert sorted(index for block in found for index in block) == list(range(12))
-    for block in found:
-        assert len({pack[index].optimizer for index in block}) == 1
-        assert len({pack[index].hyperparameters.get("scope") for index in block}) == 1
 
 
 @pytest.mark.parametrize(

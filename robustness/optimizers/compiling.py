@@ -1,4 +1,7 @@
-"""Compiling functions on tensors where a compiler is found, and going on without where it is not."""
+"""Compiles functions on tensors where a compiler is available, and runs them uncompiled where none is.
+
+The results are the same either way, to rounding; what is missing or fails is logged once.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Each optimizer's rule, and each exponent that is a number, is a graph of its own of the same few functions.
 GRAPHS_PER_FUNCTION = 256
 
-# Without the first, whether a loop of any length runs on several threads is settled by the first length it is
-# compiled for, and the answer kept on disk. The second: processes share the machine's cores.
+# dynamic_threads: without it, the first length that a loop is compiled for decides, for every length, whether it runs
+# on several threads, and the decision is cached on disk. compile_threads: processes share the machine's cores.
 OPTIONS = {"cpp.dynamic_threads": True, "compile_threads": 1}
 
 
@@ -29,20 +32,20 @@ OPTIONS = {"cpp.dynamic_threads": True, "compile_threads": 1}
 def compiler_found(device: str) -> bool:
     """Return whether ``torch.compile`` can be used; where it cannot, log once what is missing."""
     if device == "cpu":
-        found = any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++") if name)
+        available = any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++") if name)
         missing = "no C++ compiler (g++ or clang++) is found"
     else:
-        found, missing = importlib.util.find_spec("triton") is not None, "triton is not installed"
-    if not found:
+        available, missing = importlib.util.find_spec("triton") is not None, "triton is not installed"
+    if not available:
         logger.warning("%s, so nothing is compiled: slower, same results", missing)
-    return found
+    return available
 
 
 def compiled(function: F, *, dynamic: bool) -> F:
-    """Return ``function`` compiled, for any sizes if ``dynamic``; where that fails, log it and go on without."""
+    """Return ``function`` compiled, for any sizes if ``dynamic``; if compiling fails, log it and run it as it is."""
     torch._dynamo.config.recompile_limit = GRAPHS_PER_FUNCTION
     torch._dynamo.config.accumulated_recompile_limit = GRAPHS_PER_FUNCTION
-    # it warns of a CUDA toolkit without a GPU, which is of no use for compiling on the CPU
+    # This module warns of a CUDA toolkit without a GPU, which does not matter for compiling on the CPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     fast = torch.compile(function, dynamic=dynamic, options=dict(OPTIONS))
     broken = False
@@ -55,14 +58,14 @@ def compiled(function: F, *, dynamic: bool) -> F:
             return fast(*args, **kwargs)
         except (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError) as error:
             broken = True
-            logger.warning("compiling failed (%s); going on without", str(error).partition("\n")[0])
+            logger.warning("compiling failed (%s); continuing uncompiled", str(error).partition("\n")[0])
             return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]
 
 
 def faster(function: F, fast: F, device: str, *args: Any, **kwargs: Any) -> F:
-    """Return whichever of two ways to compute the same is faster on these arguments, which it must not change."""
+    """Return the faster of two functions that compute the same, timed on these arguments, which stay unchanged."""
 
     def seconds(candidate: F) -> float:
         candidate(*args, **kwargs)  # compiles, warms caches
@@ -79,6 +82,6 @@ def faster(function: F, fast: F, device: str, *args: Any, **kwargs: Any) -> F:
 
 
 def synchronize(device: str) -> None:
-    """Wait until ``device`` has done what it was given."""
+    """Wait until ``device`` has finished the work queued on it."""
     if device != "cpu":
         torch.cuda.synchronize()
