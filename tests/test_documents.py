@@ -1,5 +1,6 @@
 """What the documents show is run as it is written, and the lists in them are complete."""
 
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -124,6 +125,19 @@ def test_the_reference_has_every_exported_name(name):
     text = (ROOT / "docs" / "reference" / f"{name}.md").read_text()
     shown = [target.rpartition(".")[2] for target in re.findall(r"^::: (\S+)$", text, re.M)]
     assert sorted(shown[1:]) == sorted(REFERENCES[name].__all__)
+
+
+def test_the_architecture_names_what_there_is():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"`((?:robustness|studies|analysis)\.[\w.]+)`", text)
+    assert len(named) > 15
+    for name in named:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
+    rooms = {path.parent.relative_to(ROOT) for path in ROOT.glob("*/*/__init__.py")}
+    told = {Path(name) for name in re.findall(r"\*\*`([\w/]+)`\*\*", text)}
+    known = {room for room in rooms if room.parts[0] in ("robustness", "studies", "analysis")}
+    assert {room.name for room in known} == {room.name for room in told}
 
 
 def test_every_benchmark_has_its_place():
