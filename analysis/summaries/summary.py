@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.metrics.selection import select_cells, test_error_at
-from analysis.metrics.sensitivity import mean_sensitivity, sensitivity_of
-from analysis.metrics.width import width_of
+from analysis.metrics.selection import selected_cells, test_error_at
+from analysis.metrics.sensitivity import mean_sensitivity, sensitivity
+from analysis.metrics.width import width_at
 from analysis.trials import errors
 
 SUMMARY_COLUMNS = [
@@ -39,14 +39,14 @@ def summary(trials: pd.DataFrame) -> pd.DataFrame:
         ValueError: The rows are not as `REQUIRED` says.
     """
     runs = errors(trials)
-    selected = select_cells(runs)
+    selected = selected_cells(runs)
     key = ["task", "label"]
     table = selected.drop(columns="seeds")
     for part in (
         _test_accuracy(test_error_at(runs, selected)),
         _counts(runs),
-        _sensitivity(mean_sensitivity(sensitivity_of(runs))),
-        width_of(runs, selected)[[*key, "width_own", "width_global", "within_own"]],
+        _sensitivity(mean_sensitivity(sensitivity(runs))),
+        width_at(runs, selected)[[*key, "width_own", "width_global", "within_own"]],
     ):
         table = table.merge(part, on=key, how="left", validate="one_to_one")
     table["val_accuracy"] = 1 - table["val_error"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from itertools import count, islice
 
-from analysis.judgement.validity import cells_wanted
+from analysis.judgement.grids import cells_wanted
 from studies.spec.grid import Grid, LogRange
 from studies.spec.optimizers import OptimizerEntry
 from studies.spec.values import rounded
