@@ -23,9 +23,9 @@ class Measure:
         unit: Its unit as shown; '%' says that a fraction is multiplied by 100.
         digits: Decimals, or `SIGNIFICANT`.
         best: Which value is the best, 'min' or 'max'; '' where neither is.
-        heading: What stands above it in a report; by default the symbol, or the title with a percent sign.
+        heading: Its heading in a report; by default the symbol, or the title with a percent sign.
         math: The symbol in LaTeX's mathematical mode, where it is not the letter itself.
-        short: What stands above it on a terminal, by default the symbol or the title.
+        short: Its heading on a terminal; by default the symbol or the title.
     """
 
     title: str

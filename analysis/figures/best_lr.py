@@ -20,7 +20,7 @@ from analysis.figures.styles import (
 )
 
 SLOPES = {0.0: "slope 0 (as AdamW)", -1.0: "slope −1 (as SGD)"}
-"""Slopes of log lr* against log c: of an optimizer that ignores the gradient scale, and of one that follows it."""
+"""Slopes of log lr* against log c: the scale does not affect the optimizer, or affects it in full."""
 
 _SLOPE_DASHES = {0.0: (0, (6, 3)), -1.0: (0, (1, 2))}
 

@@ -38,7 +38,7 @@ THEMES: dict[str, dict[Any, Any]] = {"paper": _PAPER, "screen": _PAPER | {"figur
 FORMATS = ("png", "pdf", "svg")
 """What `save_figure` can write."""
 
-# a date would make the same figure another file every day
+# a date would make the same figure a different file every day
 _METADATA: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 

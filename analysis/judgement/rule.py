@@ -1,4 +1,4 @@
-"""The rule of the verdict, applied to endpoint values alone: a pure function, so that it can be simulated."""
+"""The rule of the verdict, as a pure function of endpoint values, so that it can be simulated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDPOINT_OF = {"R1": "S", "R2": "T", "G": "E"}
 """The endpoint of each part."""
 
 FRACTION_OF = {"R1": "f_R", "R2": "f_T", "G": "f_G"}
-"""What the preserved fraction of each part is called."""
+"""The name of each part's preserved fraction."""
 
 _NO_VALUES = {
     "S": "no task on which all three have a sensitivity",

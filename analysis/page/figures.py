@@ -12,7 +12,7 @@ from analysis.figures.gallery import FIGURES, draw_figures
 from analysis.judgement.study_verdicts import StudyVerdicts
 
 EXPLORED = frozenset({"lr-weight-decay", "lr-gradient-scale"})
-"""Figures that the explorer shows in their place."""
+"""Figures that are left out, since the explorer shows the same."""
 
 _CAPTIONS = {
     "forest": "Verdict: differences from the references with their intervals, against the margins",

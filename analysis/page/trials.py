@@ -34,11 +34,11 @@ def packed_trials(rows: pd.DataFrame, hyperparameters: Sequence[str] = ()) -> st
 
     Args:
         rows: Output of `explored`.
-        hyperparameters: Columns that may be axes beside lr, weight_decay and grad_scale; those that do not vary
-            within any optimizer are left out.
+        hyperparameters: Columns that may be axes beside `AXES`; those that do not vary within any optimizer are left
+            out.
 
     Returns:
-        Header: `tasks`, `seeds`, `statuses` (words), `entries` (name, optimizer, note: what is chosen as one
+        Header: `tasks`, `seeds`, `statuses` (words), `entries` (name, optimizer, note: what is selected as one
         surface), `axes` (name, title, values in ascending order, null last), `metrics` (name, title, percent, log,
         range: the ends of the colour scale by task) and `selected` (a row of each label's validation-best cell,
         the best label first). Arrays: `task`, `entry`, `seed`, `status` and each axis as codes into these lists,
@@ -88,7 +88,7 @@ def axes_of(rows: pd.DataFrame, hyperparameters: Sequence[str]) -> list[str]:
 
 
 def _entries(rows: pd.DataFrame, hyperparameters: Sequence[str]) -> pd.Series:
-    """Return what each row is chosen by: its optimizer, or its label where axes do not tell labels apart."""
+    """Return the name by which each row is chosen: its optimizer, or its label where no axis tells labels apart."""
     kinds = rows[["optimizer", "label", *axes_of(rows, hyperparameters)[len(AXES) :]]].drop_duplicates()
     twice = kinds[kinds.duplicated(kinds.columns.drop("label").tolist(), keep=False)]
     alike = rows["optimizer"].isin(twice["optimizer"])
