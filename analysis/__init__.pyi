@@ -20,7 +20,7 @@ from .judgement.endpoints import endpoints as endpoints
 from .judgement.judge import verdict as verdict
 from .judgement.judge import verdicts as verdicts
 from .judgement.noninferiority import Margins as Margins
-from .judgement.validity import PROBLEMS as PROBLEMS
+from .judgement.problems import PROBLEMS as PROBLEMS
 from .judgement.validity import check as check
 from .judgement.verdict import Verdict as Verdict
 from .metrics.best_of_k import best_of_k as best_of_k

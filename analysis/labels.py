@@ -1,4 +1,4 @@
-"""The order of labels, and what was probably meant by one that is not there."""
+"""Labels: their order, their parts, a suggestion for one that is unknown, and the mark of a reimplementation."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def in_order(labels: Iterable[str]) -> list[str]:
 
 
 def _with_numbers(label: str) -> list[str | float]:
-    # texts and numbers take turns, a text first, so that like meets like
-    return [float(part) if place % 2 else part for place, part in enumerate(_NUMBER.split(label))]
+    # texts and numbers alternate, a text first, so that like is compared with like
+    return [float(part) if index % 2 else part for index, part in enumerate(_NUMBER.split(label))]
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return ``" (did you mean 'x'?)"`` for the one of `names` that is most like `name`, or nothing.
+    """Return ``" (did you mean 'x'?)"`` for the one of `names` that is closest to `name`, or an empty text.
 
-    A label that begins with the name, as 'ada2ms(mixing=0.5)' does with 'ada2ms', comes before one that is
-    spelt alike, as 'adamw' is.
+    A label that begins with the name, as 'ada2ms(mixing=0.5)' does with 'ada2ms', comes before one with a similar
+    spelling, such as 'adamw'.
     """
     known = list(names)
     word = name.lower()
@@ -49,5 +49,30 @@ def parse_label(label: str) -> tuple[str, dict[str, str]]:
     return name, {key: value for key, _, value in pairs}
 
 
-REIMPLEMENTED = "ada2ms"
-FOOTNOTE = "Ada2MS: our reimplementation from the abstract"
+_REIMPLEMENTED = "ada2ms"
+DAGGER = "†"
+"""Marks a reimplementation in figures."""
+
+ORIGIN = "our reimplementation from the abstract"
+FOOTNOTE = f"Ada2MS: {ORIGIN}"
+"""What the dagger stands for."""
+
+
+def is_reimplemented(name: str) -> bool:
+    """Say whether an optimizer or a label is a reimplementation, which tables and figures must say."""
+    return name.startswith(_REIMPLEMENTED)
+
+
+def any_reimplemented(names: Iterable[object]) -> bool:
+    """Say whether a reimplementation is among optimizers or labels."""
+    return any(is_reimplemented(str(name)) for name in names)
+
+
+def dagger(name: str) -> str:
+    """Return the dagger if an optimizer or a label is a reimplementation, or an empty text.
+
+    Examples:
+        >>> [dagger("ada2ms(mixing=0.5)"), dagger("adamw")]
+        ['†', '']
+    """
+    return DAGGER if is_reimplemented(name) else ""

@@ -1,7 +1,8 @@
-"""The rows every analysis starts from, checked once and turned into errors.
+"""The rows that every analysis starts from, checked once and turned into errors.
 
-One row is one training run. `errors` refuses rows it would have to guess about, and puts the others into one
-canonical order, so that no number depends on the order in which a cluster happened to finish its trials.
+One row is one training run. `errors` refuses rows that it would have to guess about, and puts the others into one
+canonical order, so that no number depends on the order in which a cluster happened to finish its trials. Every
+function that takes trials also takes what `errors` returns, so that several tables share one check.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 REQUIRED: dict[str, str] = {
     "task": "the task's name",
@@ -26,10 +28,16 @@ REQUIRED: dict[str, str] = {
     "val_accuracy": "the final validation accuracy, a fraction",
     "test_accuracy": "the final test accuracy, a fraction",
 }
-"""The columns every function here needs, with what they hold; other columns are ignored."""
+"""The columns that every function here needs, with what they hold; other columns are ignored."""
 
 TRAIN_ACCURACY = {"train_accuracy": "the final training accuracy, a fraction"}
 """The column that the generalization gap needs beside those of `REQUIRED`."""
+
+RUN_COLUMNS = [
+    "task", "label", "optimizer", "role", "grad_scale", "lr", "weight_decay", "seed", "chance_error", "val_error",
+    "test_error", "diverged", "failed",
+]  # fmt: skip
+"""The columns of what `errors` returns."""
 
 _HELD = REQUIRED | TRAIN_ACCURACY
 
@@ -48,7 +56,8 @@ def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
     it says nothing about the optimizer, and is counted in `failed`.
 
     Args:
-        trials: One row per run, with at least the columns of `REQUIRED`; rows may come in any order.
+        trials: One row per run, with at least the columns of `REQUIRED`; rows may come in any order. What this
+            function returned is returned as it is.
         train: Whether to ask for the column train_accuracy too, and to return train_error.
 
     Returns:
@@ -61,6 +70,9 @@ def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
             seed; a label belongs to two optimizers; a task has two chance accuracies. No rows at all are
             allowed.
     """
+    tail = ["train_error"] if train else []
+    if _is_checked(trials, tail):
+        return trials
     held = _HELD if train else REQUIRED
     _check_columns(trials, held)
     columns: dict[str, pd.Series] = {name: _names(trials, name) for name in _NAMES}
@@ -80,9 +92,14 @@ def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
     runs["seed"] = runs["seed"].astype("int64")
     runs = _in_order(runs)
     _check_unique(runs)
-    head = ["task", "label", "optimizer", "role", "grad_scale", "lr", "weight_decay", "seed"]
-    tail = ["train_error"] if train else []
-    return runs[[*head, "chance_error", "val_error", "test_error", "diverged", "failed", *tail]]
+    return runs[[*RUN_COLUMNS, *tail]]
+
+
+def _is_checked(trials: pd.DataFrame, tail: list[str]) -> bool:
+    """Say whether a table is what `errors` returns: it has those columns, and no accuracies to turn into errors."""
+    return {*RUN_COLUMNS, *tail} <= set(trials.columns) and not {"status", "val_accuracy"} & set(
+        trials.columns
+    )
 
 
 def error_of(
@@ -92,20 +109,30 @@ def error_of(
     return (1 - accuracy).mask(diverged, chance_error).mask(failed)
 
 
-def runs_at(runs: pd.DataFrame, grad_scale: float, roles: Iterable[str] = ("grid",)) -> pd.DataFrame:
-    """Return the rows of `errors` at one gradient scale, failed ones included."""
-    keep = runs["role"].isin(list(roles)) & np.isclose(runs["grad_scale"], grad_scale, rtol=1e-9, atol=0)
+def at_scale_one(grad_scale: ArrayLike) -> np.ndarray:
+    """Say which gradient scales are 1, where cells are selected; written scales may miss it by rounding.
+
+    Examples:
+        >>> at_scale_one([1.0, 1.0 + 1e-12, 1000.0]).tolist()
+        [True, True, False]
+    """
+    return np.isclose(np.asarray(grad_scale, dtype=float), 1.0, rtol=1e-9, atol=0)
+
+
+def runs_at_scale_one(runs: pd.DataFrame, roles: Iterable[str] = ("grid",)) -> pd.DataFrame:
+    """Return the rows of `errors` at gradient scale 1, failed ones included."""
+    keep = runs["role"].isin(list(roles)) & at_scale_one(runs["grad_scale"])
     return runs[keep].reset_index(drop=True)
 
 
 def grid_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `errors` that belong to the grid at gradient scale 1 and did not fail."""
-    runs = runs_at(runs, 1.0)
+    runs = runs_at_scale_one(runs)
     return runs[~runs["failed"]].reset_index(drop=True)
 
 
 def labels_of(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return every task, label and optimizer there is, so that no label vanishes from a table."""
+    """Return every task, label and optimizer of the rows, so that no label vanishes from a table."""
     return runs[["task", "label", "optimizer"]].drop_duplicates(["task", "label"], ignore_index=True)
 
 

@@ -15,7 +15,7 @@ NOT_ROOMS = ("studies/published",)
 ORDER = {
     "robustness": (("optimizers", "tasks"), ("training",)),
     "analysis": (
-        ("trials", "labels"),
+        ("trials", "labels", "measures"),
         ("statistics",),
         ("metrics",),
         ("summaries", "judgement"),

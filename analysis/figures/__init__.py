@@ -1,4 +1,5 @@
-"""Figures, one a module: ``f(data, *, ..., ax=None) -> Axes``.
+"""Figures, one per module: ``f(data, *, ..., ax=None) -> Axes``.
 
-``theme`` is the look of all, ``styles`` that of each label, ``gallery`` draws whatever the trials allow.
+``theme`` has the look of all figures, ``styles`` that of each label, of axes and of legends; ``search`` holds the
+figures of a search, and ``gallery`` draws every figure that the trials allow.
 """

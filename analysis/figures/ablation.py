@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from analysis.figures.search import response
 from analysis.figures.styles import LEGEND_LOOK, LEGEND_ROW, add_footnote, one_task
 from analysis.figures.theme import COLUMN_WIDTH
-from analysis.labels import REIMPLEMENTED, parse_label
+from analysis.labels import dagger, parse_label
 from analysis.metrics.reference_gap import REFERENCES
 
 SCORES = ("test_error", "sensitivity", "transfer_regret")
 LOG_FROM = 100.0
-"""Values whose largest is this many times the smallest have a logarithmic axis."""
+"""Values have a logarithmic axis where the largest is this many times the smallest."""
 
 _NAMES = {
     "mixing": "mixing exponent (0: global, 1: AdamW)",
@@ -52,10 +52,11 @@ class Ablation:
 def find_ablations(metrics: pd.DataFrame) -> list[Ablation]:
     """Find the optimizers of which a study has several variations.
 
-    A label's variations are read from its text. On the x axis is the hyperparameter with most different numbers,
-    the earlier one of equals; values over two decades or more make it logarithmic, and decay rates of moments are
-    then shown as 1 - beta. All combinations of the others are curves of their own. References are the labels of
-    AdamW and SGD that are not varied themselves.
+    A label's variations are read from its text: the metrics table, which is what a report publishes, has no columns
+    of hyperparameters, and the text says which of them a study varies and how it wrote their values. The x axis has
+    the hyperparameter with most different numbers, the first of several; it is logarithmic where they span two
+    decades or more, and decay rates of moments are shown as 1 - beta. All combinations of the others are curves of
+    their own. References are the labels of AdamW and SGD that are not varied themselves.
 
     Args:
         metrics: The table 'metrics' of `analysis.tables`, for one task.
@@ -69,8 +70,8 @@ def find_ablations(metrics: pd.DataFrame) -> list[Ablation]:
     groups = {str(name): part for name, part in one_task(metrics).groupby("optimizer")}
     single = [part for name, part in groups.items() if name in REFERENCES and len(part) == 1]
     references = pd.concat(single) if single else metrics.iloc[:0]
-    found = [_ablation(name, part, references) for name, part in groups.items() if len(part) > 1]
-    return [one for one in found if one is not None]
+    ablations = [_ablation(name, part, references) for name, part in groups.items() if len(part) > 1]
+    return [ablation for ablation in ablations if ablation is not None]
 
 
 def ablation_figure(ablation: Ablation) -> Figure:
@@ -92,15 +93,15 @@ def ablation_figure(ablation: Ablation) -> Figure:
         ax.set_xlabel("")
     axes[-1].set_xlabel(_NAMES.get(x, x))
     figure.align_ylabels(axes)
-    known = axes[0].get_legend_handles_labels()
-    lines = sorted(zip(*known, strict=True), key=lambda pair: pair[1] in set(ablation.references["label"]))
+    entries = axes[0].get_legend_handles_labels()
+    lines = sorted(zip(*entries, strict=True), key=lambda pair: pair[1] in set(ablation.references["label"]))
     handles, labels = [pair[0] for pair in lines], [pair[1] for pair in lines]
     columns = 2 if max(map(len, labels), default=0) <= 22 else 1
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (1 + -(-len(labels) // columns)))
-    ours = ablation.optimizer.startswith(REIMPLEMENTED)
-    look = LEGEND_LOOK | {"title": f"{ablation.optimizer}{'†' if ours else ''}", "ncols": columns}
+    mark = dagger(ablation.optimizer)
+    look = LEGEND_LOOK | {"title": f"{ablation.optimizer}{mark}", "ncols": columns}
     figure.legend(handles, labels, loc="outside upper center", **look)
-    if ours:
+    if mark:
         add_footnote(figure)
     return figure
 
@@ -131,6 +132,6 @@ def _ablation(name: str, part: pd.DataFrame, references: pd.DataFrame) -> Ablati
 
 
 def _numbers(texts: pd.Series) -> pd.Series | None:
-    """Return a column of texts as numbers, or None where one of them is none."""
+    """Return a column of texts as numbers, or None if one of them is not a number."""
     values = pd.to_numeric(texts, errors="coerce").astype("float64")
     return None if values.isna().any() or np.isinf(values).any() else values

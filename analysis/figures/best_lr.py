@@ -1,4 +1,4 @@
-"""analysis.figures.best_lr"""
+"""The best learning rate over the gradient scale, beside the slopes of AdamW and SGD."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from analysis.figures.styles import (
 )
 
 SLOPES = {0.0: "slope 0 (as AdamW)", -1.0: "slope −1 (as SGD)"}
-"""Of log lr* against log c: the scale is not felt, or in full."""
+"""Slopes of log lr* against log c: the scale does not affect the optimizer, or affects it in full."""
 
 _SLOPE_DASHES = {0.0: (0, (6, 3)), -1.0: (0, (1, 2))}
 
@@ -28,7 +28,7 @@ _SLOPE_DASHES = {0.0: (0, (6, 3)), -1.0: (0, (1, 2))}
 def best_rate_lines(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw log lr* against log c for every label, with 95 % intervals, and the slopes 0 and -1.
 
-    A point is hollow where a seed's best learning rate lies on an end of its grid: it may be farther out.
+    A point is hollow where a seed's best learning rate lies on an end of its grid: it may lie farther out.
 
     Args:
         table: Output of `analysis.metrics.scale_exponent.best_rates` for one task.

@@ -1,4 +1,4 @@
-"""Lines over a budget, the gradient scale and a ratio: best of k, best learning rates, performance profiles."""
+"""Best of k: the test error to expect from a tuning budget."""
 
 from __future__ import annotations
 

@@ -1,34 +1,31 @@
-"""analysis.figures.escape"""
+"""Escape from a basin over a hyperparameter: the share of runs that left it, or the time that it took them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
+from analysis.figures.styles import styles
 from analysis.labels import in_order
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def draw_escape(table: pd.DataFrame, *, x: str, y: str = "share", ax: Axes) -> Axes:
-    """Draw share or escape time with intervals against a column on a logarithmic axis, a line per label.
+    """Draw the share or the escape time, with intervals, over a column on a logarithmic axis, a line per label.
 
-    Groups without an escape have no time; their lower bound is drawn as an arrow upwards.
+    Groups without an escape have no time; an arrow upwards marks their lower bound.
 
     Args:
-        table: Output of `escape_table` with `label` and `x` among its columns.
-        x: Such as lr, or a curvature ratio that the caller added.
+        table: Output of `escape_table` with label and `x` among its columns.
+        x: A column, such as lr, or a curvature ratio that the caller added.
         y: 'share' or 'time'.
         ax: Where to draw.
 
     Raises:
-        ValueError: y is neither.
+        ValueError: `y` is neither.
     """
-    from analysis.figures.styles import styles
-
     if y not in ("share", "time"):
         raise ValueError(f"y must be share or time, but got {y!r}")
     looks = styles(in_order(map(str, table["label"].unique())))

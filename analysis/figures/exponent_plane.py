@@ -14,7 +14,9 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from scipy.spatial import cKDTree
 
-from analysis.figures.search import COLOURS, axes_or_new, score_name, shown
+from analysis.figures.search import score_name, shown
+from analysis.figures.styles import COLOURS, axes_for
+from analysis.labels import DAGGER
 
 NAMED: dict[str, tuple[float, float]] = {
     "AdamW": (0.5, 0.0),
@@ -31,7 +33,7 @@ _PIXELS = 240
 def nearest_scores(
     points: pd.DataFrame, *, x: str, y: str, score: str, box: tuple[float, float, float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give every place of a box the score of the nearest point, in units of the box's sides.
+    """Give every pixel of a box the score of the nearest point; distances are in units of the box's sides.
 
     Nothing is interpolated: between points, no score is known.
 
@@ -49,15 +51,15 @@ def nearest_scores(
     scale = np.array([right - left, top - bottom])
     edges = [np.linspace(left, right, _PIXELS + 1), np.linspace(bottom, top, _PIXELS + 1)]
     middles = [(ends[:-1] + ends[1:]) / 2 for ends in edges]
-    places = np.stack(np.meshgrid(*middles), axis=-1) / scale
-    _, nearest = cKDTree(points[[x, y]].to_numpy(dtype=float) / scale).query(places)
+    pixels = np.stack(np.meshgrid(*middles), axis=-1) / scale
+    _, nearest = cKDTree(points[[x, y]].to_numpy(dtype=float) / scale).query(pixels)
     return edges[0], edges[1], shown(points, score)[nearest]
 
 
 def plane(points: pd.DataFrame, *, score: str, x: str = "p", y: str = "q", ax: Axes | None = None) -> Axes:
     """Draw a score over the exponent plane, with the named optimizers and the line p + q = 1/2.
 
-    Every place has the colour of the nearest point that was tried; dots are the points.
+    Every pixel has the colour of the nearest point that was tried; dots are the points.
 
     Args:
         points: One row per point, with the columns x, y and score.
@@ -74,8 +76,8 @@ def plane(points: pd.DataFrame, *, score: str, x: str = "p", y: str = "q", ax: A
     """
     known = points[points[score].notna()]
     if known.empty:
-        raise ValueError(f"points must have one with a value of {score!r} at least, but has none")
-    ax = axes_or_new(ax, (4.0, 3.2))
+        raise ValueError(f"points must have at least one with a value of {score!r}, but has none")
+    ax = axes_for(ax, width=4.0, height=3.2)
     box = _box(known, x, y)
     mesh = ax.pcolormesh(
         *nearest_scores(known, x=x, y=y, score=score, box=box), cmap=COLOURS, rasterized=True
@@ -99,13 +101,13 @@ def plane(points: pd.DataFrame, *, score: str, x: str = "p", y: str = "q", ax: A
             ax.scatter([at_x], [at_y], marker="*", s=60, color="white", edgecolors="black", zorder=4)
             ax.annotate(name, (at_x, at_y), textcoords="offset points", **_beside(at_x, at_y, box), **text)
     if box[0] < 0.25 < box[1] and box[2] < 0.25 < box[3]:
-        ax.annotate("Ada2MS†", (0.25, 0.25), xytext=(3, 3), textcoords="offset points", **text)
+        ax.annotate(f"Ada2MS{DAGGER}", (0.25, 0.25), xytext=(3, 3), textcoords="offset points", **text)
     ax.set(xlim=box[:2], ylim=box[2:], xlabel=f"{x}: elementwise exponent", ylabel=f"{y}: global exponent")
     return ax
 
 
 def _beside(x: float, y: float, box: tuple[float, float, float, float]) -> dict[str, Any]:
-    """Put a name above its mark, or below it at the top of the box, and inside the box at its sides."""
+    """Put a name above its marker, or below it at the top of the box, and inside the box at its sides."""
     across, up = (x - box[0]) / (box[1] - box[0]), (y - box[2]) / (box[3] - box[2])
     side = "left" if across < 0.15 else "right" if across > 0.85 else "center"
     look = {"xytext": (0, -5), "va": "top"} if up > 0.85 else {"xytext": (0, 5), "va": "bottom"}
@@ -113,7 +115,7 @@ def _beside(x: float, y: float, box: tuple[float, float, float, float]) -> dict[
 
 
 def _box(points: pd.DataFrame, x: str, y: str) -> tuple[float, float, float, float]:
-    """Return the box of the points, with a margin, so that marks on its edges can be seen."""
+    """Return the box of the points, with a margin, so that markers on its edges can be seen."""
     sides: list[float] = []
     for name in (x, y):
         low, high = float(points[name].min()), float(points[name].max())

@@ -10,15 +10,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from seaborn import despine
 
 from analysis.figures.styles import add_legend, axes_for
 from analysis.figures.theme import PAGE_WIDTH
+from analysis.judgement.endpoints import MEASURE_OF, endpoint_name
 from analysis.judgement.verdict import Verdict
 
 FAR = 8.0
-"""The axis ends this many declared margins from 0 at most; intervals that go on have an arrow there."""
+"""The axis ends at most this many declared margins from 0; intervals that go on have an arrow there."""
 
-NAMES = {"S": "sensitivity S", "T": "transfer regret T", "E": "test error E"}
 _KEPT, _LOST, _OPEN = "#0072B2", "#D55E00", "0.35"
 _LOOKS: dict[str, dict[str, Any]] = {
     "kept": {"color": _KEPT, "marker": "o"},
@@ -51,8 +52,8 @@ def forest_rows(verdicts: Mapping[str, Verdict]) -> pd.DataFrame:
         part = part.assign(candidate=name, conclusion=verdict.conclusion, level=1 - 2 * verdict.alpha)
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
-    for place, value in (("at", "estimate"), ("at_low", "low"), ("at_high", "high"), ("at_margin", "margin")):
-        table[place] = table[value] / table["declared"]
+    for name, value in (("at", "estimate"), ("at_low", "low"), ("at_high", "high"), ("at_margin", "margin")):
+        table[name] = table[value] / table["declared"]
     return table[FOREST_COLUMNS]
 
 
@@ -81,13 +82,12 @@ def forest(rows: pd.DataFrame, names: Mapping[str, str], *, ax: Axes | None = No
         ticks.append((len(ticks), f"{names[str(candidate)]}: {parts['conclusion'].iloc[0]}"))
         for _, row in parts.iterrows():
             _draw_part(ax, row, len(ticks), (left, right))
-            ticks.append((len(ticks), f"{NAMES[row['endpoint']]}, against {row['reference']}"))
-    ax.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
+            ticks.append((len(ticks), f"{endpoint_name(row['endpoint'])}, against {row['reference']}"))
+    ax.set_yticks([height for height, _ in ticks], [text for _, text in ticks])
     for text in ax.get_yticklabels():
         text.set_fontweight("bold" if ": " in text.get_text() else "normal")
     ax.tick_params(axis="y", length=0, pad=7)
-    for side in ("left", "right", "top"):
-        ax.spines[side].set_visible(False)
+    despine(ax=ax, left=True)
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.set(xlim=(left, right), ylim=(lines - 0.4, -0.6))
     ax.set_xlabel("candidate − reference, in declared margins (right: worse)")
@@ -95,31 +95,34 @@ def forest(rows: pd.DataFrame, names: Mapping[str, str], *, ax: Axes | None = No
     return ax
 
 
-def _draw_part(ax: Axes, row: pd.Series, place: int, ends: tuple[float, float]) -> None:
-    """Draw one part's interval, estimate and margin, and say them in numbers at the right."""
+def _draw_part(ax: Axes, row: pd.Series, height: int, ends: tuple[float, float]) -> None:
+    """Draw one part's interval, estimate and margin, with the numbers on their right."""
     look = _LOOKS[row["decision"]]
     left, right = ends
     low, high = np.clip([row["at_low"], row["at_high"]], left, right)
-    ax.plot([low, high], [place, place], color=look["color"], linewidth=1.3, zorder=2)
+    ax.plot([low, high], [height, height], color=look["color"], linewidth=1.3, zorder=2)
     for cut, at, marker in ((row["at_low"] < left, left, "<"), (row["at_high"] > right, right, ">")):
         if cut:
-            ax.plot([at], [place], color=look["color"], marker=marker, markersize=5, clip_on=False, zorder=3)
+            ax.plot([at], [height], color=look["color"], marker=marker, markersize=5, clip_on=False, zorder=3)
     if left <= row["at"] <= right:
-        ax.plot([row["at"]], [place], linestyle="none", markersize=5.5, zorder=4, **look)
+        ax.plot([row["at"]], [height], linestyle="none", markersize=5.5, zorder=4, **look)
     if np.isfinite(row["at_margin"]):
-        ax.plot([row["at_margin"]] * 2, [place - 0.36, place + 0.36], color="black", linewidth=2.2, zorder=3)
+        ax.plot(
+            [row["at_margin"]] * 2, [height - 0.36, height + 0.36], color="black", linewidth=2.2, zorder=3
+        )
     text: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
     text |= {"va": "center", "ha": "left", "fontsize": "small"}
-    ax.annotate(row["decision"], (1.0, place), xytext=(9, 0), **text)
-    ax.annotate(_numbers(row), (1.0, place), xytext=(57, 0), **text)
+    ax.annotate(row["decision"], (1.0, height), xytext=(9, 0), **text)
+    ax.annotate(_numbers(row), (1.0, height), xytext=(57, 0), **text)
 
 
 def _numbers(row: pd.Series) -> str:
-    """Return the estimate and its interval in words; test errors in percentage points."""
+    """Write the estimate with its interval; test errors are in percentage points."""
     if not np.isfinite(row["estimate"]):
         return "no values"
-    factor, digits, unit = (100, 2, " pp") if row["endpoint"] == "E" else (1, 3, "")
-    # what is rounded to nothing has no sign
+    measure = MEASURE_OF[row["endpoint"]]
+    factor, digits, unit = measure.factor, measure.digits, " pp" if measure.unit == "%" else ""
+    # what is rounded to 0 has no minus sign
     rounded = (round(factor * row[name], digits) + 0.0 for name in ("estimate", "low", "high"))
     estimate, low, high = (f"{value:+.{digits}f}" for value in rounded)
     margin = f", margin {factor * row['margin']:.{digits}f}" if np.isfinite(row["margin"]) else ""
@@ -127,14 +130,16 @@ def _numbers(row: pd.Series) -> str:
 
 
 def _entries(rows: pd.DataFrame) -> list[Line2D]:
-    made = [
+    entries = [
         Line2D([], [], linewidth=1.3, markersize=5.5, label=decision, **_LOOKS[decision])
         for decision in _LOOKS
         if decision in set(rows["decision"])
     ]
-    made[0].set_label(f"{made[0].get_label()} ({100 * rows['level'].iloc[0]:g} % interval)")
-    made.append(Line2D([], [], color="black", linewidth=0.9, linestyle=(0, (4, 2)), label="declared margin"))
+    entries[0].set_label(f"{entries[0].get_label()} ({100 * rows['level'].iloc[0]:g} % interval)")
+    entries.append(
+        Line2D([], [], color="black", linewidth=0.9, linestyle=(0, (4, 2)), label="declared margin")
+    )
     if rows["margin"].notna().any():
         look: dict[str, Any] = {"marker": "|", "markersize": 9, "markeredgewidth": 2.2}
-        made.append(Line2D([], [], color="black", linestyle="none", label="margin in force", **look))
-    return made
+        entries.append(Line2D([], [], color="black", linestyle="none", label="margin in force", **look))
+    return entries

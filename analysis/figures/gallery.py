@@ -1,4 +1,4 @@
-"""All figures of a study by name: what its rows allow, and why not the others."""
+"""All figures of a study by name: those that its rows allow, and the reasons why the others are left out."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ from analysis.figures.lr_curves import lr_curves
 from analysis.figures.profile import profile_curves
 from analysis.figures.styles import add_footnote, axes_for, shown_names
 from analysis.figures.tradeoff import tradeoff
+from analysis.judgement.study_verdicts import StudyVerdicts
 from analysis.judgement.verdict import Verdict
+from analysis.labels import DAGGER
 from analysis.metrics.distortion import distortion
 from analysis.metrics.scale_exponent import best_rates
 from analysis.metrics.selection import selected_cells
 from analysis.summaries.lr_curve import lr_curve
 from analysis.summaries.tables import tables as tables_of
+from analysis.trials import at_scale_one
 
 MOST_LINES = 10
 """More labels than this cannot be told apart in one figure."""
@@ -38,7 +41,7 @@ class Drawn:
 
     Attributes:
         task: The task that it shows, or None where it is about all of them.
-        name: What its file is called, one of `FIGURES` (and 'ablation-<optimizer>').
+        name: The name of its file: one of `FIGURES`, or 'ablation-<optimizer>' or 'plane-<score>'.
         figure: The figure, or None.
         reason: Why there is none; empty where there is one.
     """
@@ -53,7 +56,7 @@ class Drawn:
 class _Rows:
     trials: pd.DataFrame
     tables: Mapping[str, pd.DataFrame]
-    verdicts: Mapping[str, Verdict] | str
+    verdicts: StudyVerdicts
     diagnostics: pd.DataFrame | None
 
     def of_task(self, name: str, task: str) -> pd.DataFrame:
@@ -61,12 +64,13 @@ class _Rows:
         return table[table["task"] == task]
 
 
-Made = Iterator[tuple[str, Figure | str]]
+Results = Iterator[tuple[str, Figure | str]]
+"""Names, each with a figure or with the reason why there is none."""
 
 
 def draw_figures(
     trials: pd.DataFrame,
-    verdicts: Mapping[str, Verdict] | str,
+    verdicts: StudyVerdicts | Mapping[str, Verdict] | str,
     *,
     only: frozenset[str] | None = None,
     tables: Mapping[str, pd.DataFrame] | None = None,
@@ -79,27 +83,28 @@ def draw_figures(
         verdicts: Output of `analysis.verdicts`, or why there is none.
         only: Some of `FIGURES`; None means all.
         tables: Output of `analysis.tables`, if it is at hand.
-        diagnostics: Second moments as `analysis.distortion` describes them, if any were looked at.
+        diagnostics: Second moments as `analysis.distortion` describes them, if any were recorded.
 
     Yields:
-        Every figure asked for, by task and then those about all tasks, drawn or with a reason.
+        Every figure of `only`, drawn or with a reason: task by task, and then those about all tasks.
 
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
-    rows = _Rows(trials, tables_of(trials) if tables is None else tables, verdicts, diagnostics)
+    known = tables_of(trials) if tables is None else tables
+    rows = _Rows(trials, known, StudyVerdicts.of(verdicts), diagnostics)
     for task in sorted(trials["task"].unique()):
-        for name, make in _OF_TASK.items():
+        for name, draw in _OF_TASK.items():
             if only is None or name in only:
-                for drawn_name, made in make(rows, str(task), name):
-                    yield _drawn(str(task), drawn_name, made)
-    for name, make_one in _OF_ALL.items():
+                for drawn_name, result in draw(rows, str(task), name):
+                    yield _drawn(str(task), drawn_name, result)
+    for name, draw_one in _OF_ALL.items():
         if only is None or name in only:
-            yield _drawn(None, name, make_one(rows))
+            yield _drawn(None, name, draw_one(rows))
 
 
-def _drawn(task: str | None, name: str, made: Figure | str) -> Drawn:
-    return Drawn(task, name, None, made) if isinstance(made, str) else Drawn(task, name, made)
+def _drawn(task: str | None, name: str, result: Figure | str) -> Drawn:
+    return Drawn(task, name, None, result) if isinstance(result, str) else Drawn(task, name, result)
 
 
 def _figure(ax: Axes) -> Figure:
@@ -107,8 +112,8 @@ def _figure(ax: Axes) -> Figure:
     return ax.figure
 
 
-def _surfaces(y: str) -> Callable[[_Rows, str, str], Made]:
-    def make(rows: _Rows, task: str, name: str) -> Made:
+def _surfaces(y: str) -> Callable[[_Rows, str, str], Results]:
+    def draw(rows: _Rows, task: str, name: str) -> Results:
         grid = rows.trials[(rows.trials["task"] == task) & (rows.trials["role"] == "grid")]
         if grid.empty:
             yield name, "the task has no trial of a grid"
@@ -117,7 +122,7 @@ def _surfaces(y: str) -> Callable[[_Rows, str, str], Made]:
         else:
             yield name, surface_grid(rows.trials, y=y, task=task)
 
-    return make
+    return draw
 
 
 def _too_many(table: pd.DataFrame) -> str:
@@ -127,8 +132,8 @@ def _too_many(table: pd.DataFrame) -> str:
     return "" if labels else "no label has a usable run at gradient scale 1"
 
 
-def _over_lr(metric: str, *, aligned: bool) -> Callable[[_Rows, str, str], Made]:
-    def make(rows: _Rows, task: str, name: str) -> Made:
+def _over_lr(metric: str, *, aligned: bool) -> Callable[[_Rows, str, str], Results]:
+    def draw(rows: _Rows, task: str, name: str) -> Results:
         needed = [] if metric.endswith("error") else [metric, "init_loss"]
         trials = rows.trials[rows.trials["task"] == task]
         missing = [column for column in needed if column not in trials or trials[column].isna().all()]
@@ -138,10 +143,10 @@ def _over_lr(metric: str, *, aligned: bool) -> Callable[[_Rows, str, str], Made]
         curves = lr_curve(trials, metric=metric)
         yield name, _too_many(curves) or _figure(lr_curves(curves, metric=metric, aligned=aligned))
 
-    return make
+    return draw
 
 
-def _best_rates(rows: _Rows, task: str, name: str) -> Made:
+def _best_rates(rows: _Rows, task: str, name: str) -> Results:
     table = best_rates(rows.trials[rows.trials["task"] == task])
     if table["grad_scale"].nunique() < 2:
         yield name, "needs 2 gradient scales or more"
@@ -149,12 +154,12 @@ def _best_rates(rows: _Rows, task: str, name: str) -> Made:
         yield name, _too_many(table) or _figure(best_rate_lines(table))
 
 
-def _best_of_k(rows: _Rows, task: str, name: str) -> Made:
+def _best_of_k(rows: _Rows, task: str, name: str) -> Results:
     table = rows.of_task("best_of_k", task)
     yield name, _too_many(table) or _figure(best_of_k_curves(table))
 
 
-def _tradeoff(rows: _Rows, task: str, name: str) -> Made:
+def _tradeoff(rows: _Rows, task: str, name: str) -> Results:
     metrics = rows.of_task("metrics", task)
     known = metrics.dropna(subset=["test_error", "sensitivity"])
     if known.empty:
@@ -163,43 +168,43 @@ def _tradeoff(rows: _Rows, task: str, name: str) -> Made:
         yield name, _too_many(metrics) or _figure(tradeoff(metrics))
 
 
-def _ablations(rows: _Rows, task: str, name: str) -> Made:
-    found = [
+def _ablations(rows: _Rows, task: str, name: str) -> Results:
+    ablations = [
         one for one in find_ablations(rows.of_task("metrics", task)) if not {"p", "q"} <= set(one.varied)
     ]
-    if not found:
+    if not ablations:
         yield name, "no optimizer has variations that differ in a number, and a score"
-    for one in found:
-        yield f"{name}-{one.optimizer}", ablation_figure(one)
+    for ablation in ablations:
+        yield f"{name}-{ablation.optimizer}", ablation_figure(ablation)
 
 
-def _plane(rows: _Rows, task: str, name: str) -> Made:
-    found = [one for one in find_ablations(rows.of_task("metrics", task)) if {"p", "q"} <= set(one.varied)]
-    if not found:
+def _plane(rows: _Rows, task: str, name: str) -> Results:
+    planes = [one for one in find_ablations(rows.of_task("metrics", task)) if {"p", "q"} <= set(one.varied)]
+    if not planes:
         yield name, "no optimizer is varied in both exponents p and q"
-    for one in found:
+    for one in planes:
         for score in ("test_error", "sensitivity"):
             if one.points[score].notna().any():
                 ax = plane(one.points, score=score, ax=axes_for(None, height=2.8))
-                if any("†" in text.get_text() for text in ax.texts):
+                if any(DAGGER in text.get_text() for text in ax.texts):
                     add_footnote(_figure(ax))
                 yield f"{name}-{score.replace('_', '-')}", _figure(ax)
 
 
-def _distortion(rows: _Rows, task: str, name: str) -> Made:
+def _distortion(rows: _Rows, task: str, name: str) -> Results:
     trials = rows.trials[rows.trials["task"] == task]
     if rows.diagnostics is None or rows.diagnostics.empty:
         yield name, "no second moments were looked at (diagnostics in the study file)"
         return
     best = selected_cells(trials)[["label", "lr", "weight_decay"]]
-    table = distortion(trials[trials["grad_scale"] == 1].merge(best), rows.diagnostics)
+    table = distortion(trials[at_scale_one(trials["grad_scale"])].merge(best), rows.diagnostics)
     yield name, distortion_grid(table) if len(table) else "no best cell has second moments"
 
 
 def _forest(rows: _Rows) -> Figure | str:
-    if isinstance(rows.verdicts, str):
-        return rows.verdicts
-    return _figure(forest(forest_rows(rows.verdicts), shown_names(rows.trials)))
+    if not rows.verdicts.by_candidate:
+        return rows.verdicts.reason
+    return _figure(forest(forest_rows(rows.verdicts.by_candidate), shown_names(rows.trials)))
 
 
 def _profile(rows: _Rows) -> Figure | str:
@@ -210,7 +215,7 @@ def _profile(rows: _Rows) -> Figure | str:
     return _too_many(profile) or _figure(profile_curves(profile, names))
 
 
-_OF_TASK: dict[str, Callable[[_Rows, str, str], Made]] = {
+_OF_TASK: dict[str, Callable[[_Rows, str, str], Results]] = {
     "lr-weight-decay": _surfaces("weight_decay"),
     "lr-gradient-scale": _surfaces("grad_scale"),
     "lr-error": _over_lr("val_error", aligned=False),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -19,19 +18,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from analysis.figures.styles import decade_ticks, midpoint_edges, power_of_ten
+from analysis.figures.styles import COLOURS, decade_ticks, footnote_entry, midpoint_edges, power_of_ten
 from analysis.figures.theme import COLUMN_WIDTH, PAGE_WIDTH
-from analysis.labels import FOOTNOTE, REIMPLEMENTED, in_order
+from analysis.labels import dagger, in_order
+from analysis.measures import MEASURES
+from analysis.summaries.panels import Panel, panels_of
 from analysis.summaries.surface import surface
 from analysis.trials import check_proportion
 
-COLOURS = "viridis"
-NAMES = {
-    "weight_decay": "weight decay",
-    "grad_scale": "gradient scale",
-    "val_accuracy": "validation accuracy (%)",
-    "test_accuracy": "test accuracy (%)",
-}
 _SOME, _ALL = "////", "xxxx"
 _LOST: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.35", "hatch": _ALL, "linewidth": 0}
 _STAR: dict[str, Any] = {
@@ -49,7 +43,7 @@ def draw_panel(panel: Panel, *, scale: Normalize, delta: float, ax: Axes) -> Axe
 
     Colour is accuracy. A star marks the selected cell, an outline the cells within `delta` of it; hatching
     marks cells where some seeds diverged, crosses on white those where all did; a cell without a result
-    stays blank.
+    is blank.
     """
     lefts = midpoint_edges(np.log10(panel.lrs))
     bottoms = np.arange(len(panel.levels) + 1) - 0.5
@@ -85,8 +79,8 @@ def surface_grid(
 ) -> Figure:
     """Draw the surfaces of all labels as small multiples.
 
-    Every panel has its own lr axis, since grids are centred on each optimizer; the colours are shared, and so is
-    the y axis, but for labels that have so few values in common that it would be blank for the most part.
+    Every panel has its own lr axis, since each grid has a centre of its own; the colours are shared, and so is
+    the y axis, unless the labels have so few values in common that most of it would be blank.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them.
@@ -97,7 +91,7 @@ def surface_grid(
         delta: The outline holds the cells within this fraction of the best one's accuracy.
 
     Returns:
-        A figure that belongs to no window; `analysis.save_figure` writes it.
+        A figure without a window; `analysis.save_figure` writes it.
 
     Raises:
         ValueError: There is nothing to draw, the task is not clear, a label is unknown, or an argument is
@@ -107,23 +101,25 @@ def surface_grid(
     cells = _of_task(surface(trials, x="lr", y=y, metric=metric), task)
     shown = _known_labels(cells, labels)
     cells = cells[cells["label"].isin(shown)]
-    panels = _panels(trials, cells, shown, y, metric)
+    panels = panels_of(trials, cells, shown, y, metric)
     trained = np.concatenate(
         [panel.percent[~panel.lost & ~np.isnan(panel.percent)] for panel in panels.values()]
     )
     scale = Normalize(trained.min(), trained.max()) if len(trained) else Normalize(0, 100)
-    ours = set(cells.loc[cells["optimizer"].str.startswith(REIMPLEMENTED), "label"])
-    handles = _legend(list(panels.values()), delta, bool(ours))
+    optimizers = cells.drop_duplicates("label").set_index("label")["optimizer"].astype("str")
+    daggers = optimizers.map(dagger)
+    handles = _legend(list(panels.values()), delta, noted=bool(daggers.any()))
     fig, axes = _small_multiples(len(shown), max(len(p.levels) for p in panels.values()), len(handles))
     shared = len({tuple(panel.levels) for panel in panels.values()}) == 1
-    for place, (ax, (label, panel)) in enumerate(zip(axes, panels.items(), strict=True)):
+    for index, (ax, (label, panel)) in enumerate(zip(axes, panels.items(), strict=True)):
         draw_panel(panel, scale=scale, delta=delta, ax=ax)
-        ax.tick_params(labelleft=not shared or place % _columns(len(axes)) == 0)
-        if place + _columns(len(axes)) >= len(axes):
-            ax.set_xlabel("learning rate", fontsize="small")
-        ax.set_title(_title(label, label in ours), fontsize="small")
-    fig.supylabel(NAMES[y], fontsize="medium")
-    fig.colorbar(ScalarMappable(scale, COLOURS), ax=axes, label=NAMES[metric], aspect=30, pad=0.015)
+        ax.tick_params(labelleft=not shared or index % _columns(len(axes)) == 0)
+        if index + _columns(len(axes)) >= len(axes):
+            ax.set_xlabel(MEASURES["lr"].axis, fontsize="small")
+        ax.set_title(_title(label, daggers[label]), fontsize="small")
+    fig.supylabel(MEASURES[y].axis, fontsize="medium")
+    bar: dict[str, Any] = {"label": MEASURES[metric].axis, "aspect": 30, "pad": 0.015}
+    fig.colorbar(ScalarMappable(scale, COLOURS), ax=axes, **bar)
     fig.legend(
         handles=handles,
         loc="outside lower center",
@@ -137,7 +133,7 @@ def surface_grid(
 
 
 def _hatching(position: float) -> dict[str, Any]:
-    """Return the look of a partly diverged cell: black or white, whichever can be seen on its colour."""
+    """Return the hatching of a partly diverged cell: black or white, whichever stands out on its colour."""
     red, green, blue, _ = mpl.colormaps[COLOURS](position)
     ink = "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.45 else "white"
     return {"facecolor": "none", "edgecolor": ink, "hatch": _SOME, "linewidth": 0}
@@ -165,27 +161,6 @@ def _of_task(cells: pd.DataFrame, task: str | None) -> pd.DataFrame:
     return cells[cells["task"] == (task or tasks[0])]
 
 
-def _panels(
-    trials: pd.DataFrame, cells: pd.DataFrame, labels: list[str], y: str, metric: str
-) -> dict[str, Panel]:
-    grid = trials[(trials["role"] == "grid") & (trials["task"] == cells["task"].iloc[0])]
-    levels = _levels(cells, labels, y)
-    panels = {}
-    for label in labels:
-        # every lr of the label, lest its neighbours spread over one that has no result on this plane
-        lrs = np.sort(grid.loc[grid["label"] == label, "lr"].unique().astype(float))
-        panels[label] = panel_of(cells[cells["label"] == label], y, metric, lrs, levels[label])
-    return panels
-
-
-def _levels(cells: pd.DataFrame, labels: list[str], y: str) -> dict[str, list[float]]:
-    """Return each label's values of y: those of all labels, or its own if they would fill less than half of them."""
-    own = {label: np.sort(cells.loc[cells["label"] == label, y].unique()).tolist() for label in labels}
-    common = np.sort(cells[y].unique()).tolist()
-    filled = np.mean([len(levels) for levels in own.values()]) / len(common)
-    return own if filled < 0.5 else dict.fromkeys(labels, common)
-
-
 def _known_labels(cells: pd.DataFrame, labels: Sequence[str] | None) -> list[str]:
     known = in_order(cells["label"].unique())
     shown = known if labels is None else list(labels)
@@ -199,7 +174,7 @@ def _columns(panels: int) -> int:
 
 
 def _legend_columns(panels: int) -> int:
-    # the longest entry takes the room of a panel and a half
+    # the longest entry is as wide as a panel and a half
     return max(1, _columns(panels) - 1)
 
 
@@ -207,20 +182,20 @@ def _small_multiples(panels: int, levels: int, entries: int) -> tuple[Figure, li
     columns = _columns(panels)
     rows = -(-panels // columns)
     legend = 0.18 * -(-entries // _legend_columns(panels))
-    # a single row is taller, so that the colour bar's name fits beside it
+    # a single row is taller, so that the label of the colour bar fits beside it
     height = rows * (0.75 + 0.27 * min(max(levels, 3), 8)) + legend + (0.9 if rows == 1 else 0.3)
     width = COLUMN_WIDTH if columns == 1 else PAGE_WIDTH
     fig = Figure(figsize=(width, height), layout="constrained")
-    return fig, [fig.add_subplot(rows, columns, place + 1) for place in range(panels)]
+    return fig, [fig.add_subplot(rows, columns, index + 1) for index in range(panels)]
 
 
-def _title(label: str, ours: bool) -> str:
+def _title(label: str, mark: str) -> str:
     name, bracket, variations = label.partition("(")
     text = textwrap.fill(bracket + variations, 24, break_long_words=False) if variations else ""
-    return f"{name}{'†' if ours else ''}" + (f"\n{text}" if text else "")
+    return f"{name}{mark}" + (f"\n{text}" if text else "")
 
 
-def _legend(panels: list[Panel], delta: float, ours: bool) -> list[Artist]:
+def _legend(panels: list[Panel], delta: float, *, noted: bool) -> list[Artist]:
     diverged = np.concatenate([panel.diverged.ravel() for panel in panels])
     near = f"{100 * delta:g} percentage point{'' if delta == 0.01 else 's'}"
     handles: list[Artist] = [
@@ -235,50 +210,6 @@ def _legend(panels: list[Panel], delta: float, ours: bool) -> list[Artist]:
         handles.append(Patch(**_LOST, label="all seeds diverged"))
     if np.isnan(diverged).any():
         handles.append(Patch(facecolor="white", edgecolor="0.7", linewidth=0.6, label="no result"))
-    if ours:
-        handles.append(Line2D([], [], linestyle="none", marker="$†$", color="black", label=FOOTNOTE))
+    if noted:
+        handles.append(footnote_entry())
     return handles
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One label's cells on a plane of lr and `y`, as matrices of y by lr.
-
-    Attributes:
-        lrs: The learning rates of the label's grid, ascending.
-        levels: The values of the y axis, ascending, null last; they are drawn as categories.
-        percent: Mean accuracy, NaN where there is none.
-        diverged: Share of the seeds that diverged, NaN where there is none.
-        best: Row and column of the selected cell, or None where it is not on this plane.
-    """
-
-    lrs: np.ndarray
-    levels: list[float]
-    percent: np.ndarray
-    diverged: np.ndarray
-    best: tuple[int, int] | None
-
-    @property
-    def lost(self) -> np.ndarray:
-        """The cells where every seed diverged."""
-        return self.diverged >= 1
-
-    def near_best(self, delta: float) -> np.ndarray:
-        """The cells whose accuracy is not below the best one's by more than `delta` (a fraction)."""
-        if self.best is None:
-            return np.zeros_like(self.lost)
-        with np.errstate(invalid="ignore"):
-            return (self.percent >= self.percent[self.best] - 100 * delta - 1e-9) & ~self.lost
-
-
-def panel_of(cells: pd.DataFrame, y: str, metric: str, lrs: np.ndarray, levels: Sequence[float]) -> Panel:
-    """Lay out one label's rows of `analysis.summaries.surface.surface` as matrices; cells without a row are NaN."""
-    rows = pd.Index(levels).get_indexer(pd.Index(cells[y]))
-    columns = np.searchsorted(lrs, cells["lr"])
-    percent = np.full((len(levels), len(lrs)), np.nan)
-    diverged = percent.copy()
-    percent[rows, columns] = 100 * cells[metric].to_numpy()
-    diverged[rows, columns] = cells["diverged"].to_numpy()
-    best = np.flatnonzero(cells["best"])
-    at = (int(rows[best[0]]), int(columns[best[0]])) if len(best) else None
-    return Panel(lrs, list(levels), percent, diverged, at)

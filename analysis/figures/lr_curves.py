@@ -19,7 +19,8 @@ from analysis.figures.styles import (
     shown_names,
     styles,
 )
-from analysis.summaries.lr_curve import METRICS
+from analysis.measures import MEASURES
+from analysis.summaries.lr_curve import CURVE_METRICS
 
 _LEVELS = {True: "chance", False: "loss at initialization"}
 _GROUND: dict[str, Any] = {"color": "0.3", "linestyle": (0, (1, 2)), "linewidth": 1.0}
@@ -30,13 +31,13 @@ def lr_curves(
 ) -> Axes:
     """Draw a curve over the learning rate for every label, its 95 % interval as a band.
 
-    A dotted line is the level of a model that has learned nothing; intervals are cut where they leave what is
-    possible, below 0, and little above that level.
+    A dotted line is the level of a model that has learned nothing. The axis ends at 0 and just above that level and
+    the curves; intervals that reach farther are cut off.
 
     Args:
         curves: Output of `lr_curve` for one task.
-        metric: The same as there.
-        aligned: Whether to divide each label's learning rates by its best one, which has a line then.
+        metric: The metric that they were made with.
+        aligned: Whether to divide each label's learning rates by its best one, which then has a line.
         ax: Where to draw; None makes a figure.
 
     Returns:
@@ -45,11 +46,11 @@ def lr_curves(
     Raises:
         ValueError: The table is of several tasks, or of none, or lacks the metric.
     """
-    if metric not in METRICS or metric not in one_task(curves).columns:
+    if metric not in CURVE_METRICS or metric not in one_task(curves).columns:
         raise ValueError(
-            f"metric must be a column of the curves and one of {', '.join(METRICS)}, but got {metric!r}"
+            f"metric must be a column of the curves and one of {', '.join(CURVE_METRICS)}, but got {metric!r}"
         )
-    name, factor = METRICS[metric]
+    factor = MEASURES[metric].factor
     names = shown_names(curves)
     own, ax = ax is None, axes_for(ax)
     x = "relative" if aligned else "lr"
@@ -66,8 +67,8 @@ def lr_curves(
         ax.axvline(1.0, color="0.7", linewidth=0.8, zorder=0)
     decades(ax, "x", curves[x].to_list())
     ax.set_ylim(0, 1.06 * max(level, float(np.nanmax(factor * curves[metric]))))
-    ax.set_xlabel("learning rate / best learning rate" if aligned else "learning rate")
-    ax.set_ylabel(name)
+    ax.set_xlabel("learning rate / best learning rate" if aligned else MEASURES["lr"].axis)
+    ax.set_ylabel(MEASURES[metric].axis)
     ground = Line2D([], [], **_GROUND, label=_LEVELS[metric.endswith("error")])
     add_legend(ax, [*(handle(looks[label], names[label]) for label in names), ground], own=own)
     return ax

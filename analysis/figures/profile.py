@@ -1,16 +1,11 @@
-"""analysis.figures.profile"""
+"""Performance profiles over workloads."""
 
 from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures.styles import (
-    add_legend,
-    axes_for,
-    handle,
-    styles,
-)
+from analysis.figures.styles import add_legend, axes_for, handle, styles
 
 
 def profile_curves(profile: pd.DataFrame, names: dict[str, str], *, ax: Axes | None = None) -> Axes:

@@ -8,39 +8,26 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.styles import decade_ticks, power_of_ten, styles
+from analysis.figures.styles import COLOURS, axes_for, decade_ticks, power_of_ten, styles
+from analysis.measures import MEASURES
 
-SCORES: dict[str, tuple[str, float]] = {
-    "val_error": ("validation error (%)", 100.0),
-    "test_error": ("test error (%)", 100.0),
-    "sensitivity": ("sensitivity S", 1.0),
-    "transfer_regret": ("transfer regret T", 1.0),
-    "width": ("width W (decades of lr)", 1.0),
-}
-"""How scores are named on an axis, and what they are multiplied by there."""
-
-COLOURS = "viridis"
 REFERENCE_STYLES = ("s", "D", "^", "v", "P", "X")
 _DASHES = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 _GREY = "0.35"
-
-
-def axes_or_new(ax: Axes | None, size: tuple[float, float] = (3.4, 2.7)) -> Axes:
-    """Return `ax`, or the axes of a new figure that belongs to no window."""
-    return ax if ax is not None else Figure(figsize=size, layout="constrained").add_subplot()
+_WIDTH, _HEIGHT = 3.4, 2.7
 
 
 def score_name(name: str) -> str:
-    """Return what an axis says of a score; other columns keep their names."""
-    return SCORES.get(name, (name, 1.0))[0]
+    """Return the name of a score on an axis; columns that are no measure keep their names."""
+    return MEASURES[name].axis if name in MEASURES else name
 
 
 def shown(table: pd.DataFrame, name: str) -> np.ndarray:
     """Return a column, or the end of its interval, in the units of its axis."""
-    factor = SCORES.get(name.removesuffix("_low").removesuffix("_high"), ("", 1.0))[1]
+    measure = MEASURES.get(name.removesuffix("_low").removesuffix("_high"))
+    factor = 1.0 if measure is None else measure.factor
     return factor * table[name].to_numpy(dtype=float, na_value=np.nan)
 
 
@@ -64,8 +51,8 @@ def front(
 ) -> Axes:
     """Draw the points of a search by two scores, with their front and the references.
 
-    Points on the front are large, with 95 % intervals where there are any, and joined by the line of what they
-    attain together; the others are small. References are grey marks of their own, with intervals.
+    Points on the front are large, have 95 % intervals where these are known, and are joined by the line that bounds
+    what they dominate; the others are small. Every reference has a grey marker of its own, with intervals.
 
     Args:
         points: One row per point, with the columns x, y, on_front (boolean) and `colour`; also x_low, x_high,
@@ -83,7 +70,7 @@ def front(
         ValueError: A column is missing.
     """
     _require(points, [x, y, "on_front", *([colour] if colour else [])])
-    ax = axes_or_new(ax, (3.6, 3.0))
+    ax = axes_for(ax, width=3.6, height=3.0)
     best = points[points["on_front"]].sort_values([x, y])
     ax.plot(shown(best, x), shown(best, y), color="0.6", linewidth=0.9, drawstyle="steps-post", zorder=1)
     _crosses(ax, best, x, y, colour="0.75", zorder=0)
@@ -98,14 +85,14 @@ def front(
         )
     if colour is not None:
         ax.figure.colorbar(drawn, ax=ax, label=colour, aspect=30, pad=0.02)
-    for place, (_, row) in enumerate((references if references is not None else points[:0]).iterrows()):
+    for index, (_, row) in enumerate((references if references is not None else points[:0]).iterrows()):
         one = row.to_frame().T
         _crosses(ax, one, x, y, colour=_GREY, zorder=2)
-        marker = REFERENCE_STYLES[place % len(REFERENCE_STYLES)]
+        marker = REFERENCE_STYLES[index % len(REFERENCE_STYLES)]
         look = {"marker": marker, "s": 34, "facecolors": "white", "edgecolors": "black", "zorder": 4}
         ax.scatter(shown(one, x), shown(one, y), label=row["label"], **look)
     if ax.get_legend_handles_labels()[0]:
-        # above the axes: inside, its marks would pass for points
+        # above the axes: inside, its markers would be taken for points
         above: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 4}
         ax.legend(fontsize="small", frameon=False, **above)
     ax.set(xlabel=score_name(x), ylabel=score_name(y))
@@ -131,8 +118,8 @@ def response(
         y: A score.
         log: Whether x has a logarithmic axis.
         joined: Whether to join the points, as where nothing but x differs between them.
-        series: A column whose values have a curve each, in the legend, and side by side lest their intervals hide
-            each other; None draws one curve.
+        series: A column whose values have a curve each, named in the legend and drawn side by side, so that their
+            intervals do not hide each other; None draws one curve.
         references: One row per reference, with the columns label and y.
         ax: Where to draw; None makes a figure.
 
@@ -143,12 +130,12 @@ def response(
         ValueError: A column is missing.
     """
     _require(points, [x, y])
-    ax = axes_or_new(ax)
+    ax = axes_for(ax, width=_WIDTH, height=_HEIGHT)
     names = [None] if series is None else list(points[series].unique())
-    for place, (name, style) in enumerate(zip(names, styles(list(map(str, names))).values(), strict=True)):
+    for index, (name, style) in enumerate(zip(names, styles(list(map(str, names))).values(), strict=True)):
         ordered = (points if name is None else points[points[series] == name]).sort_values(x)
         ax.errorbar(
-            beside(ordered[x], points[x], place - (len(names) - 1) / 2, log=log),
+            beside(ordered[x], points[x], index - (len(names) - 1) / 2, log=log),
             shown(ordered, y),
             yerr=spread(ordered, y),
             marker=style.marker,
@@ -160,9 +147,9 @@ def response(
             label=name,
             zorder=3,
         )
-    for place, (_, row) in enumerate((references if references is not None else points[:0]).iterrows()):
+    for index, (_, row) in enumerate((references if references is not None else points[:0]).iterrows()):
         level = shown(row.to_frame().T, y)[0]
-        ax.axhline(level, color=_GREY, linewidth=1.0, linestyle=_DASHES[place % 4], label=row["label"])
+        ax.axhline(level, color=_GREY, linewidth=1.0, linestyle=_DASHES[index % 4], label=row["label"])
     if log:
         ax.set_xscale("log")
         ticks = decade_ticks(points[x].astype(float).tolist())
@@ -191,7 +178,7 @@ def hypervolume_curve(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         The axes.
     """
     _require(history, ["points", "hypervolume"])
-    ax = axes_or_new(ax)
+    ax = axes_for(ax, width=_WIDTH, height=_HEIGHT)
     ax.plot(history["points"], history["hypervolume"], drawstyle="steps-post", color="tab:blue")
     ax.set(xlabel="points", ylabel="hypervolume (share of the box)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,4 +1,4 @@
-"""How labels are told apart: a colour, a marker and a dash each, so that greyscale and any eye will do."""
+"""How labels are told apart, by colour, marker and dash, so that greyscale suffices; axes, ticks and legends."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures.theme import COLUMN_WIDTH
-from analysis.labels import FOOTNOTE, REIMPLEMENTED, in_order
+from analysis.labels import DAGGER, FOOTNOTE, dagger, in_order
 
 # Okabe and Ito's colours (https://jfly.uni-koeln.de/color/) without yellow, which is too light for lines; neighbours
 # differ in lightness
 PALETTE = ("#0072B2", "#E69F00", "#000000", "#D55E00", "#56B4E9", "#009E73", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+COLOURS = "viridis"
+"""The colour map of everything that is a number."""
+
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (7, 2)))
 
 LEGEND_LOOK: dict[str, Any] = {
@@ -37,24 +40,23 @@ class Style(NamedTuple):
 
 
 def styles(labels: Sequence[str]) -> dict[str, Style]:
-    """Give every label a style of its own, by its place; the first 63 differ in colour or marker."""
+    """Give every label a style of its own, by its position; the first 63 differ in colour or marker."""
     return {
         label: Style(
-            PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)], DASHES[place % len(DASHES)]
+            PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)], DASHES[index % len(DASHES)]
         )
-        for place, label in enumerate(labels)
+        for index, label in enumerate(labels)
     }
 
 
 def shown_names(table: pd.DataFrame) -> dict[str, str]:
-    """Return how figures name the labels of a table, in order: as they are, with a dagger on reimplementations.
+    """Return the names of a table's labels in figures, in order: the labels, with a dagger on reimplementations.
 
     Args:
         table: Has the columns label and optimizer.
     """
     optimizers = table.drop_duplicates("label").set_index("label")["optimizer"].astype("str").to_dict()
-    marks = {label: "†" if name.startswith(REIMPLEMENTED) else "" for label, name in optimizers.items()}
-    return {label: f"{label}{marks[label]}" for label in in_order(map(str, optimizers))}
+    return {label: f"{label}{dagger(optimizers[label])}" for label in in_order(map(str, optimizers))}
 
 
 def one_task(table: pd.DataFrame) -> pd.DataFrame:
@@ -65,13 +67,13 @@ def one_task(table: pd.DataFrame) -> pd.DataFrame:
     """
     tasks = sorted(table["task"].unique())
     if len(tasks) != 1:
-        found = f"has {', '.join(map(str, tasks))}" if tasks else "has no row"
-        raise ValueError(f"a figure shows one task, but the table {found}")
+        content = f"has {', '.join(map(str, tasks))}" if tasks else "has no row"
+        raise ValueError(f"a figure shows one task, but the table {content}")
     return table
 
 
 def axes_for(ax: Axes | None, *, width: float = COLUMN_WIDTH, height: float = 2.1) -> Axes:
-    """Return `ax`, or the axes of a new figure that belongs to no window; sizes are in inches."""
+    """Return `ax`, or the axes of a new figure without a window; sizes are in inches."""
     return ax if ax is not None else Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
@@ -114,17 +116,14 @@ def add_legend(ax: Axes, handles: Sequence[Artist], *, own: bool) -> None:
         own: Whether the figure was made for these axes.
     """
     texts = [str(entry.get_label()) for entry in handles]
-    marked = any("†" in text for text in texts) or any(
-        "†" in text.get_text() for text in ax.get_yticklabels()
-    )
+    marked = any(DAGGER in text for text in (*texts, *(tick.get_text() for tick in ax.get_yticklabels())))
     look = LEGEND_LOOK
     if not own:
-        entry = Line2D([], [], linestyle="none", marker="$†$", color="black", label=FOOTNOTE)
-        ax.legend(handles=[*handles, *([entry] if marked else [])], **look)
+        ax.legend(handles=[*handles, *([footnote_entry()] if marked else [])], **look)
         return
     figure = ax.figure
     assert isinstance(figure, Figure)
-    # about 22 letters an inch at this size, and what a handle takes
+    # about 22 letters an inch at this size, and the width of a handle
     columns = max(1, min(4, int(figure.get_figwidth() / (0.55 + max(map(len, texts)) / 22))))
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * -(-len(texts) // columns))
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, **look)
@@ -132,9 +131,14 @@ def add_legend(ax: Axes, handles: Sequence[Artist], *, own: bool) -> None:
         add_footnote(figure)
 
 
+def footnote_entry() -> Line2D:
+    """Return the legend's entry that explains the dagger."""
+    return Line2D([], [], linestyle="none", marker=f"${DAGGER}$", color="black", label=FOOTNOTE)
+
+
 def add_footnote(figure: Figure) -> None:
-    """Say below a figure whose Ada2MS it shows."""
-    figure.supxlabel(f"† {FOOTNOTE}", fontsize="small", color="0.35")
+    """Explain the dagger below a figure."""
+    figure.supxlabel(f"{DAGGER} {FOOTNOTE}", fontsize="small", color="0.35")
 
 
 def decades(ax: Axes, axis: str, values: Sequence[float], most: int = 5) -> None:
@@ -148,9 +152,9 @@ def decades(ax: Axes, axis: str, values: Sequence[float], most: int = 5) -> None
     """
     ticks = decade_ticks(values, most)
     ax.set(**{f"{axis}scale": "log"})
-    place = ax.xaxis if axis == "x" else ax.yaxis
-    place.set_ticks(ticks, [power_of_ten(tick) for tick in ticks])
-    place.set_ticks([], minor=True)
+    line = ax.xaxis if axis == "x" else ax.yaxis
+    line.set_ticks(ticks, [power_of_ten(tick) for tick in ticks])
+    line.set_ticks([], minor=True)
 
 
 def power_of_ten(value: float) -> str:
@@ -174,7 +178,7 @@ def power_of_ten(value: float) -> str:
 
 
 def decade_ticks(values: Sequence[float], most: int = 5) -> list[float]:
-    """Choose the learning rates to label on a log axis.
+    """Choose the values to label on a logarithmic axis.
 
     Args:
         values: The positive values on the axis.

@@ -1,4 +1,4 @@
-"""How figures look, in one place; nothing is changed until an entry point asks for it."""
+"""How figures look, in one place; no setting of matplotlib changes until an entry point asks for it."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _PAPER: dict[Any, Any] = {
     # TrueType instead of Type 3, which many journals refuse
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
-    # letters as outlines: nothing depends on the fonts of who reads the file
+    # letters as outlines: the file looks the same whatever fonts its reader has
     "svg.fonttype": "path",
-    # without a salt, the ids in the same figure's file differ from day to day
+    # without a fixed salt, the ids in a figure's file differ each time it is written
     "svg.hashsalt": "robustness",
 }
 
 THEMES: dict[str, dict[Any, Any]] = {"paper": _PAPER, "screen": _PAPER | {"figure.dpi": 200.0}}
-"""The settings of matplotlib that `use_theme` and `set_theme` make; on the screen the same layout is larger."""
+"""The settings of matplotlib by theme; on the screen the same layout is larger."""
 
 FORMATS = ("png", "pdf", "svg")
 """What `save_figure` can write."""
 
-# a date would make the same figure another file every day
+# a date would make the same figure a different file every day
 _METADATA: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 
 def set_theme(name: str = "paper") -> None:
-    """Make the settings of a theme for the rest of the session, as at the top of a notebook.
+    """Apply a theme for the rest of the session, as at the top of a notebook.
 
     Args:
         name: One of `THEMES`.
@@ -56,7 +56,7 @@ def set_theme(name: str = "paper") -> None:
 
 @contextmanager
 def use_theme(name: str = "paper") -> Iterator[None]:
-    """Make the settings of a theme within a `with` block.
+    """Apply a theme within a `with` block.
 
     Args:
         name: One of `THEMES`.

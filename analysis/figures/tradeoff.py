@@ -1,4 +1,4 @@
-"""Test error against sensitivity: who is good, who is robust, and who is both."""
+"""Test error against sensitivity: which labels are good, which are robust, and which are both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the verdict is about: sensitivity, transfer regret and test error, one value per seed."""
+"""What the verdict compares: sensitivity, transfer regret and test error, one value per seed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.metrics.selection import reported_runs, select_cells
-from analysis.metrics.sensitivity import sensitivity_of
-from analysis.metrics.transfer_regret import transfer_regret_of
+from analysis.measures import MEASURES, Measure
+from analysis.metrics.selection import reported_runs, selected_cells
+from analysis.metrics.sensitivity import sensitivity
+from analysis.metrics.transfer_regret import transfer_regret
 from analysis.statistics.welch import Sample
 from analysis.trials import errors
+
+MEASURE_OF: dict[str, Measure] = {
+    "S": MEASURES["sensitivity"],
+    "T": MEASURES["transfer_regret"],
+    "E": MEASURES["test_error"],
+}
+"""The measure of each endpoint."""
 
 CROSS_FITTED = ("S", "T")
 """The endpoints that are measured from a cell which the other seeds chose."""
@@ -36,16 +44,21 @@ def endpoints(trials: pd.DataFrame, *, references: Sequence[str] = ("adamw", "sg
         ValueError: The rows are not as `REQUIRED` says.
     """
     runs = errors(trials)
-    # the scale rests on the labels compared with, and on no other variation of the same optimizer
+    # the scale depends on the labels compared with, and on no other variation of the same optimizer
     by_label = runs.assign(optimizer=runs["label"])
     parts = {
-        "S": sensitivity_of(by_label, references).rename(columns={"sensitivity": "value"}),
-        "T": transfer_regret_of(by_label, references).rename(columns={"transfer_regret": "value"}),
-        "E": reported_runs(runs, select_cells(runs)).rename(columns={"test_error": "value"}),
+        "S": sensitivity(by_label, references=references).rename(columns={"sensitivity": "value"}),
+        "T": transfer_regret(by_label, references=references).rename(columns={"transfer_regret": "value"}),
+        "E": reported_runs(runs, selected_cells(runs)).rename(columns={"test_error": "value"}),
     }
     tables = [part.assign(endpoint=name)[ENDPOINT_COLUMNS] for name, part in parts.items()]
     table = pd.concat(tables, ignore_index=True).dropna(subset=["value"])
     return table.sort_values(ENDPOINT_COLUMNS[:-1], ignore_index=True)
+
+
+def endpoint_name(endpoint: str) -> str:
+    """Return an endpoint in words, with its letter: 'test error E'."""
+    return f"{MEASURE_OF[endpoint].title} {endpoint}"
 
 
 def sample(values: pd.DataFrame, endpoint: str, label: str, tasks: Sequence[str]) -> Sample:

@@ -14,8 +14,9 @@ import pandas as pd
 
 from analysis.judgement.endpoints import endpoints
 from analysis.judgement.noninferiority import Margins
+from analysis.judgement.problems import PROBLEMS
 from analysis.judgement.rule import conclude, judge
-from analysis.judgement.validity import PROBLEMS, check, column, readable
+from analysis.judgement.validity import check, column, readable
 from analysis.judgement.verdict import Verdict
 from analysis.labels import did_you_mean
 
@@ -41,8 +42,8 @@ def verdict(
 
     'keeps both': all three are. 'not kept': for one of them the lower bound exceeds the margin, even where
     that is cut at the gap's upper bound. 'not testable': for one of them the references do not differ, or
-    there are no values. 'invalid': `check` found what is not in `allow`. Otherwise 'inconclusive'. The first
-    that applies of invalid, not kept, not testable, inconclusive and keeps both is the conclusion.
+    there are no values. 'invalid': `check` found a problem that `allow` does not name. Otherwise 'inconclusive'. The
+    conclusion is the first that applies of invalid, not kept, not testable, inconclusive and keeps both.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them.
@@ -52,13 +53,13 @@ def verdict(
         margins: How much worse still counts as kept; default `Margins()`. Each is cut to half the lower
             bound of the gap between the references where that is smaller.
         alpha: Level of each one-sided test.
-        allow: Names of `PROBLEMS` that shall not make the verdict invalid.
+        allow: Names of `PROBLEMS` that do not make the verdict invalid.
 
     Raises:
         ValueError: There are no rows, a label is not in them, two of the three labels are the same, a label
             has one seed only, alpha or a name in `allow` is not valid, or the rows are not as `REQUIRED` says.
     """
-    made = verdicts(
+    by_candidate = verdicts(
         trials,
         candidates=[candidate],
         robustness_reference=robustness_reference,
@@ -67,7 +68,7 @@ def verdict(
         alpha=alpha,
         allow=allow,
     )
-    return made[candidate]
+    return by_candidate[candidate]
 
 
 def verdicts(
@@ -80,16 +81,16 @@ def verdicts(
     alpha: float = 0.05,
     allow: Iterable[str] = (),
 ) -> dict[str, Verdict]:
-    """Judge several candidates, with Holm's correction over candidates x endpoints; else as `verdict`.
+    """Judge several candidates as `verdict` judges one, with Holm's correction over candidates x parts.
 
     Args:
-        trials: As for `verdict`, and so the arguments after the next.
+        trials: Rows as `analysis.trials.REQUIRED` describes them.
         candidates: Values of the column `label`.
         robustness_reference: The label whose S and T are to be kept.
         generalization_reference: The label whose E is to be kept.
         margins: How much worse still counts as kept.
         alpha: Level of each one-sided test, before the correction.
-        allow: Names of `PROBLEMS` that shall not make a verdict invalid.
+        allow: Names of `PROBLEMS` that do not make a verdict invalid.
 
     Returns:
         The verdict of each candidate, in their order.
@@ -107,13 +108,13 @@ def verdicts(
     problems = {name: check(rows) for name, rows in used.items()}
     values = {name: endpoints(readable(rows), references=references) for name, rows in used.items()}
     judged = judge(values, references, declared, alpha)
-    made = {}
+    results = {}
     for name in asked:
         present = set(problems[name]["problem"])
         tables = judged[name]
         if not present <= set(allowed):
             tables = replace(tables, parts=tables.parts.assign(decision="invalid"))
-        made[name] = Verdict(
+        results[name] = Verdict(
             candidate=name,
             robustness_reference=robustness_reference,
             generalization_reference=generalization_reference,
@@ -126,7 +127,7 @@ def verdicts(
             alpha=alpha,
             compared=len(asked),
         )
-    return made
+    return results
 
 
 def _names(names: Iterable[str], parameter: str) -> list[str]:

@@ -74,8 +74,8 @@ def run_test(part: Part, alpha: float) -> Tested:
     The margin is cut to half the lower bound (one-sided, level 1 - alpha) of the gap between the references:
     a candidate half-way to the worse reference has kept nothing, however generous the declared margin is
     (the fixed-margin method, FDA 2016, Non-Inferiority Clinical Trials, section IV). The cut is cautious, so
-    that a candidate may well exceed the cut margin and yet not half the gap: that nothing is kept is therefore
-    said against half the gap's *upper* bound.
+    that a candidate may exceed the cut margin and yet not half the gap: "not kept" is therefore tested against half
+    the gap's *upper* bound.
     """
     estimate = difference(part.candidate, part.better)
     gap = difference(part.worse, part.better)
@@ -94,8 +94,8 @@ def preserved(part: Part, level: float = 0.95) -> tuple[Array, Array, Array]:
     1: the candidate is as good as the better reference; 0: no better than the worse one. The interval is
     Fieller's (1954, https://doi.org/10.1111/j.2517-6161.1954.tb00159.x): all f for which
     `worse - candidate - f (worse - better)` is not significantly different from 0, with the degrees of freedom
-    of that sum at the estimate. Unlike the delta method's, it is honest about a gap that is hardly known: it
-    then is the whole line.
+    of that sum at the estimate. Unlike the delta method's interval, it is the whole line where the gap is hardly
+    known.
 
     Args:
         part: The samples.

@@ -1,4 +1,4 @@
-"""The rule of the verdict, applied to endpoint values alone: a pure function, so that it can be simulated."""
+"""The rule of the verdict, as a pure function of endpoint values, so that it can be simulated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDPOINT_OF = {"R1": "S", "R2": "T", "G": "E"}
 """The endpoint of each part."""
 
 FRACTION_OF = {"R1": "f_R", "R2": "f_T", "G": "f_G"}
-"""What the preserved fraction of each part is called."""
+"""The name of each part's preserved fraction."""
 
 _NO_VALUES = {
     "S": "no task on which all three have a sensitivity",
@@ -31,7 +31,7 @@ _NO_VALUES = {
 
 @dataclass(frozen=True)
 class Judged:
-    """The tables of a `Verdict`, before anything is known of the rows' validity."""
+    """The tables of a `Verdict`, before the rows are checked for validity."""
 
     parts: pd.DataFrame
     assay: pd.DataFrame
@@ -64,31 +64,31 @@ def judge(
             parts; with one there is none, since all its parts must hold.
 
     Returns:
-        What is found for each candidate, as the attributes of `Verdict` describe it.
+        The tables of each candidate, as the attributes of `Verdict` describe them.
 
     Raises:
         ValueError: A label has one value only for an endpoint on a task.
     """
-    found = {
+    by_candidate = {
         name: {key: _case(table, key, name, references, margins, alpha) for key in ENDPOINT_OF}
         for name, table in values.items()
     }
-    tests = [case.tested for cases in found.values() for case in cases.values()]
+    tests = [case.tested for cases in by_candidate.values() for case in cases.values()]
     several = len(values) > 1
     kept, lost = (_adjusted(tests, side, several) for side in ("p_kept", "p_lost"))
     level = alpha / len(tests) if several else alpha  # Holm's first step, for the power
-    made = {}
-    for place, (name, cases) in enumerate(found.items()):
-        rows = slice(place * len(cases), (place + 1) * len(cases))
+    results = {}
+    for index, (name, cases) in enumerate(by_candidate.items()):
+        rows = slice(index * len(cases), (index + 1) * len(cases))
         parts = [case.part for case in cases.values()]
         usable = [part for part in parts if part is not None]
-        made[name] = Judged(
+        results[name] = Judged(
             _parts_table(cases, kept[rows], lost[rows], alpha, level),
             _assay_table(cases, alpha),
             _preserved_table(cases, 1 - alpha),
             seeds_needed(usable, level) if len(usable) == len(parts) else None,
         )
-    return made
+    return results
 
 
 def conclude(decisions: Iterable[str]) -> str:
@@ -134,7 +134,7 @@ def _parts_table(
     cases: Mapping[str, _Case], kept: Array, lost: Array, alpha: float, level: float
 ) -> pd.DataFrame:
     rows = {}
-    for place, (key, case) in enumerate(cases.items()):
+    for index, (key, case) in enumerate(cases.items()):
         test, nan = case.tested, math.nan
         candidate, better, worse = case.names
         rows[key] = {
@@ -149,8 +149,8 @@ def _parts_table(
             "margin": float(test.margin) if test else nan,
             "declared": case.part.declared if case.part else nan,
             "p": float(test.p_kept) if test else nan,
-            "p_holm": kept[place],
-            "decision": _decision(test, kept[place], lost[place], alpha),
+            "p_holm": kept[index],
+            "decision": _decision(test, kept[index], lost[index], alpha),
             "seeds_needed": seeds_needed([case.part], level) if case.part else nan,
             "reason": _reason(case),
         }

@@ -1,7 +1,7 @@
 """How many seeds would settle a verdict: the power of the whole rule, by simulation at what was observed.
 
-The margin is estimated from the same seeds as the difference, and all parts must hold at once, so a formula for
-one t-test would promise too much. The rule itself is run on normal draws instead, by the code that decides.
+The margin is estimated from the same seeds as the difference, and all parts must hold at once, so that a formula for
+one t-test would promise too much. Instead, the code that decides is run on normal draws.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _DRAWS = 4000
 def seeds_needed(parts: Sequence[Part], alpha: float) -> float:
     """Return the smallest number of seeds per workload with which all of `parts` are kept, with power 0.8.
 
-    The observed means and variances are taken for the truth, and every optimizer gets the same number of
-    seeds. Parts are drawn independently. The simulated power (4,000 draws, always the same) must exceed 0.8
+    The observed means and variances are taken for the truth, and every optimizer has the same number of
+    seeds. Parts are drawn independently. The simulated power (4,000 draws from a fixed seed) must exceed 0.8
     by two of its own standard errors.
 
     Args:
@@ -66,7 +66,7 @@ def power(parts: Sequence[Part], n: int, alpha: float, draws: int = _DRAWS, seed
 
 
 def draw(truth: Sample, n: int, draws: int, generator: np.random.Generator) -> Sample:
-    """Draw what `draws` studies with `n` normal values per workload would find, shape (draws, workloads)."""
+    """Draw the samples of `draws` studies with `n` normal values per workload, shape (draws, workloads)."""
     shape = (draws, truth.mean.shape[-1])
     planned = truth._replace(n=np.full(truth.mean.shape, float(n)))
     mean = truth.mean + generator.standard_normal(shape) * np.sqrt(planned.var_of_mean)

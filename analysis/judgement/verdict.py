@@ -1,4 +1,4 @@
-"""A verdict: what was judged, its tables, and how it is said in plain words and as HTML for notebooks."""
+"""A verdict: what was judged, its tables, and its wording in plain text and as HTML for notebooks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from html import escape
 
 import pandas as pd
 
+from analysis.judgement.endpoints import MEASURE_OF, endpoint_name
 from analysis.judgement.noninferiority import Margins
-from analysis.judgement.validity import PROBLEMS
-
-_MEANING = {"R1": "sensitivity S", "R2": "transfer regret T", "G": "test error E"}
-_POINTS = {"R1": (1, 3, ""), "R2": (1, 3, ""), "G": (100, 2, " percentage points")}
+from analysis.judgement.problems import PROBLEMS
+from analysis.judgement.rule import ENDPOINT_OF
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -28,21 +27,21 @@ class Verdict:
             workloads (how many), estimate (candidate minus reference), low and high (its interval of level
             1 - 2 alpha, which mirrors the one-sided test), margin (in force), declared (margin), p
             (one-sided, of "worse by the margin or more"), p_holm (adjusted where several candidates were
-            asked about), decision ('kept', 'not kept', 'inconclusive', 'not testable' or 'invalid'),
+            judged together), decision ('kept', 'not kept', 'inconclusive', 'not testable' or 'invalid'),
             seeds_needed (for this part alone; NaN where there are no values) and reason (in words, where
             something is missing). S and T are shares of D_w, E a proportion.
         assay: Indexed by part: endpoint, better, worse (the references), gap (worse minus better), low (its
             one-sided bound of level 1 - alpha), p (of "the gap is 0 or less") and testable.
         preserved: Indexed by part: name (f_R, f_T, f_G), fraction, low and high (level 1 - alpha, Fieller).
-        seeds_needed: Seeds per workload with which all parts would be kept, with power 0.8, were the observed
-            means and variances the truth; inf where an estimate lies at or beyond its margin, None where a
+        seeds_needed: Seeds per workload with which all parts would be kept with power 0.8 if the observed means
+            and variances were the truth; inf where an estimate lies at or beyond its margin, None where a
             part has no values.
         endpoints: The values themselves, as `analysis.judgement.endpoints.endpoints` returns them.
         problems: What `check` found among the three labels.
         allowed: The problems that were overridden, by name.
         margins: As declared.
         alpha: Level of each one-sided test.
-        compared: How many candidates were asked about together.
+        compared: How many candidates were judged together.
     """
 
     candidate: str
@@ -65,7 +64,7 @@ class Verdict:
         return summary(self).partition("\n")[0]
 
     def summary(self) -> str:
-        """Return the verdict in plain words: one sentence, then a line for everything it rests on."""
+        """Return the verdict in plain words: one sentence, then a line for each thing that it is based on."""
         return summary(self)
 
     def __repr__(self) -> str:
@@ -94,7 +93,7 @@ def sentence(verdict: Verdict) -> str:
 
 
 def summary(verdict: Verdict) -> str:
-    """Return the verdict in one sentence, and a line for each thing that it rests on."""
+    """Return the verdict in one sentence, and a line for each thing that it is based on."""
     lines = [sentence(verdict), *_part_lines(verdict), *_fraction_lines(verdict)]
     if verdict.conclusion not in ("inconclusive", "invalid"):
         lines.append(f"Seeds: {_more_seeds(verdict)}.")
@@ -119,8 +118,8 @@ def html(verdict: Verdict) -> str:
 
 
 def _what(verdict: Verdict, keys: list[str]) -> str:
-    """Name what the parts are about: 'adamw's robustness (S) and sgd's generalization'."""
-    robust = [_MEANING[key] for key in keys if key != "G"]
+    """Name what the parts are about: 'adamw's robustness (sensitivity S) and sgd's generalization'."""
+    robust = [endpoint_name(ENDPOINT_OF[key]) for key in keys if key != "G"]
     named = []
     if robust:
         detail = "" if len(robust) == 2 else f" ({robust[0]})"
@@ -131,7 +130,7 @@ def _what(verdict: Verdict, keys: list[str]) -> str:
 
 
 def _clauses(verdict: Verdict) -> str:
-    """Say of each decision which parts it was made on: what is kept, but then the others, the gravest first."""
+    """Say for each decision which parts it applies to: first what is kept, then the others, the gravest first."""
     forms = {
         "kept": "{who} keeps {what}",
         "not kept": "{who} does not keep {what}",
@@ -170,8 +169,8 @@ def _more_seeds(verdict: Verdict) -> str:
 def _part_lines(verdict: Verdict) -> list[str]:
     lines = []
     for key, row in verdict.parts.iterrows():
-        factor, digits, unit = _POINTS[str(key)]
-        head = f"{key}, {_MEANING[str(key)]}: {row['candidate']} - {row['reference']}"
+        factor, digits, unit = _scale(str(key))
+        head = f"{key}, {endpoint_name(ENDPOINT_OF[str(key)])}: {row['candidate']} - {row['reference']}"
         if math.isnan(row["estimate"]):
             lines.append(f"{head}: {row['decision']}: {row['reason']}.")
             continue
@@ -182,8 +181,14 @@ def _part_lines(verdict: Verdict) -> list[str]:
     return lines
 
 
+def _scale(key: str) -> tuple[float, int, str]:
+    """Return the factor, the decimals and the unit of a part's differences."""
+    measure = MEASURE_OF[ENDPOINT_OF[key]]
+    return measure.factor, measure.digits, " percentage points" if measure.unit == "%" else ""
+
+
 def _margin(verdict: Verdict, key: str, row: pd.Series) -> str:
-    factor, digits, unit = _POINTS[key]
+    factor, digits, unit = _scale(key)
     gap = verdict.assay.loc[key]
     apart = f"{gap['worse']} - {gap['better']} = {factor * gap['gap']:.{digits}f}{unit}"
     if math.isnan(row["margin"]):
@@ -214,8 +219,8 @@ def _range(low: float, high: float) -> str:
 
 
 def _blocking(verdict: Verdict) -> list[str]:
-    found = set(verdict.problems["problem"]) - set(verdict.allowed)
-    return [f"{name}: {text}" for name, text in PROBLEMS.items() if name in found]
+    blocking = set(verdict.problems["problem"]) - set(verdict.allowed)
+    return [f"{name}: {text}" for name, text in PROBLEMS.items() if name in blocking]
 
 
 def _rule(verdict: Verdict) -> str:

@@ -1,1 +1,4 @@
-"""One measure a module: trials in, a table out. ``selection`` chooses the cell that all of them refer to."""
+"""One measure per module: trials in, a table out.
+
+``selection`` chooses the cell that most of them refer to, ``reference_gap`` sets the scale of what is lost.
+"""

@@ -1,8 +1,8 @@
 """Best of k: the test error to expect from a tuning budget of k runs.
 
-Dodge et al. 2019 (https://arxiv.org/abs/1909.03004) for draws with replacement; here the k cells are distinct,
-as in Tang et al. 2020 (https://arxiv.org/abs/2004.13705), so that the expectation is exact for a random subset
-of the grid. Tunability is the area under the curve (Sivaprasad et al. 2020, https://arxiv.org/abs/1910.11758).
+Dodge et al. 2019 (https://arxiv.org/abs/1909.03004) draw with replacement; here the k cells are distinct, as in
+Tang et al. 2020 (https://arxiv.org/abs/2004.13705), so that the expectation is exact for a random subset of the
+grid. Tunability is the area under the curve (Sivaprasad et al. 2020, https://arxiv.org/abs/1910.11758).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def best_of_k(trials: pd.DataFrame) -> pd.DataFrame:
         b_k = sum over i of C(N - i, k - 1) / C(N, k) * test(i),
 
     because the best of the k is the i-th of all where i is drawn and the other k - 1 come after it. Cells
-    that tie on validation are put in order by lot: each has the mean of their test errors. A diverged run has
+    that tie on validation are in random order: each has the mean of their test errors. A diverged run has
     chance error. b_k is computed seed by seed (a budget is spent on single runs) and then averaged.
 
     Args:
@@ -39,12 +39,7 @@ def best_of_k(trials: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
-    return best_of_k_of(errors(trials))
-
-
-def best_of_k_of(runs: pd.DataFrame) -> pd.DataFrame:
-    """Do what `best_of_k` does, on the output of `analysis.trials.errors`."""
-    table = mean_interval(_curves(grid_runs(runs)), "test_error", [*_LABEL, "k"])
+    table = mean_interval(_curves(grid_runs(errors(trials))), "test_error", [*_LABEL, "k"])
     return table.rename(columns={"mean": "test_error"})
 
 
@@ -65,11 +60,7 @@ def tunability(trials: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
-    return tunability_of(errors(trials))
-
-
-def tunability_of(runs: pd.DataFrame) -> pd.DataFrame:
-    """Do what `tunability` does, on the output of `analysis.trials.errors`."""
+    runs = errors(trials)
     curves = _curves(grid_runs(runs)).groupby([*_LABEL, "seed"], as_index=False)
     areas = curves.agg(tunability=("test_error", "mean"), cells=("k", "max"))
     cells = areas.groupby(_LABEL, as_index=False)["cells"].max()
@@ -96,7 +87,7 @@ def _curves(grid: pd.DataFrame) -> pd.DataFrame:
     expected = np.empty(len(rows))
     for cells in np.unique(size):
         here = np.flatnonzero(size == cells)
-        # rows are sorted, so that every cells-th one begins a curve
+        # rows are sorted, so that each run of `cells` of them is one curve
         expected[here] = _expected_best(test[here].reshape(-1, cells)).ravel()
     return rows[[*key, "k"]].assign(test_error=expected)
 
@@ -105,12 +96,12 @@ def _expected_best(ordered: np.ndarray) -> np.ndarray:
     """Return b_1 to b_N along the last axis, for test errors in the order of validation along it."""
     cells = ordered.shape[1]
     curves = np.empty_like(ordered)
-    place = np.arange(1, cells)
+    rank = np.arange(1, cells)
     step = max(1, _BLOCK // cells)
     for start in range(0, cells, step):
         k = np.arange(start + 1, min(start + step, cells) + 1)[:, None]
-        # C(N - 1, k - 1) / C(N, k) = k / N, and each further place is (N - i - k + 1) / (N - i) as likely
-        ratios = np.clip((cells - place - k + 1) / (cells - place), 0, None)
+        # C(N - 1, k - 1) / C(N, k) = k / N, and each further rank is (N - i - k + 1) / (N - i) times as likely
+        ratios = np.clip((cells - rank - k + 1) / (cells - rank), 0, None)
         weights = np.cumprod(np.concatenate([k / cells, ratios], axis=1), axis=1)
         # a matrix product would round a curve differently with other curves beside it
         curves[:, start : start + step] = np.einsum("ci,ki->ck", ordered, weights)

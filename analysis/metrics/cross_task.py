@@ -16,8 +16,10 @@ from analysis.metrics.reference_gap import REFERENCES, reference_gaps
 from analysis.trials import cell_means, errors, grid_runs
 
 FEWEST_WORKLOADS = 5
+"""With fewer, Phi is not computed."""
+
 ENOUGH = 0.95
-"""The share of the tuned score that has to be reached by tuning fewer hyperparameters."""
+"""The share of the tuned score that tuning fewer hyperparameters must reach."""
 
 HYPERPARAMETERS = ("lr", "weight_decay")
 _NO_DECAY = -1.0
@@ -39,7 +41,7 @@ def cross_task_sensitivity(trials: pd.DataFrame, *, references: Sequence[str] = 
     over the cells that the label has on every workload. The effective number of hyperparameters is the
     smallest number of those among lr and weight decay that have to be tuned on each workload, with the others
     kept at the best shared setting, to reach 95 % of the score of tuning all of them; 0 says that one setting
-    does for all. Maxima over noisy cells are taken on the same seeds, so Phi is a little too large.
+    serves all workloads. Maxima over noisy cells are taken on the same seeds, so Phi is a little too large.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them, of several workloads (column task).
@@ -55,11 +57,7 @@ def cross_task_sensitivity(trials: pd.DataFrame, *, references: Sequence[str] = 
         ValueError: The rows are not as `REQUIRED` says.
         TypeError: `references` is a single string.
     """
-    return cross_task_sensitivity_of(errors(trials), references)
-
-
-def cross_task_sensitivity_of(runs: pd.DataFrame, references: Sequence[str] = REFERENCES) -> pd.DataFrame:
-    """Do what `cross_task_sensitivity` does, on the output of `analysis.trials.errors`."""
+    runs = errors(trials)
     grid = grid_runs(runs)
     cells = cell_means(grid).merge(reference_gaps(runs, references), on="task", validate="many_to_one")
     chance = grid[["task", "chance_error"]].drop_duplicates("task")
@@ -80,11 +78,11 @@ def cross_task_sensitivity_of(runs: pd.DataFrame, references: Sequence[str] = RE
 
 
 def _of_label(cells: pd.DataFrame, planned: int) -> dict[str, object]:
-    # an index cannot be unstacked over null decays
+    # pandas cannot unstack an index that holds nulls
     cells = cells.fillna({"weight_decay": _NO_DECAY}).set_index([*HYPERPARAMETERS, "task"])
     scores = cells["score"].unstack("task")
     common = scores[cells["seeds"].unstack("task").notna().all(axis=1)]
-    found: dict[str, object] = {"workloads": scores.shape[1], "cells": len(common)}
+    counts: dict[str, object] = {"workloads": scores.shape[1], "cells": len(common)}
     if max(planned, scores.shape[1]) < FEWEST_WORKLOADS:
         reason = f"not available: at least {FEWEST_WORKLOADS} workloads are needed"
     elif scores.shape[1] < planned:
@@ -94,8 +92,8 @@ def _of_label(cells: pd.DataFrame, planned: int) -> dict[str, object]:
     elif common.isna().to_numpy().any():
         reason = "not available: no reference beats chance on every workload"
     else:
-        return found | _phi(common)
-    return found | {"reason": reason}
+        return counts | _phi(common)
+    return counts | {"reason": reason}
 
 
 def _phi(common: pd.DataFrame) -> dict[str, object]:
@@ -105,8 +103,8 @@ def _phi(common: pd.DataFrame) -> dict[str, object]:
     best = int(shared.argmax())
     tuned = float(score.max(axis=0).mean())
     levels = np.stack([pd.factorize(common.index.get_level_values(name))[0] for name in HYPERPARAMETERS])
-    found: dict[str, object] = dict(zip(HYPERPARAMETERS, common.index[best], strict=True))
-    found |= {"phi": tuned - shared[best], "tuned_score": tuned, "shared_score": shared[best]}
+    result: dict[str, object] = dict(zip(HYPERPARAMETERS, common.index[best], strict=True))
+    result |= {"phi": tuned - shared[best], "tuned_score": tuned, "shared_score": shared[best]}
     sizes = []
     for count in range(len(HYPERPARAMETERS) + 1):
         for free in combinations(range(len(HYPERPARAMETERS)), count):
@@ -114,4 +112,4 @@ def _phi(common: pd.DataFrame) -> dict[str, object]:
             near = (levels[kept] == levels[kept, best][:, None]).all(axis=0)
             if score[near].max(axis=0).mean() >= ENOUGH * tuned - 1e-12:
                 sizes.append(count)
-    return found | {"effective_hyperparameters": min(sizes)}
+    return result | {"effective_hyperparameters": min(sizes)}

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
-
-if TYPE_CHECKING:
-    pass
-
 
 DISTORTION_COLUMNS = ["task", "label", "epoch", "layer", "low", "median", "high", "spread", "zeros", "runs"]
 
@@ -21,8 +15,8 @@ def distortion(trials: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
     near 0 the two are the same optimizer, and mixing them changes nothing.
 
     Args:
-        trials: One row per run, with the columns trial_id, task and label; choose the runs to average before,
-            such as those of the selected cell.
+        trials: One row per run to average, such as those at the selected cell, with the columns trial_id, task
+            and label.
         diagnostics: One row per trial, epoch and layer, with the columns trial_id, epoch, layer, zeros, log_v_low,
             log_v_median, log_v_high and log_global.
 
@@ -32,11 +26,11 @@ def distortion(trials: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
         minus low), zeros (share of elements with v = 0, left out of the quantiles) and runs.
     """
     joined = diagnostics.merge(trials[["trial_id", "task", "label"]], on="trial_id")
-    order = {layer: place for place, layer in enumerate(pd.unique(joined["layer"]))}
+    order = {layer: index for index, layer in enumerate(pd.unique(joined["layer"]))}
     for name in ("low", "median", "high"):
         joined[name] = joined[f"log_v_{name}"] - joined["log_global"]
-    joined["place"] = joined["layer"].map(order)
-    groups = joined.groupby(["task", "label", "epoch", "place", "layer"])
+    joined["depth"] = joined["layer"].map(order)
+    groups = joined.groupby(["task", "label", "epoch", "depth", "layer"])
     means = groups[["low", "median", "high", "zeros"]].mean()
     table = means.assign(spread=means["high"] - means["low"], runs=groups.size())
     return table.reset_index()[DISTORTION_COLUMNS]

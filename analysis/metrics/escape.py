@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.special import betaincinv, gammaincinv, ndtri
-
-if TYPE_CHECKING:
-    pass
-
 
 ESCAPE_COLUMNS = [
     "runs", "escaped", "time", "time_low", "time_high", "share", "share_low", "share_high",
@@ -30,27 +25,27 @@ def escape_times(trials: pd.DataFrame, curves: pd.DataFrame, *, split: str = "va
         split: The split whose accuracy tells.
 
     Returns:
-        The rows of `trials` with a curve, and three more columns: time (epochs until it was first seen out, or
-        all that it was watched for), escaped (whether it was) and there (whether it is out in the end).
+        The rows of `trials` with a curve, and three more columns: time (epochs until the run was first seen out,
+        or all that were observed), escaped (whether it ever was) and there (whether it is out in the end).
     """
     seen = curves[curves["split"] == split].sort_values(["trial_id", "epoch"])
     out = seen.assign(out=(seen["accuracy"] > 0.5).fillna(False).astype(bool))
     groups = out.groupby("trial_id")
-    found = groups.agg(last=("epoch", "max"), there=("out", "last"))
-    found["first"] = out[out["out"]].groupby("trial_id")["epoch"].min()
-    found["escaped"] = found["first"].notna()
-    found["time"] = found["first"].fillna(found["last"]).astype(float)
-    table = found[["time", "escaped", "there"]].reset_index()
+    ends = groups.agg(last=("epoch", "max"), there=("out", "last"))
+    ends["first"] = out[out["out"]].groupby("trial_id")["epoch"].min()
+    ends["escaped"] = ends["first"].notna()
+    ends["time"] = ends["first"].fillna(ends["last"]).astype(float)
+    table = ends[["time", "escaped", "there"]].reset_index()
     return trials.merge(table, on="trial_id", validate="one_to_one")
 
 
 def escape_table(times: pd.DataFrame, by: Sequence[str], level: float = 0.95) -> pd.DataFrame:
-    """Estimate mean escape time and share of runs that are out in the end, per group.
+    """Estimate the mean escape time and the share of runs that are out in the end, per group.
 
     Escapes from a basin have no memory, so times are exponential, and runs that were not seen to leave count with
-    the time that they stayed. As runs are seen at the end of epochs, the share `p` of epochs in which one
-    leaves is estimated, escapes over all epochs spent in the basin, and the mean time is `-1 / log(1 - p)`. The
-    interval of `p` is `chi2 / (2 * total)` with 2n and 2n + 2 degrees of freedom, on the safe side where `p`
+    the time that they stayed. As runs are seen at the end of epochs, the probability `p` of leaving within an epoch
+    is estimated as escapes over all epochs spent in the basin, and the mean time is `-1 / log(1 - p)`. The
+    interval of `p` is `chi2 / (2 * total)` with 2n and 2n + 2 degrees of freedom, which is conservative where `p`
     is large. The share has a Clopper-Pearson interval.
 
     Args:

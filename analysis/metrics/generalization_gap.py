@@ -1,10 +1,10 @@
-"""The generalization gap: how much worse the test split is than what was trained on."""
+"""The generalization gap: how much larger the error is on the test split than on the training split."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from analysis.metrics.selection import mean_at, reported_runs, select_cells
+from analysis.metrics.selection import mean_at, reported_runs, selected_cells
 from analysis.trials import errors
 
 GAP_COLUMNS = [
@@ -31,11 +31,11 @@ def generalization_gap(trials: pd.DataFrame) -> pd.DataFrame:
         ValueError: The rows are not as `REQUIRED` says, or train_accuracy is missing.
     """
     runs = errors(trials, train=True)
-    return generalization_gap_of(runs, select_cells(runs))
+    return generalization_gap_at(runs, selected_cells(runs))
 
 
-def generalization_gap_of(runs: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
-    """Do what `generalization_gap` does, on the outputs of `errors(..., train=True)` and `select_cells`."""
+def generalization_gap_at(runs: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
+    """Compute `generalization_gap` at given cells, from `errors(..., train=True)` and `selected_cells`."""
     reported = reported_runs(runs, selected)
     reported = reported.assign(gap=reported["test_error"] - reported["train_error"])
     parts = reported.groupby(["task", "label"], as_index=False).agg(

@@ -10,10 +10,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.metrics.selection import select_cells, test_error_at
+from analysis.metrics.selection import selected_cells, test_error_at
 from analysis.trials import errors
 
 R_MAX = 4.0
+"""The largest ratio that counts, as in AlgoPerf."""
+
 PROFILE_COLUMNS = ["label", "ratio", "share", "score", "workloads", "missing"]
 
 
@@ -37,16 +39,16 @@ def performance_profile(trials: pd.DataFrame, *, r_max: float = R_MAX) -> pd.Dat
         ValueError: The rows are not as `REQUIRED` says, or r_max is not above 1.
     """
     runs = errors(trials)
-    return performance_profile_of(test_error_at(runs, select_cells(runs)), r_max)
+    return performance_profile_of(test_error_at(runs, selected_cells(runs)), r_max)
 
 
 def performance_profile_of(tested: pd.DataFrame, r_max: float = R_MAX) -> pd.DataFrame:
-    """Do what `performance_profile` does, on the output of `test_error`."""
+    """Compute `performance_profile` from the output of `analysis.metrics.selection.test_error`."""
     if not (r_max > 1 and np.isfinite(r_max)):
         raise ValueError(f"r_max must be above 1 and finite, but got {r_max}")
     cost = tested.pivot(index="label", columns="task", values="test_error")
     best = cost.min()
-    # where the best makes no error at all, only equals are within any factor of it
+    # where the best makes no error at all, only its equals are within any factor of it
     ratio = (cost / best.where(best > 0)).mask(cost.eq(best), 1.0).fillna(np.inf).round(12)
     values = ratio.to_numpy()
     steps = np.unique(np.concatenate([[1.0, r_max], values[values <= r_max]]))

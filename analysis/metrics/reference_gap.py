@@ -1,4 +1,4 @@
-"""The scale on which losses are compared: chance error minus the best reference error."""
+"""The scale on which losses of accuracy are compared: chance error minus the best reference error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def reference_gaps(runs: pd.DataFrame, references: Sequence[str] = REFERENCES) -
     """Compute `D_w`, the chance error minus the best reference error, per task.
 
     The best reference error is the lowest mean validation error over seeds among all grid cells at gradient
-    scale 1 of the reference optimizers. It rests on them alone, so adding another optimizer moves nothing.
+    scale 1 of the reference optimizers. It depends on them alone, so that adding another optimizer moves nothing.
 
     Args:
         runs: Output of `analysis.trials.errors`.
@@ -24,8 +24,8 @@ def reference_gaps(runs: pd.DataFrame, references: Sequence[str] = REFERENCES) -
 
     Returns:
         One row per task with a usable grid run, with the columns task, d_w (a proportion) and d_w_source: the
-        references found, as 'adamw, sgd', or 'all labels' where a task has none of them and the best of all
-        labels stands in. d_w is not above 0 where nothing beat chance.
+        references that are there, as 'adamw, sgd', or 'all labels' where a task has none of them and the best of
+        all labels takes their place. d_w is 0 or less where nothing beat chance.
 
     Raises:
         TypeError: `references` is a single string.
@@ -46,8 +46,24 @@ def reference_gaps(runs: pd.DataFrame, references: Sequence[str] = REFERENCES) -
         grid[["task", "chance_error"]].drop_duplicates("task"), on="task", validate="one_to_one"
     )
     table["d_w"] = (table["chance_error"] - table["val_error"]).round(12)
-    found = grid.loc[grid["is_reference"], ["task", "optimizer"]].drop_duplicates().sort_values("optimizer")
-    names = found.groupby("task")["optimizer"].agg(", ".join).rename("d_w_source").reset_index()
+    present = grid.loc[grid["is_reference"], ["task", "optimizer"]].drop_duplicates().sort_values("optimizer")
+    names = present.groupby("task")["optimizer"].agg(", ".join).rename("d_w_source").reset_index()
     table = table.merge(names.astype("str"), on="task", how="left", validate="one_to_one")
     table["d_w_source"] = table["d_w_source"].fillna("all labels")
     return table[["task", "d_w", "d_w_source"]]
+
+
+def share_lost(runs: pd.DataFrame) -> pd.Series:
+    """Compute `min(1, (val_error - reference_error) / D_w)`: the share of what can be learned that a run lost.
+
+    Only the upper end is clipped: values below 0 are the luck of a seed, and clipping them would bias means upwards.
+
+    Args:
+        runs: With the columns val_error, reference_error, diverged and d_w.
+
+    Returns:
+        The shares; 1 for a diverged run, NaN where d_w is not above 0.
+    """
+    scale = runs["d_w"].where(runs["d_w"] > 0)
+    lost = ((runs["val_error"] - runs["reference_error"]) / scale).clip(upper=1)
+    return lost.mask(runs["diverged"] & scale.notna(), 1.0)

@@ -33,18 +33,33 @@ def scale_exponent(trials: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per task and label with the columns task, label, optimizer, scale_exponent, se, low, high,
         scales (how many c), n (how many minima: one per c and seed), edge_minima (how many of them lie on an
-        end of their lr grid, where lr* may be farther out and a is drawn towards 0) and reason: null, or why
-        there is no exponent, or no interval. There is an exponent only where the best lr of the mean over
-        seeds is inside the grid, and beats chance, at every c.
+        end of their lr grid, where lr* may lie beyond it and a is biased towards 0) and reason: null, or why
+        there is no exponent, or no interval. There is an exponent only where, at every c, the best lr by the mean
+        over seeds is inside the grid and beats chance.
 
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
-    return scale_exponent_of(errors(trials))
+    runs = errors(trials)
+    grid = runs[(runs["role"] == "grid") & ~runs["failed"]].reset_index(drop=True)
+    table = labels_of(runs).merge(_slopes(_minima(grid)), on=["task", "label"], how="left")
+    counts = ["scales", "n", "edge_minima"]
+    table[counts] = table[counts].fillna(0).astype("int64")
+    obstacles = _obstacles(runs, grid)
+    reasons = [obstacles.get(key) for key in zip(table["task"], table["label"], strict=True)]
+    table["reason"] = pd.Series(reasons, index=table.index, dtype="str")
+    table["reason"] = table["reason"].mask(table["scales"] < 2, "fewer than 2 gradient scales")
+    none = table["reason"].notna()
+    numbers = ["scale_exponent", "se", "low", "high"]
+    table[numbers] = table[numbers].mask(none)
+    table["reason"] = table["reason"].mask(
+        ~none & table["low"].isna(), "at least 2 seeds are needed for an interval"
+    )
+    return table[SCALE_COLUMNS]
 
 
 def best_rates(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the best learning rate at every gradient scale: what `scale_exponent` fits a slope to.
+    """Return the best learning rate at every gradient scale, to which `scale_exponent` fits a slope.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them; those of the grid take part.
@@ -52,7 +67,7 @@ def best_rates(trials: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per task, label and gradient scale with the columns task, label, optimizer, grad_scale, best_lr
         (geometric mean over seeds of lr*, refined as there), n (seeds), low, high (95 % t-interval of log lr*)
-        and on_edge (of how many seeds lr* lies on an end of the lr grid).
+        and on_edge (for how many seeds lr* lies on an end of the lr grid).
 
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
@@ -73,25 +88,6 @@ def best_rates(trials: pd.DataFrame) -> pd.DataFrame:
     ]
 
 
-def scale_exponent_of(runs: pd.DataFrame) -> pd.DataFrame:
-    """Do what `scale_exponent` does, on the output of `analysis.trials.errors`."""
-    grid = runs[(runs["role"] == "grid") & ~runs["failed"]].reset_index(drop=True)
-    table = labels_of(runs).merge(_slopes(_minima(grid)), on=["task", "label"], how="left")
-    counts = ["scales", "n", "edge_minima"]
-    table[counts] = table[counts].fillna(0).astype("int64")
-    obstacles = _obstacles(runs, grid)
-    reasons = [obstacles.get(key) for key in zip(table["task"], table["label"], strict=True)]
-    table["reason"] = pd.Series(reasons, index=table.index, dtype="str")
-    table["reason"] = table["reason"].mask(table["scales"] < 2, "fewer than 2 gradient scales")
-    none = table["reason"].notna()
-    numbers = ["scale_exponent", "se", "low", "high"]
-    table[numbers] = table[numbers].mask(none)
-    table["reason"] = table["reason"].mask(
-        ~none & table["low"].isna(), "at least 2 seeds are needed for an interval"
-    )
-    return table[SCALE_COLUMNS]
-
-
 def _minima(grid: pd.DataFrame) -> pd.DataFrame:
     """Return log10 of lr* for every c and seed, and whether it lies on an end of the lr grid."""
     line = [*_CURVE, "seed", "weight_decay"]
@@ -108,7 +104,7 @@ def _minima(grid: pd.DataFrame) -> pd.DataFrame:
 
 
 def _vertex(before: pd.DataFrame, here: pd.DataFrame, after: pd.DataFrame) -> pd.Series:
-    """Return where the parabola through three points is lowest; `here` itself where there is no such place."""
+    """Return where the parabola through three points is lowest, or `here` itself where it has no minimum."""
     left, right = here["x"] - before["x"], after["x"] - here["x"]
     falls, rises = before["val_error"] - here["val_error"], after["val_error"] - here["val_error"]
     curved = left * rises + right * falls
@@ -139,7 +135,7 @@ def _slopes(minima: pd.DataFrame) -> pd.DataFrame:
 
 
 def _obstacles(runs: pd.DataFrame, grid: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """Say for which labels, by the mean over seeds, lr* is not inside the grid or is no better than chance."""
+    """Say for which labels, by the mean over seeds, lr* is not inside the grid or does not beat chance."""
     cells = cell_means(grid, [*_CURVE, "lr", "weight_decay"])
     ends = cells.groupby(_CURVE)["lr"]
     cells["on_edge"] = (cells["lr"] == ends.transform("min")) | (cells["lr"] == ends.transform("max"))
@@ -151,10 +147,10 @@ def _obstacles(runs: pd.DataFrame, grid: pd.DataFrame) -> dict[tuple[str, str], 
     best["nothing beats chance"] = best["val_error"] >= best["chance_error"].round(12)
     best["every run failed"] = best["val_error"].isna()
     best["lr* is on the edge of its grid"] = best["on_edge"].eq(True) & ~best["nothing beats chance"]
-    found: dict[tuple[str, str], list[str]] = {}
+    obstacles: dict[tuple[str, str], list[str]] = {}
     for (task, label), rows in best.groupby(["task", "label"]):
         for problem in ("every run failed", "nothing beats chance", "lr* is on the edge of its grid"):
             if rows[problem].any():
                 where = ", ".join(f"{scale:g}" for scale in rows.loc[rows[problem], "grad_scale"])
-                found.setdefault((str(task), str(label)), []).append(f"{problem} at c = {where}")
-    return {key: "; ".join(problems) for key, problems in found.items()}
+                obstacles.setdefault((str(task), str(label)), []).append(f"{problem} at c = {where}")
+    return {key: "; ".join(problems) for key, problems in obstacles.items()}

@@ -1,7 +1,7 @@
 """The validation-best cell of every label, and the test error there.
 
 Cells are chosen on validation, at gradient scale 1; test error is reported on seeds that took no part in the
-choice wherever there are any, because the winner of many equal cells looks better than it is.
+choice wherever there are any, because the winner among many noisy cells looks better than it is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.statistics.intervals import mean_interval
-from analysis.trials import CELL, cell_means, errors, grid_runs, labels_of, runs_at
+from analysis.trials import CELL, cell_means, errors, grid_runs, labels_of, runs_at_scale_one
 
 SELECTED_COLUMNS = ["task", "label", "optimizer", "lr", "weight_decay", "val_error", "seeds", "edge_distance"]
 TEST_COLUMNS = [
@@ -39,11 +39,7 @@ def selected_cells(trials: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
-    return select_cells(errors(trials))
-
-
-def select_cells(runs: pd.DataFrame) -> pd.DataFrame:
-    """Do what `selected_cells` does, on the output of `analysis.trials.errors`."""
+    runs = errors(trials)
     cells = cell_means(grid_runs(runs))
     ranked = cells.sort_values(["task", "label", "val_error", "lr", "weight_decay"], kind="stable")
     best = ranked.drop_duplicates(["task", "label"])
@@ -70,11 +66,11 @@ def test_error(trials: pd.DataFrame) -> pd.DataFrame:
         ValueError: The rows are not as `REQUIRED` says.
     """
     runs = errors(trials)
-    return test_error_at(runs, select_cells(runs))
+    return test_error_at(runs, selected_cells(runs))
 
 
 def test_error_at(runs: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
-    """Do what `test_error` does, on the outputs of `errors` and `select_cells`."""
+    """Compute the table of `test_error` at given cells, from the outputs of `errors` and `selected_cells`."""
     return mean_at(reported_runs(runs, selected), selected, "test_error")[TEST_COLUMNS]
 
 
@@ -92,16 +88,16 @@ def test_error_by_seed(trials: pd.DataFrame) -> pd.DataFrame:
         ValueError: The rows are not as `REQUIRED` says.
     """
     runs = errors(trials)
-    used = reported_runs(runs, select_cells(runs)).rename(columns={"role": "source"})
+    used = reported_runs(runs, selected_cells(runs)).rename(columns={"role": "source"})
     return used.loc[~used["failed"], SEED_COLUMNS].reset_index(drop=True)
 
 
 def reported_runs(runs: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `errors` to report at the selected cells, failed ones included.
 
-    Those of role confirm where the cell has a successful one, else those of the grid.
+    They are those of role confirm where the cell has a successful one, else those of the grid.
     """
-    reported = runs_at(runs, 1.0, roles=["confirm", "grid"])
+    reported = runs_at_scale_one(runs, roles=["confirm", "grid"])
     at_cell = reported.merge(selected.loc[selected["seeds"] > 0, CELL], on=CELL, validate="many_to_one")
     fresh = at_cell.loc[(at_cell["role"] == "confirm") & ~at_cell["failed"], ["task", "label"]]
     names = pd.MultiIndex.from_frame(at_cell[["task", "label"]])

@@ -1,4 +1,4 @@
-"""Sensitivity S: what is lost, on average, by a learning rate and weight decay that were not tuned.
+"""Sensitivity S: what is lost on average by a learning rate and a weight decay that were not tuned.
 
 The learning-rate sensitivity of Wortsman et al. 2023 (https://arxiv.org/abs/2309.14322), normalized by task
 and taken over learning rate and weight decay. It is cross-fitted: the minimum of many noisy cells lies below
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.metrics.reference_gap import REFERENCES, reference_gaps
+from analysis.metrics.reference_gap import REFERENCES, reference_gaps, share_lost
 from analysis.statistics.crossfit import with_reference_cell
 from analysis.statistics.intervals import mean_interval
 from analysis.trials import errors, grid_runs
@@ -21,7 +21,7 @@ WINDOW_DECADES = 1.5
 """Learning rates within this many decades of the best one take part."""
 
 WINDOW_SLACK = 1e-3
-"""Decades by which written rates may miss the window's edge and still count as on it."""
+"""Decades by which written rates may miss the window's edge and still count as lying on it."""
 
 
 def sensitivity(trials: pd.DataFrame, *, references: Sequence[str] = REFERENCES) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def sensitivity(trials: pd.DataFrame, *, references: Sequence[str] = REFERENCES)
     where h* is the cell with the lowest mean error over the *other* seeds, h runs over all weight decays and
     all lr within 1.5 decades of h*'s lr, and D_w is what `analysis.metrics.reference_gap.reference_gaps` gives. A
     diverged run counts as 1. Values are clipped at 1 only: below 0 they are the luck of a seed, and clipping
-    them would bias S upwards. 0 is a flat surface; 1 says that every cell but the best is lost.
+    them would bias S upwards. 0 is a flat surface; at 1 everything is lost away from the best cell.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them.
@@ -44,27 +44,21 @@ def sensitivity(trials: pd.DataFrame, *, references: Sequence[str] = REFERENCES)
         One row per task, label and seed with a usable grid run, with the columns task, label, optimizer,
         seed, sensitivity, cells (how many were averaged), reference_lr (the lr* of the window),
         reference_weight_decay, cross_fitted (False where no other seed has a cell in common with this one; h*
-        is then this seed's own best, and S too large), d_w and d_w_source. sensitivity is NaN where D_w is
+        is then this seed's own best, and S too large), d_w and d_w_source. sensitivity is NaN where d_w is
         not above 0. Ties go to the smaller lr, then to the smaller weight decay.
 
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
         TypeError: `references` is a single string.
     """
-    return sensitivity_of(errors(trials), references)
-
-
-def sensitivity_of(runs: pd.DataFrame, references: Sequence[str] = REFERENCES) -> pd.DataFrame:
-    """Do what `sensitivity` does, on the output of `analysis.trials.errors`."""
+    runs = errors(trials)
     gaps = reference_gaps(runs, references)
     grid = with_reference_cell(grid_runs(runs))
     grid = grid.merge(gaps, on="task", validate="many_to_one")
     distance = (grid["lr"] / grid["reference_lr"]).transform(np.log10).abs()
     # rates are written with 6 digits or fewer: three times half a decade may come to a little more than 1.5
     grid = grid[distance <= WINDOW_DECADES + WINDOW_SLACK]
-    scale = grid["d_w"].where(grid["d_w"] > 0)
-    lost = ((grid["val_error"] - grid["reference_error"]) / scale).clip(upper=1)
-    grid = grid.assign(lost=lost.mask(grid["diverged"] & scale.notna(), 1.0))
+    grid = grid.assign(lost=share_lost(grid))
     return grid.groupby(["task", "label", "optimizer", "seed"], as_index=False).agg(
         sensitivity=("lost", "mean"),
         cells=("lr", "size"),

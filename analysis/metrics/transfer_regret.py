@@ -1,21 +1,20 @@
 """Transfer regret T: what is lost by tuning at one gradient scale and training at another.
 
-The gradient scale is what changes with the loss's units, with mixed precision, with the batch's reduction; an
-optimizer that is robust to it can be tuned on one and used on another. T is cross-fitted like S: at the cell
-that a seed would choose for itself, the error at scale 1 is too low by that seed's luck, and T too large.
+The gradient scale changes with the units of the loss, with mixed precision and with summing or averaging over a
+batch; an optimizer that is robust to it can be tuned at one scale and used at another. T is cross-fitted like S: at
+the cell that a seed would choose for itself, the error at scale 1 is too low by that seed's luck, and T too large.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from analysis.metrics.reference_gap import REFERENCES, reference_gaps
+from analysis.metrics.reference_gap import REFERENCES, reference_gaps, share_lost
 from analysis.statistics.crossfit import with_reference_cell
 from analysis.statistics.intervals import mean_interval
-from analysis.trials import errors, grid_runs
+from analysis.trials import at_scale_one, errors, grid_runs
 
 _SEED = ["task", "label", "optimizer", "seed"]
 _REFERENCE = ["reference_lr", "reference_weight_decay"]
@@ -42,21 +41,17 @@ def transfer_regret(trials: pd.DataFrame, *, references: Sequence[str] = REFEREN
         missing_scales (at how many other c of the label's grid h* has no usable run with this seed),
         reference_lr, reference_weight_decay, cross_fitted (False where no other seed has a cell in common
         with this one; h* is then this seed's own best, and T too large), d_w and d_w_source. transfer_regret
-        is NaN where scales is 0 or D_w is not above 0.
+        is NaN where scales is 0 or d_w is not above 0.
 
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
         TypeError: `references` is a single string.
     """
-    return transfer_regret_of(errors(trials), references)
-
-
-def transfer_regret_of(runs: pd.DataFrame, references: Sequence[str] = REFERENCES) -> pd.DataFrame:
-    """Do what `transfer_regret` does, on the output of `analysis.trials.errors`."""
+    runs = errors(trials)
     chosen = with_reference_cell(grid_runs(runs)).drop_duplicates(_SEED)
     chosen = chosen[[*_SEED, *_REFERENCE, "reference_error", "cross_fitted"]]
     chosen = chosen.merge(reference_gaps(runs, references), on="task", validate="many_to_one")
-    elsewhere = runs[(runs["role"] == "grid") & ~np.isclose(runs["grad_scale"], 1.0, rtol=1e-9, atol=0)]
+    elsewhere = runs[(runs["role"] == "grid") & ~at_scale_one(runs["grad_scale"])]
     planned = elsewhere.groupby(["task", "label"])["grad_scale"].nunique().rename("planned").reset_index()
     used = chosen.merge(
         elsewhere.loc[~elsewhere["failed"], [*_SEED, "lr", "weight_decay", "val_error", "diverged"]],
@@ -64,9 +59,7 @@ def transfer_regret_of(runs: pd.DataFrame, references: Sequence[str] = REFERENCE
         right_on=[*_SEED, "lr", "weight_decay"],
         validate="one_to_many",
     )
-    scale = used["d_w"].where(used["d_w"] > 0)
-    lost = ((used["val_error"] - used["reference_error"]) / scale).clip(upper=1)
-    used["lost"] = lost.mask(used["diverged"] & scale.notna(), 1.0)
+    used["lost"] = share_lost(used)
     means = used.groupby(_SEED, as_index=False).agg(transfer_regret=("lost", "mean"), scales=("lr", "size"))
     table = chosen.merge(means, on=_SEED, how="left", validate="one_to_one")
     table = table.merge(planned, on=["task", "label"], how="left", validate="many_to_one")

@@ -3,7 +3,7 @@
 The analysis of variance of `m ~ C(lr) * C(weight_decay) * C(grad_scale)` with sums of squares of type II, as
 statsmodels' `anova_lm(..., typ=2)` computes them (https://www.statsmodels.org/stable/anova.html). A linear
 model of a million rows would need hours and gigabytes; the same sums follow from the means of the cells,
-weighted by their numbers of seeds, because rows of one cell have one prediction.
+weighted by their numbers of seeds, because the rows of one cell share one prediction. The tests compare both.
 """
 
 from __future__ import annotations
@@ -47,11 +47,7 @@ def variance_decomposition(trials: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
-    return variance_decomposition_of(errors(trials))
-
-
-def variance_decomposition_of(runs: pd.DataFrame) -> pd.DataFrame:
-    """Do what `variance_decomposition` does, on the output of `analysis.trials.errors`."""
+    runs = errors(trials)
     grid = runs[(runs["role"] == "grid") & ~runs["failed"]]
     surface = ["task", "label", "optimizer"]
     mean = grid.groupby(surface)["val_error"].transform("mean")
@@ -82,19 +78,19 @@ def _terms(cells: pd.DataFrame) -> pd.DataFrame:
     y, n = cells["y"].to_numpy(), cells["n"].to_numpy(dtype=float)
     balanced = len(cells) == levels.prod() and bool((n == n[0]).all())
     if balanced:
-        found = [(term, *_orthogonal(y.reshape(levels), n[0], term)) for term in terms]
+        sums = [(term, *_orthogonal(y.reshape(levels), n[0], term)) for term in terms]
     else:
-        found = _type_two(codes, y, n, terms)
+        sums = _type_two(codes, y, n, terms)
     total, runs = float(cells["yy"].sum()), int(n.sum())
-    named = [(":".join(FACTORS[axis] for axis in term), size, df) for term, size, df in found]
+    named = [(":".join(FACTORS[axis] for axis in term), size, df) for term, size, df in sums]
     left = max(total - float((n * y**2).sum()), 0.0)
     return _table([*named, ("seed", left, runs - len(cells))], total, runs, balanced)
 
 
-def _table(found: list[tuple[str, float, int]], total: float, runs: int, balanced: bool) -> pd.DataFrame:
-    table = pd.DataFrame(found, columns=["term", "sum_sq", "df"])
+def _table(sums: list[tuple[str, float, int]], total: float, runs: int, balanced: bool) -> pd.DataFrame:
+    table = pd.DataFrame(sums, columns=["term", "sum_sq", "df"])
     table = table.astype({"term": "str", "sum_sq": "float64", "df": "int64"})
-    # what is left of equal errors after subtracting their mean is rounding
+    # equal errors minus their mean leave rounding, not variance
     share = table["sum_sq"] / (total if total > _ROUNDING * runs else np.nan)
     return table.assign(eta_squared=share, runs=runs, balanced=balanced)
 
@@ -128,12 +124,12 @@ def _type_two(
         used = np.flatnonzero(np.isin(owner, [-1, *model]))
         return _explained(gram[np.ix_(used, used)], moments[used])
 
-    found = []
+    sums = []
     for index, term in enumerate(terms):
         others = frozenset(i for i, other in enumerate(terms) if not set(term) <= set(other))
         (without, rank), (with_it, full_rank) = fit(others), fit(others | {index})
-        found.append((term, max(with_it - without, 0.0), full_rank - rank))
-    return found
+        sums.append((term, max(with_it - without, 0.0), full_rank - rank))
+    return sums
 
 
 def _columns(codes: np.ndarray, term: Term) -> np.ndarray:

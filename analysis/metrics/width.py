@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.metrics.selection import select_cells
+from analysis.metrics.selection import selected_cells
 from analysis.trials import cell_means, check_proportion, errors, grid_runs
 
 WIDTH_COLUMNS = [
@@ -38,11 +38,11 @@ def width(trials: pd.DataFrame, *, delta: float = 0.01) -> pd.DataFrame:
         ValueError: The rows are not as `REQUIRED` says, or delta is not in [0, 1].
     """
     runs = errors(trials)
-    return width_of(runs, select_cells(runs), delta)
+    return width_at(runs, selected_cells(runs), delta)
 
 
-def width_of(runs: pd.DataFrame, selected: pd.DataFrame, delta: float = 0.01) -> pd.DataFrame:
-    """Do what `width` does, on the outputs of `errors` and `select_cells`."""
+def width_at(runs: pd.DataFrame, selected: pd.DataFrame, delta: float = 0.01) -> pd.DataFrame:
+    """Compute `width` around given cells, from the outputs of `errors` and `selected_cells`."""
     check_proportion("delta", delta)
     cells = cell_means(grid_runs(runs)).drop(columns="seeds")
     best = selected[["task", "label", "optimizer", "weight_decay", "val_error"]]

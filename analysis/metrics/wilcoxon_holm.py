@@ -1,8 +1,8 @@
-"""All pairs of optimizers across workloads: Wilcoxon's signed ranks with Holm's correction.
+"""All pairs of optimizers across workloads: Wilcoxon's signed-rank test with Holm's correction.
 
 Recommended for several optimizers on several data sets by Demšar 2006
-(https://www.jmlr.org/papers/v7/demsar06a.html). A p-value above .05 is no sign of equality, and with fewer
-than 6 workloads none can be below .05.
+(https://www.jmlr.org/papers/v7/demsar06a.html). A p-value above 0.05 is no sign of equality, and with fewer
+than 6 workloads none can be below 0.05.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.metrics.selection import select_cells, test_error_at
+from analysis.metrics.selection import selected_cells, test_error_at
 from analysis.statistics.holm import holm
 from analysis.trials import errors
 
@@ -30,17 +30,17 @@ def wilcoxon_holm(trials: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per pair of labels, in alphabetical order, with the columns first, second, workloads (on which
         both have a test error), median_difference (of first minus second, a proportion), p and p_holm
-        (corrected for all pairs of the table). p is 1 where no workload differs, and NaN without one.
+        (corrected for all pairs of the table). p is 1 where no workload differs, and NaN where there is none.
 
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
     runs = errors(trials)
-    return wilcoxon_holm_of(test_error_at(runs, select_cells(runs)))
+    return wilcoxon_holm_of(test_error_at(runs, selected_cells(runs)))
 
 
 def wilcoxon_holm_of(tested: pd.DataFrame) -> pd.DataFrame:
-    """Do what `wilcoxon_holm` does, on the output of `test_error`."""
+    """Compute `wilcoxon_holm` from the output of `analysis.metrics.selection.test_error`."""
     cost = tested.pivot(index="label", columns="task", values="test_error")
     records = []
     for first, second in combinations(cost.index, 2):

@@ -1,4 +1,4 @@
-"""The learning curves that a page carries, in at most so many numbers, whatever the size of the study."""
+"""The learning curves that a page carries, in a bounded number of values whatever the size of the study."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analysis.page.trials import axes_of
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 KINDS = ("error", "loss")
 MAX_VALUES = 2_400_000
-"""Numbers that a page's curves may hold; at two bytes each they are about 6 MB of a page."""
+"""Values that a page's curves may hold; at two bytes each they are about 6 MB of a page."""
 
 _MISSING = 65535
 _STEPS = 65534
@@ -25,14 +25,14 @@ def packed_curves(
 ) -> str:
     """Return learning curves as `analysis.page.packing.packed` text.
 
-    Curves of single trials where they fit into `most` numbers; else means over the seeds of each cell; and where
-    these do not fit either, at fewer epochs.
+    They are the curves of single trials where these fit into `most` values, else means over the seeds of each cell,
+    at fewer epochs where even these do not fit.
 
     Args:
         rows: Output of `analysis.page.trials.explored`, with trial_id.
         curves: Columns trial_id, epoch, split, loss and accuracy.
         hyperparameters: As for `analysis.page.trials.packed_trials`.
-        most: How many numbers there may be.
+        most: How many values there may be.
 
     Returns:
         Header: `means` (whether curves are means over a cell's seeds), `epochs`, `splits` (name, title) and
@@ -50,7 +50,8 @@ def packed_curves(
     error = 1 - accuracy
     with np.errstate(divide="ignore", invalid="ignore"):
         loss = np.log(mean_loss)
-    ends = [float(found) for found in (_finite(loss).min(initial=0.0), _finite(loss).max(initial=1.0))]
+    finite = loss[np.isfinite(loss)]
+    ends = [float(finite.min(initial=0.0)), float(finite.max(initial=1.0))]
     levels = [_levels(error, 0.0, 1.0), _levels(loss, *ends)]
     values = np.stack([part.reshape(-1, len(kept)) for part in levels], axis=1)
     header = {
@@ -78,18 +79,16 @@ def _means(
     rows: pd.DataFrame, curves: pd.DataFrame, unit: np.ndarray, epochs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the means of the finite accuracies and losses by unit, split and epoch, NaN where there are none."""
-    number, split = (
-        _places(curves["trial_id"], rows["trial_id"]),
-        _places(curves["split"], pd.Series([*SPLITS])),
-    )
+    row = _positions(curves["trial_id"], rows["trial_id"])
+    split = _positions(curves["split"], pd.Series([*SPLITS]))
     size = len(SPLITS) * len(epochs) * (int(unit.max()) + 1 if len(unit) else 0)
     sums, counts = np.zeros((2, size)), np.zeros((2, size))
     for start in range(0, len(curves), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         epoch = curves["epoch"].iloc[part].to_numpy(dtype=np.int64)
-        place = np.searchsorted(epochs, epoch).clip(max=len(epochs) - 1)
-        used = (number[part] >= 0) & (split[part] >= 0) & (epochs[place] == epoch)
-        at = (unit[number[part]] * len(SPLITS) + split[part]) * len(epochs) + place
+        column = np.searchsorted(epochs, epoch).clip(max=len(epochs) - 1)
+        used = (row[part] >= 0) & (split[part] >= 0) & (epochs[column] == epoch)
+        at = (unit[row[part]] * len(SPLITS) + split[part]) * len(epochs) + column
         for kind, name in enumerate(("accuracy", "loss")):
             values = curves[name].iloc[part].to_numpy(dtype=float, na_value=np.nan)
             good = used & np.isfinite(values)
@@ -100,15 +99,11 @@ def _means(
     return accuracy, loss
 
 
-def _places(values: pd.Series, known: pd.Series) -> np.ndarray:
-    """Return the place of each value among the known ones, -1 where it is not one of them."""
+def _positions(values: pd.Series, known: pd.Series) -> np.ndarray:
+    """Return the position of each value among the known ones, -1 where it is not one of them."""
     coded = values.astype("category").cat
-    places = pd.Index(known).get_indexer(pd.Index(coded.categories)).astype(np.int32)
-    return places[coded.codes.to_numpy()]
-
-
-def _finite(values: np.ndarray) -> np.ndarray:
-    return values[np.isfinite(values)]
+    positions = pd.Index(known).get_indexer(pd.Index(coded.categories)).astype(np.int32)
+    return positions[coded.codes.to_numpy()]
 
 
 def _levels(values: np.ndarray, low: float, high: float) -> np.ndarray:

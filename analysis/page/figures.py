@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.gallery import FIGURES, draw_figures
-from analysis.judgement.verdict import Verdict
-
-VERDICT = "Verdict"
-"""What the caption of the figure beside the verdict begins with."""
+from analysis.judgement.study_verdicts import StudyVerdicts
 
 EXPLORED = frozenset({"lr-weight-decay", "lr-gradient-scale"})
-"""Figures that the explorer stands for."""
+"""Figures that are left out, since the explorer shows the same."""
 
 _CAPTIONS = {
-    "forest": f"{VERDICT}: differences from the references with their intervals, against the margins",
+    "forest": "Verdict: differences from the references with their intervals, against the margins",
     "lr-error": "Validation error over the learning rate, mean over seeds with 95 % intervals",
     "lr-error-aligned": "Validation error over the learning rate, each optimizer's best at 1",
     "lr-loss": "Training loss over the learning rate; the line is the loss at initialization",
@@ -32,28 +30,42 @@ _CAPTIONS = {
 }
 
 
+@dataclass(frozen=True)
+class PageFigures:
+    """The figures of a page by caption.
+
+    Attributes:
+        verdict: Those beside the verdict.
+        others: All others.
+    """
+
+    verdict: dict[str, Figure] = field(default_factory=dict)
+    others: dict[str, Figure] = field(default_factory=dict)
+
+
 def page_figures(
     trials: pd.DataFrame,
-    verdicts: Mapping[str, Verdict] | str,
+    verdicts: StudyVerdicts,
     tables: Mapping[str, pd.DataFrame],
     diagnostics: pd.DataFrame | None = None,
-) -> dict[str, Figure]:
-    """Draw what of `analysis.figures.gallery.FIGURES` the rows allow, but those that the explorer stands for.
+) -> PageFigures:
+    """Draw those of `analysis.figures.gallery.FIGURES` that the rows allow and the explorer does not show.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them.
-        verdicts: Output of `analysis.verdicts`, or why there is none.
+        verdicts: The verdicts that the studies declare.
         tables: Output of `analysis.tables`.
-        diagnostics: Second moments as `analysis.distortion` describes them, if any were looked at.
+        diagnostics: Second moments as `analysis.distortion` describes them, if any were recorded.
     """
     shown = frozenset(FIGURES) - EXPLORED
     several = trials["task"].nunique() > 1
-    made = {}
+    figures = PageFigures()
     for drawn in draw_figures(trials, verdicts, only=shown, tables=tables, diagnostics=diagnostics):
         if drawn.figure is not None:
             task = f" ({drawn.task})" if several and drawn.task else ""
-            made[_caption(drawn.name) + task] = drawn.figure
-    return made
+            group = figures.verdict if drawn.name == "forest" else figures.others
+            group[_caption(drawn.name) + task] = drawn.figure
+    return figures
 
 
 def _caption(name: str) -> str:

@@ -1,7 +1,7 @@
-"""The report of a study as one HTML file that needs nothing else: words, figures, tables, a surface explorer.
+"""The report of a study as one HTML file that needs nothing else: text, figures, tables, a surface explorer.
 
-Everything a study names is escaped, and the page forbids itself every request. The figures of the explorer are
-drawn by plotly.js (https://plotly.com/javascript/), which the page carries.
+Everything that a study names is escaped, and the page's policy forbids every request. The figures of the explorer
+are drawn by plotly.js (https://plotly.com/javascript/), which the page carries.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
 from analysis.figures.theme import use_theme
-from analysis.labels import FOOTNOTE, REIMPLEMENTED
+from analysis.labels import FOOTNOTE, any_reimplemented
 from analysis.page.curves import packed_curves
-from analysis.page.figures import VERDICT
+from analysis.page.figures import PageFigures
 from analysis.page.packing import deflated
 from analysis.page.tables import page_tables
 from analysis.page.trials import explored, packed_trials
@@ -36,38 +36,37 @@ def page(
     verdict: Sequence[str] = (),
     curves: pd.DataFrame | None = None,
     hyperparameters: Sequence[str] = (),
-    figures: Mapping[str, Figure] | None = None,
+    figures: PageFigures | None = None,
     provenance: Sequence[Mapping[str, str]] = (),
 ) -> str:
     """Return the report as HTML.
 
     Args:
-        trials: Rows as `analysis.trials.REQUIRED` describes them. With them the explorer shows what of
-            `analysis.page.trials.OTHERS` they have, and by trial_id their learning curves.
+        trials: Rows as `analysis.trials.REQUIRED` describes them. The explorer also shows those of
+            `analysis.page.trials.OTHERS` that they have, and by trial_id their learning curves.
         title: The page's title.
         tables: Output of `analysis.tables`, and `analysis.summary` as 'summary'.
         verdict: A text for each candidate, its first line the conclusion; none: the study declares no verdict.
         curves: Columns trial_id, epoch, split ('train', 'val', 'test'), loss and accuracy.
         hyperparameters: Columns that may be axes of a surface beside lr, weight_decay and grad_scale.
-        figures: Figures by caption; 'Verdict: …' stands beside the verdict.
-        provenance: Names and values, a mapping for each study; what has several lines is folded.
+        figures: The figures beside the explorer; None: there are none.
+        provenance: Names and values, a mapping for each study; values of several lines are folded.
 
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
     rows = explored(trials)
-    drawn = [{"caption": caption, "svg": _svg(figure)} for caption, figure in (figures or {}).items()]
-    ours = trials["optimizer"].astype("str").str.startswith(REIMPLEMENTED).any()
+    figures = figures or PageFigures()
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string((_ASSETS / "page.html").read_text(encoding="utf-8"))
     return template.render(
         title=title,
         subtitle=_subtitle(trials),
         verdict=[text.splitlines() for text in verdict],
-        verdict_figures=[figure for figure in drawn if figure["caption"].startswith(VERDICT)],
-        figures=[figure for figure in drawn if not figure["caption"].startswith(VERDICT)],
+        verdict_figures=_pictures(figures.verdict),
+        figures=_pictures(figures.others),
         tables=page_tables(tables),
-        footnote=FOOTNOTE if ours else "",
+        footnote=FOOTNOTE if any_reimplemented(trials["optimizer"]) else "",
         provenance=provenance,
         style=_trusted((_ASSETS / "page.css").read_text(encoding="utf-8")),
         imports=_trusted(_import_map()),
@@ -83,8 +82,8 @@ def _subtitle(trials: pd.DataFrame) -> str:
         "label": trials["label"].nunique(),
         "seed": trials["seed"].nunique(),
     }
-    said = [f"{count:,} {name}{'' if count == 1 else 's'}" for name, count in counts.items()]
-    return f"{', '.join(sorted(trials['task'].unique()))}: {', '.join(said)}"
+    texts = [f"{count:,} {name}{'' if count == 1 else 's'}" for name, count in counts.items()]
+    return f"{', '.join(sorted(trials['task'].unique()))}: {', '.join(texts)}"
 
 
 def _trusted(text: str) -> str:
@@ -101,11 +100,15 @@ def _import_map() -> str:
     return json.dumps({"imports": modules})
 
 
+def _pictures(figures: Mapping[str, Figure]) -> list[dict[str, str]]:
+    return [{"caption": caption, "svg": _svg(figure)} for caption, figure in figures.items()]
+
+
 def _svg(figure: Figure) -> str:
-    written = io.StringIO()
+    file = io.StringIO()
     with use_theme():
-        figure.savefig(written, format="svg", metadata={"Date": None})
-    return _base64(written.getvalue().encode())
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return _base64(file.getvalue().encode())
 
 
 def _base64(content: bytes) -> str:

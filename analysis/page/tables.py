@@ -1,4 +1,4 @@
-"""Tables as a page shows them: the columns and numbers of the LaTeX tables, and whole numbers to sort by."""
+"""Tables as a page shows them: the columns and numbers of the LaTeX tables, with unrounded numbers to sort by."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.summaries.columns import LAYOUTS, SUMMARY, Column
+from analysis.measures import MEASURES, SIGNIFICANT
+from analysis.summaries.columns import LAYOUTS, SUMMARY, holds_text, numbers_of, tasks_of
 
 TITLES = {
     "summary": "Summary",
@@ -27,8 +28,7 @@ CAPTIONS = {
     "other has lower test error and lower S; –: not available.",
 }
 _NEEDED = {"cross_task_sensitivity": "phi", "wilcoxon_holm": "p"}
-"""What a table is left out without: that of too few workloads says nothing."""
-_SIGNS = {r"\%": "%", "$": "", r"\eta^2": "η²", r"\Phi": "Φ"}
+"""The column without any value in which a table is left out: with too few workloads it has no result."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell shows, the number it is sorted by ('' where it is null, None for text), and its classes."""
+    """The text of a cell, the number it is sorted by ('' where it is null, None for text), and its CSS classes."""
 
     shown: str
     value: float | str | None
@@ -50,7 +50,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table as the page's template takes it."""
+    """A table in the form that the page's template takes."""
 
     title: str
     caption: str
@@ -59,66 +59,48 @@ class PageTable:
 
 
 def page_tables(tables: Mapping[str, pd.DataFrame]) -> list[PageTable]:
-    """Return the tables of `TITLES` that are there and say something, each with the columns it has.
+    """Return those of `TITLES` that are there and hold a result, each with the columns of its layout that it has.
 
     Args:
         tables: Output of `analysis.tables`, and `analysis.summary` as 'summary'.
     """
-    made = []
+    shown = []
     for name, title in TITLES.items():
         table = tables.get(name, pd.DataFrame())
         if table.empty or (name in _NEEDED and table[_NEEDED[name]].isna().all()):
             continue
-        layout = SUMMARY if name == "summary" else LAYOUTS[name]
-        if "task" in table and layout[0].name != "task":
-            layout = (Column("task", "Task"), *layout)
-        columns = [column for column in layout if column.name in table]
-        if "task" in table and table["task"].nunique() == 1:
-            columns = [column for column in columns if column.name != "task"]
-        made.append(_table(table, columns, title, CAPTIONS.get(name, "")))
-    return made
+        layout = ["task", *(column for column in _layout(name) if column != "task")]
+        if tasks_of(table).nunique() == 1:
+            layout.remove("task")
+        columns = [column for column in layout if column in table]
+        shown.append(_table(table, columns, title, CAPTIONS.get(name, "")))
+    return shown
 
 
-def _table(table: pd.DataFrame, columns: Sequence[Column], title: str, caption: str) -> PageTable:
-    task = table["task"] if "task" in table else pd.Series("", index=table.index)
-    cells = [_cells(table, column, task) for column in columns]
-    headers = [Header(_plain(column.header), _is_text(table[column.name])) for column in columns]
+def _layout(name: str) -> Sequence[str]:
+    return SUMMARY if name == "summary" else LAYOUTS[name]
+
+
+def _table(table: pd.DataFrame, columns: Sequence[str], title: str, caption: str) -> PageTable:
+    headers = [Header(MEASURES[name].heading, holds_text(table[name])) for name in columns]
+    cells = [_cells(table, name) for name in columns]
     return PageTable(title, caption, headers, list(zip(*cells, strict=True)))
 
 
-def _plain(header: str) -> str:
-    for latex, sign in _SIGNS.items():
-        header = header.replace(latex, sign)
-    return header
-
-
-def _is_text(values: pd.Series) -> bool:
-    return pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values)
-
-
-def _cells(table: pd.DataFrame, column: Column, task: pd.Series) -> list[Cell]:
-    values = table[column.name]
-    if _is_text(values):
-        return [Cell(_word(value), None, "text") for value in values]
-    numbers = pd.Series(values.to_numpy(dtype=float, na_value=np.nan), index=values.index) * column.scale
-    half = pd.Series(np.nan, index=values.index)
-    if column.interval:
-        half = (table[f"{column.name}_high"] - table[f"{column.name}_low"]) / 2 * column.scale
-    best = pd.Series(False, index=values.index)
-    if column.best:
-        rounded = numbers.round(column.digits)
-        groups = rounded.groupby(task)
-        best = rounded == (groups.transform("min") if column.best == "min" else groups.transform("max"))
+def _cells(table: pd.DataFrame, name: str) -> list[Cell]:
+    if holds_text(table[name]):
+        return [Cell(_word(value), None, "text") for value in table[name]]
+    digits, numbers = MEASURES[name].digits, numbers_of(table, name)
     return [
-        Cell("–", "", "") if np.isnan(number) else _cell(number, spread, column.digits, bold)
-        for number, spread, bold in zip(numbers, half, best, strict=True)
+        Cell("–", "", "") if np.isnan(number) else _cell(number, half, digits, is_best)
+        for number, half, is_best in zip(numbers.values, numbers.half, numbers.best, strict=True)
     ]
 
 
-def _cell(number: float, spread: float, digits: int, bold: bool) -> Cell:
-    shown = f"{number:.3g}" if digits < 0 else f"{number + 0.0:.{digits}f}"
-    shown += "" if np.isnan(spread) else f" ± {spread:.{digits}f}"
-    return Cell(shown, number, "best" if bold else "")
+def _cell(number: float, half: float, digits: int, is_best: bool) -> Cell:
+    shown = f"{number:.3g}" if digits == SIGNIFICANT else f"{number + 0.0:.{digits}f}"
+    shown += "" if np.isnan(half) else f" ± {half:.{digits}f}"
+    return Cell(shown, number, "best" if is_best else "")
 
 
 def _word(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The trials that a page carries: what its surface explorer reads."""
+"""The trials that a page carries, as its surface explorer reads them."""
 
 from __future__ import annotations
 
@@ -9,27 +9,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.labels import FOOTNOTE, REIMPLEMENTED
+from analysis.labels import FOOTNOTE, is_reimplemented
+from analysis.measures import MEASURES
 from analysis.metrics.selection import selected_cells
 from analysis.page.packing import codes_type, packed
-from analysis.trials import error_of
+from analysis.trials import CELL, at_scale_one, error_of
 
 STATUSES = ("completed", "diverged", "failed")
-AXES = {"lr": "learning rate", "weight_decay": "weight decay", "grad_scale": "gradient scale"}
-ERRORS = {"val": "validation error", "test": "test error", "train": "training error"}
-OTHERS = {
-    "val_loss": "validation loss",
-    "test_loss": "test loss",
-    "train_loss": "training loss",
-    "lambda_max": "largest Hessian eigenvalue",
-    "hessian_trace": "Hessian trace",
-    "sam_sharpness": "SAM sharpness",
-}
+AXES = ("lr", "weight_decay", "grad_scale")
+SPLITS = ("val", "test", "train")
+OTHERS = ("val_loss", "test_loss", "train_loss", "lambda_max", "hessian_trace", "sam_sharpness")
+"""What the explorer shows beside the errors on the splits."""
+
 _TAILS = (0.01, 0.99)
 
 
 def explored(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that make up surfaces (roles 'grid' and 'search'), renumbered: their place is their name."""
+    """Return the rows of surfaces (roles 'grid' and 'search'), renumbered: the page knows them by position."""
     return trials[trials["role"].isin(["grid", "search"])].reset_index(drop=True)
 
 
@@ -38,11 +34,11 @@ def packed_trials(rows: pd.DataFrame, hyperparameters: Sequence[str] = ()) -> st
 
     Args:
         rows: Output of `explored`.
-        hyperparameters: Columns that may be axes beside lr, weight_decay and grad_scale; those that do not vary
-            within any optimizer are left out.
+        hyperparameters: Columns that may be axes beside `AXES`; those that do not vary within any optimizer are left
+            out.
 
     Returns:
-        Header: `tasks`, `seeds`, `statuses` (words), `entries` (name, optimizer, note: what is chosen as one
+        Header: `tasks`, `seeds`, `statuses` (words), `entries` (name, optimizer, note: what is selected as one
         surface), `axes` (name, title, values in ascending order, null last), `metrics` (name, title, percent, log,
         range: the ends of the colour scale by task) and `selected` (a row of each label's validation-best cell,
         the best label first). Arrays: `task`, `entry`, `seed`, `status` and each axis as codes into these lists,
@@ -62,13 +58,12 @@ def packed_trials(rows: pd.DataFrame, hyperparameters: Sequence[str] = ()) -> st
         "seeds": seeds,
         "statuses": STATUSES,
         "entries": [
-            {"name": name, "note": FOOTNOTE if first[name].startswith(REIMPLEMENTED) else ""}
-            for name in names
+            {"name": name, "note": FOOTNOTE if is_reimplemented(first[name]) else ""} for name in names
         ],
         "axes": [
             {
                 "name": name,
-                "title": AXES.get(name, name.replace("_", " ")),
+                "title": MEASURES[name].title if name in AXES else name.replace("_", " "),
                 "values": _coded(arrays, name, rows[name]),
             }
             for name in axes_of(rows, hyperparameters)
@@ -84,7 +79,7 @@ def packed_trials(rows: pd.DataFrame, hyperparameters: Sequence[str] = ()) -> st
 
 
 def axes_of(rows: pd.DataFrame, hyperparameters: Sequence[str]) -> list[str]:
-    """Return what surfaces can be drawn over: `AXES`, and the hyperparameters that vary within an optimizer."""
+    """Return the axes of surfaces: `AXES`, and the hyperparameters that vary within an optimizer."""
     known = [name for name in hyperparameters if name in rows]
     if not known:
         return [*AXES]
@@ -93,7 +88,7 @@ def axes_of(rows: pd.DataFrame, hyperparameters: Sequence[str]) -> list[str]:
 
 
 def _entries(rows: pd.DataFrame, hyperparameters: Sequence[str]) -> pd.Series:
-    """Return what each row is chosen by: its optimizer, or its label where axes do not tell labels apart."""
+    """Return the name by which each row is chosen: its optimizer, or its label where no axis tells labels apart."""
     kinds = rows[["optimizer", "label", *axes_of(rows, hyperparameters)[len(AXES) :]]].drop_duplicates()
     twice = kinds[kinds.duplicated(kinds.columns.drop("label").tolist(), keep=False)]
     alike = rows["optimizer"].isin(twice["optimizer"])
@@ -115,17 +110,13 @@ def _metrics(arrays: dict[str, np.ndarray], rows: pd.DataFrame, tasks: list[str]
     diverged, failed = rows["status"] == "diverged", rows["status"] == "failed"
     chance = 1 - rows["chance_accuracy"].astype(float)
     columns = {
-        f"{split}_error": (title, error_of(_floats(rows, f"{split}_accuracy"), chance, diverged, failed))
-        for split, title in ERRORS.items()
+        f"{split}_error": error_of(_floats(rows, f"{split}_accuracy"), chance, diverged, failed)
+        for split in SPLITS
         if f"{split}_accuracy" in rows
     }
-    columns |= {
-        name: (title, _floats(rows, name).where(~diverged & ~failed))
-        for name, title in OTHERS.items()
-        if name in rows
-    }
-    made = []
-    for name, (title, values) in columns.items():
+    columns |= {name: _floats(rows, name).where(~diverged & ~failed) for name in OTHERS if name in rows}
+    metrics = []
+    for name, values in columns.items():
         values = values.where(np.isfinite(values))
         trained = values[~diverged & ~failed]
         if trained.isna().all():
@@ -136,8 +127,9 @@ def _metrics(arrays: dict[str, np.ndarray], rows: pd.DataFrame, tasks: list[str]
             _range(trained[rows["task"] == task], (0, 1) if is_error else _TAILS, log) for task in tasks
         ]
         arrays[name] = values.to_numpy(dtype=np.float32)
-        made.append({"name": name, "title": title, "percent": is_error, "log": log, "range": ranges})
-    return made
+        title = MEASURES[name].title
+        metrics.append({"name": name, "title": title, "percent": is_error, "log": log, "range": ranges})
+    return metrics
 
 
 def _floats(rows: pd.DataFrame, name: str) -> pd.Series:
@@ -145,7 +137,7 @@ def _floats(rows: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _range(values: pd.Series, tails: tuple[float, float], log: bool) -> list[float]:
-    """Return the ends of a colour scale: the extremes of errors; of what has no bounds, almost the extremes."""
+    """Return the ends of a colour scale: quantiles, which leave outliers out where values have no bounds."""
     if values.isna().all():
         return [0.1, 1.0]
     low, high = (float(values.quantile(tail)) for tail in tails)
@@ -158,14 +150,11 @@ def _range(values: pd.Series, tails: tuple[float, float], log: bool) -> list[flo
 
 def _selected(rows: pd.DataFrame) -> list[int]:
     """Return a row of each label's selected cell at gradient scale 1, the one of the best label first."""
-    grid = rows[
-        (rows["role"] == "grid") & np.isclose(rows["grad_scale"].astype(float), 1.0, rtol=1e-9, atol=0)
-    ]
+    grid = rows[(rows["role"] == "grid") & at_scale_one(rows["grad_scale"])]
     if grid.empty:
         return []
     cells = selected_cells(rows)
     cells = cells[cells["seeds"] > 0].sort_values("val_error", kind="stable")
-    keys = ["task", "label", "lr", "weight_decay"]
-    places = grid[keys].astype({"lr": float, "weight_decay": float}).assign(row=grid.index)
-    found = cells[keys].merge(places.drop_duplicates(keys), on=keys, how="left", validate="one_to_one")
-    return [int(row) for row in found["row"] if not math.isnan(row)]
+    numbered = grid[CELL].astype({"lr": float, "weight_decay": float}).assign(row=grid.index)
+    best = cells[CELL].merge(numbered.drop_duplicates(CELL), on=CELL, how="left", validate="one_to_one")
+    return [int(row) for row in best["row"] if not math.isnan(row)]

@@ -1,1 +1,1 @@
-"""Intervals, tests and fronts that know no optimizer: numbers in, numbers out."""
+"""Intervals, tests, cross-fitting and Pareto fronts, which know no optimizer: numbers in, numbers out."""

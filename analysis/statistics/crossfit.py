@@ -1,7 +1,7 @@
-"""The best cell as the other seeds see it: what every loss is measured from.
+"""Cross-fitting: the best cell by the other seeds, from which the loss at every cell is measured.
 
 The minimum of many noisy cells lies below the truth. A cell that is chosen on the other seeds and measured on
-this one has no such luck, so differences from it are not inflated.
+this one has no such luck, so that differences from it are not inflated.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from analysis.trials import CELL
 
 
 def with_reference_cell(grid: pd.DataFrame) -> pd.DataFrame:
-    """Add to every row the cell that the other seeds of its label choose, and its error at this row's seed.
+    """Add to every row the cell that the other seeds of its label choose, and that cell's error at the row's seed.
 
     Args:
         grid: Output of `analysis.trials.grid_runs`.

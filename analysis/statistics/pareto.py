@@ -1,4 +1,4 @@
-"""How much a Pareto front has gained: the share of all that could be gained which its points dominate."""
+"""Pareto fronts: which points no other one dominates, and how much of what could be gained the front dominates."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ DIRECTIONS = ("minimize", "maximize")
 
 
 def on_front(points: pd.DataFrame, objectives: Mapping[str, str]) -> pd.Series:
-    """Find the points that no other one dominates (`analysis.statistics.pareto.pareto`), whatever the directions.
+    """Find the points that no other one dominates, with a direction for every objective.
 
     Args:
         points: One row per point, with the columns that `objectives` names.
-        objectives: 'minimize' or 'maximize' for every column that counts; the best points, if it is one.
+        objectives: 'minimize' or 'maximize' for every column that counts.
 
     Returns:
-        True where a point is on the front, with the index of `points`.
+        True where a point is on the front, with the index of `points`; with one objective, on the best points.
 
     Raises:
         ValueError: A column is missing, or a direction has another name.
@@ -103,17 +103,17 @@ def _dominated(costs: np.ndarray) -> float:
     ordered = costs[np.argsort(costs[:, -1], kind="stable")]
     ends: Sequence[float] = [*ordered[1:, -1], 1.0]
     slices = (
-        (end - ordered[place, -1]) * _dominated(ordered[: place + 1, :-1])
-        for place, end in enumerate(ends)
-        if end > ordered[place, -1]
+        (end - ordered[index, -1]) * _dominated(ordered[: index + 1, :-1])
+        for index, end in enumerate(ends)
+        if end > ordered[index, -1]
     )
     return float(sum(slices))
 
 
 def pareto(table: pd.DataFrame, columns: Sequence[str], *, within: Sequence[str] = ()) -> pd.DataFrame:
-    """Mark the rows that are not dominated; every column is better when it is smaller.
+    """Mark the rows that are not dominated, where smaller is better in every column.
 
-    A row is dominated where another one is at most as large in every column and smaller in one. Equal rows do
+    A row is dominated if another one is at most as large in every column and smaller in at least one. Equal rows do
     not dominate each other.
 
     Args:

@@ -1,11 +1,12 @@
 """Stratified Welch: differences of means over workloads, with unequal variances and few seeds.
 
 Workloads count equally, and seeds are compared within their workload only: pooling the seeds of different
-workloads would take the spread between workloads for noise, or more seeds for more evidence about the others.
+workloads would take the spread between workloads for noise, and more seeds on one for more evidence about the others.
 Everything here works on arrays with workloads on the last axis, so that a simulation decides thousands of
-studies at once by the very same code. Degrees of freedom: Satterthwaite 1946
+studies at once with the same code. Degrees of freedom: Satterthwaite 1946
 (https://doi.org/10.2307/3002019); unequal variances: Welch 1947 (https://doi.org/10.1093/biomet/34.1-2.28).
-Seeds are shared by the optimizers, and yet compared as if they were not: where they agree, that is cautious.
+Optimizers share their seeds, and yet are compared as independent samples: where seeds agree across optimizers, that
+is conservative.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Sample(NamedTuple):
         var: Sample variances over seeds (n - 1 in the denominator).
         n: Numbers of seeds, at least 2.
         cross_fitted: Whether every value was measured from a cell that the *other* seeds chose, as S and T are.
-            The values of a study then share that choice, and their spread shows too little of it.
+            The values of a study then share that choice, and their spread understates its variance.
     """
 
     mean: Array
@@ -52,7 +53,7 @@ class Estimate(NamedTuple):
     Attributes:
         value: The estimate.
         se: Its standard error.
-        df: Satterthwaite's degrees of freedom; 1 where the standard error is 0, and of no consequence there.
+        df: Satterthwaite's degrees of freedom; where the standard error is 0 they are 1 and have no effect.
     """
 
     value: Array
@@ -70,7 +71,7 @@ class Estimate(NamedTuple):
     def p_below(self, bound: Array) -> Array:
         """Return the one-sided p-value of the hypothesis that the truth is `bound` or more.
 
-        Without any spread the estimate is taken as it is: 0 if it lies below the bound, else 1.
+        Without any spread the estimate is taken for the truth: 0 if it lies below the bound, else 1.
         """
         # differences of accuracies that tie exactly also tie in floating point
         distance = np.round(self.value - bound, 12)

@@ -1,88 +1,74 @@
-"""analysis.summaries.columns"""
+"""Which columns the tables of a report show, and their numbers as LaTeX and the page set them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+
+from analysis.measures import MEASURES
+
+LAYOUTS: dict[str, Sequence[str]] = {
+    "metrics": (
+        "label", "test_error", "sensitivity", "transfer_regret", "scale_exponent", "width_own", "width_global",
+        "tunability", "gap", "on_front",
+    ),
+    "variance_decomposition": ("label", "term", "df", "eta_squared"),
+    "cross_task_sensitivity": (
+        "label", "phi", "tuned_score", "shared_score", "effective_hyperparameters", "workloads",
+    ),
+    "wilcoxon_holm": ("first", "second", "median_difference", "p", "p_holm", "workloads"),
+}  # fmt: skip
+"""The tables of `analysis.tables` that fit on a page, with the columns that are shown, as `MEASURES` names them."""
+
+SUMMARY = (
+    "task", "label", "best_lr", "best_weight_decay", "val_accuracy", "test_accuracy", "sensitivity", "width_own",
+    "diverged", "failed", "seeds", "trials",
+)  # fmt: skip
+"""The columns of `analysis.summary` that are shown."""
 
 
 @dataclass(frozen=True)
-class Column:
-    """One column of a LaTeX table.
+class Numbers:
+    """The numbers of a column, in the unit that is shown.
 
     Attributes:
-        name: The table's column; text and booleans (a check mark where True) are set as text.
-        header: What stands above it, in LaTeX.
-        digits: Decimals, 0 for integers.
-        scale: Numbers are multiplied by this: 100 for percent.
-        best: 'min' or 'max': which value is bold, or '' for none.
-        interval: Whether `<name>_low` and `<name>_high` hold a symmetric interval, shown as an uncertainty.
+        values: The numbers, NaN where there is none.
+        half: Half the width of each one's interval, NaN where there is none.
+        best: Which of them are the best of their task, with all that look equal once they are rounded.
     """
 
-    name: str
-    header: str
-    digits: int = 3
-    scale: float = 1.0
-    best: str = ""
-    interval: bool = False
+    values: pd.Series
+    half: pd.Series
+    best: pd.Series
 
 
-LAYOUTS: dict[str, tuple[Column, ...]] = {
-    "metrics": (
-        Column("label", "Optimizer"),
-        Column("test_error", r"Test error, \%", 2, 100, "min", True),
-        Column("sensitivity", "$S$", 3, 1, "min", True),
-        Column("transfer_regret", "$T$", 3, 1, "min", True),
-        Column("scale_exponent", "$a$", 2, 1, "", True),
-        Column("width_own", "$W$, own best", 2, 1, "max"),
-        Column("width_global", "$W$, global best", 2, 1, "max"),
-        Column("tunability", r"Tunability, \%", 2, 100, "min", True),
-        Column("gap", r"Gap, \%", 2, 100, "", True),
-        Column("on_front", "Pareto"),
-    ),
-    "variance_decomposition": (
-        Column("label", "Optimizer"),
-        Column("term", "Term"),
-        Column("df", "df", 0),
-        Column("eta_squared", r"$\eta^2$", 3),
-    ),
-    "cross_task_sensitivity": (
-        Column("label", "Optimizer"),
-        Column("phi", r"$\Phi$", 3, 1, "min"),
-        Column("tuned_score", "Tuned per workload", 3, 1, "max"),
-        Column("shared_score", "One setting", 3, 1, "max"),
-        Column("effective_hyperparameters", "To tune", 0, 1, "min"),
-        Column("workloads", "Workloads", 0),
-    ),
-    "wilcoxon_holm": (
-        Column("first", "First"),
-        Column("second", "Second"),
-        Column("median_difference", r"Median difference, \%", 2, 100),
-        Column("p", "$p$", 3),
-        Column("p_holm", "$p$, Holm", 3),
-        Column("workloads", "Workloads", 0),
-    ),
-}
-"""The tables of `analysis.summaries.tables.tables` that fit on a page, with their columns."""
-
-
-def _is_text(values: pd.Series) -> bool:
+def holds_text(values: pd.Series) -> bool:
+    """Say whether a column is set as text: booleans are, as check marks."""
     return pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values)
 
 
-SUMMARY = (
-    Column("task", "Task"),
-    Column("label", "Optimizer"),
-    Column("best_lr", "Best lr", -1),
-    Column("best_weight_decay", "Weight decay", -1),
-    Column("val_accuracy", r"Validation, \%", 2, 100, "max"),
-    Column("test_accuracy", r"Test accuracy, \%", 2, 100, "max", True),
-    Column("sensitivity", "$S$", 3, 1, "min", True),
-    Column("width_own", "$W$, own best", 2, 1, "max"),
-    Column("diverged", r"Diverged, \%", 1, 100),
-    Column("failed", "Failed", 0),
-    Column("seeds", "Seeds", 0),
-    Column("trials", "Trials", 0),
-)
-"""The columns of `analysis.summary`; -1 decimals: three significant digits."""
+def tasks_of(table: pd.DataFrame) -> pd.Series:
+    """Return the task of each row; a table without that column is of one task without a name."""
+    return table["task"] if "task" in table.columns else pd.Series("", index=table.index)
+
+
+def numbers_of(table: pd.DataFrame, name: str) -> Numbers:
+    """Return the numbers of a column as they are shown.
+
+    Args:
+        table: With the column, and the ends of its intervals as `<name>_low` and `<name>_high` where it has any.
+        name: A key of `MEASURES`.
+    """
+    measure, column = MEASURES[name], table[name]
+    values = pd.Series(column.to_numpy(dtype=float, na_value=np.nan), index=column.index) * measure.factor
+    half = pd.Series(np.nan, index=column.index)
+    if f"{name}_low" in table.columns:
+        half = (table[f"{name}_high"] - table[f"{name}_low"]) / 2 * measure.factor
+    best = pd.Series(False, index=column.index)
+    if measure.best:
+        rounded = values.round(measure.digits)
+        best = rounded == rounded.groupby(tasks_of(table)).transform(measure.best)
+    return Numbers(values, half, best)

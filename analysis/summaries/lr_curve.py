@@ -1,33 +1,29 @@
-"""analysis.summaries.lr_curve"""
+"""Curves over the learning rate: means over seeds with intervals, at each label's selected weight decay."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from analysis.metrics.selection import select_cells
+from analysis.metrics.selection import selected_cells
 from analysis.statistics.intervals import mean_interval
 from analysis.trials import errors, grid_runs
 
-METRICS = {
-    "val_error": ("validation error (%)", 100.0),
-    "test_error": ("test error (%)", 100.0),
-    "train_loss": ("training loss", 1.0),
-    "val_loss": ("validation loss", 1.0),
-}
-"""What a curve can show: its name on the axis, and what it is multiplied by there."""
+CURVE_METRICS = ("val_error", "test_error", "train_loss", "val_loss")
+"""What a curve can show."""
+
 _KEY = ["task", "label", "optimizer", "lr", "weight_decay"]
 
 
 def lr_curve(trials: pd.DataFrame, *, metric: str = "val_error") -> pd.DataFrame:
     """Average the grid over seeds along the learning rate, at each label's selected weight decay.
 
-    A diverged run counts as chance error, or as the loss at initialization: it must not drop out. A failed one
-    says nothing.
+    A diverged run counts as chance error, or as the loss at initialization: it must not drop out. A failed run
+    is left out.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them; for a loss, also with its column and init_loss.
-        metric: One of `METRICS`.
+        metric: One of `CURVE_METRICS`.
 
     Returns:
         One row per task, label and lr at gradient scale 1, with the columns task, label, optimizer, lr,
@@ -38,10 +34,10 @@ def lr_curve(trials: pd.DataFrame, *, metric: str = "val_error") -> pd.DataFrame
     Raises:
         ValueError: The rows are not as `REQUIRED` says, lack the loss, or the metric has another name.
     """
-    if metric not in METRICS:
-        raise ValueError(f"metric must be one of {', '.join(METRICS)}, but got {metric!r}")
+    if metric not in CURVE_METRICS:
+        raise ValueError(f"metric must be one of {', '.join(CURVE_METRICS)}, but got {metric!r}")
     runs = errors(trials)
-    selected = select_cells(runs)
+    selected = selected_cells(runs)
     used = grid_runs(runs) if metric.endswith("error") else _with_loss(runs, trials, metric)
     level = "chance_error" if metric.endswith("error") else "init_loss"
     cells = selected.loc[selected["seeds"] > 0, ["task", "label", "weight_decay", "lr"]]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.metrics.selection import select_cells, test_error_at
-from analysis.metrics.sensitivity import mean_sensitivity, sensitivity_of
-from analysis.metrics.width import width_of
+from analysis.metrics.selection import selected_cells, test_error_at
+from analysis.metrics.sensitivity import mean_sensitivity, sensitivity
+from analysis.metrics.width import width_at
 from analysis.trials import errors
 
 SUMMARY_COLUMNS = [
@@ -23,30 +23,27 @@ def summary(trials: pd.DataFrame) -> pd.DataFrame:
         trials: Rows as `analysis.trials.REQUIRED` describes them.
 
     Returns:
-        A table sorted by task and then by test accuracy, best first, with the columns
-
-        - task, label - best_lr, best_weight_decay, edge_distance: the selected cell (`selected_cells`) -
-            val_accuracy: its mean over the grid's seeds; a diverged seed counts as chance - test_accuracy,
-            test_accuracy_low, test_accuracy_high: `test_error` as accuracy, 95 % t-interval - seeds: the
-            number of seeds that test_accuracy averages - trials, diverged, failed: the label's rows, the
-            share of them that diverged, the number that failed - sensitivity, sensitivity_low,
-            sensitivity_high: S over seeds (`sensitivity`), 95 % t-interval - width_own, width_global (decades
-            of lr), within_own (share of cells): `width`, within one percentage point
-
-        Accuracies are fractions. A label without a usable run at gradient scale 1 keeps its row, with nulls.
+        A table sorted by task and then by test accuracy, best first, with the columns task, label; best_lr,
+        best_weight_decay and edge_distance (the selected cell, see `selected_cells`); val_accuracy (its mean over the
+        grid's seeds, where a diverged seed counts as chance); test_accuracy, test_accuracy_low and
+        test_accuracy_high (`test_error` as accuracy, with a 95 % t-interval); seeds (how many test_accuracy
+        averages); trials (the label's rows), diverged (the share of them) and failed (their number); sensitivity,
+        sensitivity_low and sensitivity_high (S over seeds, with a 95 % t-interval); width_own, width_global (decades
+        of lr) and within_own (share of cells), which are `width` within one percentage point. Accuracies are
+        fractions. A label without a usable run at gradient scale 1 keeps its row, with nulls.
 
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
     runs = errors(trials)
-    selected = select_cells(runs)
+    selected = selected_cells(runs)
     key = ["task", "label"]
     table = selected.drop(columns="seeds")
     for part in (
         _test_accuracy(test_error_at(runs, selected)),
         _counts(runs),
-        _sensitivity(mean_sensitivity(sensitivity_of(runs))),
-        width_of(runs, selected)[[*key, "width_own", "width_global", "within_own"]],
+        _sensitivity(mean_sensitivity(sensitivity(runs))),
+        width_at(runs, selected)[[*key, "width_own", "width_global", "within_own"]],
     ):
         table = table.merge(part, on=key, how="left", validate="one_to_one")
     table["val_accuracy"] = 1 - table["val_error"]

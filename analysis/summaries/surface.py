@@ -1,16 +1,16 @@
-"""Slices of the sensitivity surface: mean accuracy over two of learning rate, weight decay and gradient
-scale."""
+"""Slices of the sensitivity surface: accuracy over two of learning rate, weight decay and gradient scale."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from analysis.metrics.selection import select_cells
-from analysis.trials import errors
+from analysis.metrics.selection import selected_cells
+from analysis.trials import at_scale_one, errors
 
 AXES = ("lr", "weight_decay", "grad_scale")
-METRICS = {"val_accuracy": "val_error", "test_accuracy": "test_error"}
+SURFACE_METRICS = {"val_accuracy": "val_error", "test_accuracy": "test_error"}
+"""The accuracies that a surface can show, with the errors that they are computed from."""
 
 
 def surface(
@@ -46,13 +46,13 @@ def surface(
             raise ValueError(f"{name} must be one of {', '.join(AXES)}, but got {axis!r}")
     if x == y:
         raise ValueError(f"x and y must differ, but both are {x!r}")
-    if metric not in METRICS:
-        raise ValueError(f"metric must be one of {', '.join(METRICS)}, but got {metric!r}")
+    if metric not in SURFACE_METRICS:
+        raise ValueError(f"metric must be one of {', '.join(SURFACE_METRICS)}, but got {metric!r}")
     runs = errors(trials)
-    selected = select_cells(runs).assign(grad_scale=1.0)
+    selected = selected_cells(runs).assign(grad_scale=1.0)
     (third,) = set(AXES) - {x, y}
     plane = _slice(runs[runs["role"] == "grid"], third, at, selected)
-    plane = plane.assign(**{metric: 1 - plane[METRICS[metric]], "seeds": ~plane["failed"]})
+    plane = plane.assign(**{metric: 1 - plane[SURFACE_METRICS[metric]], "seeds": ~plane["failed"]})
     cells = plane.groupby(["task", "label", "optimizer", x, y, third], dropna=False, as_index=False).agg(
         **{metric: (metric, "mean")},
         seeds=("seeds", "sum"),
@@ -69,7 +69,7 @@ def surface(
 def _slice(runs: pd.DataFrame, third: str, at: float | None, selected: pd.DataFrame) -> pd.DataFrame:
     """Keep the rows where the third axis is `at`, or is the label's selected value."""
     if at is None and third == "grad_scale":
-        at = 1.0
+        return runs[at_scale_one(runs[third])]
     if at is not None:
         return runs[np.isclose(runs[third], at, rtol=1e-9, atol=0)]
     known = selected.loc[selected["seeds"] > 0, ["task", "label", third]]

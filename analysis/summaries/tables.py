@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.metrics.best_of_k import best_of_k_of, tunability_of
-from analysis.metrics.cross_task import cross_task_sensitivity_of
-from analysis.metrics.generalization_gap import generalization_gap_of
+from analysis.metrics.best_of_k import best_of_k, tunability
+from analysis.metrics.cross_task import cross_task_sensitivity
+from analysis.metrics.generalization_gap import generalization_gap_at
 from analysis.metrics.performance_profile import performance_profile_of
-from analysis.metrics.scale_exponent import scale_exponent_of
-from analysis.metrics.selection import select_cells, test_error_at
-from analysis.metrics.sensitivity import mean_sensitivity, sensitivity_of
-from analysis.metrics.transfer_regret import mean_transfer_regret, transfer_regret_of
-from analysis.metrics.variance import variance_decomposition_of
-from analysis.metrics.width import width_of
+from analysis.metrics.scale_exponent import scale_exponent
+from analysis.metrics.selection import selected_cells, test_error_at
+from analysis.metrics.sensitivity import mean_sensitivity, sensitivity
+from analysis.metrics.transfer_regret import mean_transfer_regret, transfer_regret
+from analysis.metrics.variance import variance_decomposition
+from analysis.metrics.width import width_at
 from analysis.metrics.wilcoxon_holm import wilcoxon_holm_of
 from analysis.statistics.pareto import pareto
 from analysis.trials import TRAIN_ACCURACY, errors
@@ -42,41 +42,42 @@ def tables(trials: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """
     has_train = set(TRAIN_ACCURACY) <= set(trials.columns)
     runs = errors(trials, train=has_train)
-    selected = select_cells(runs)
+    selected = selected_cells(runs)
     tested = test_error_at(runs, selected)
-    made = {
+    parts = {
         "test_error": tested,
-        "sensitivity": sensitivity_of(runs),
-        "transfer_regret": transfer_regret_of(runs),
-        "scale_exponent": scale_exponent_of(runs),
-        "width": width_of(runs, selected),
-        "tunability": tunability_of(runs),
-        "best_of_k": best_of_k_of(runs),
-        "variance_decomposition": variance_decomposition_of(runs),
-        "cross_task_sensitivity": cross_task_sensitivity_of(runs),
+        "sensitivity": sensitivity(runs),
+        "transfer_regret": transfer_regret(runs),
+        "scale_exponent": scale_exponent(runs),
+        "width": width_at(runs, selected),
+        "tunability": tunability(runs),
+        "best_of_k": best_of_k(runs),
+        "variance_decomposition": variance_decomposition(runs),
+        "cross_task_sensitivity": cross_task_sensitivity(runs),
         "performance_profile": performance_profile_of(tested),
         "wilcoxon_holm": wilcoxon_holm_of(tested),
     }
     if has_train:
-        made["generalization_gap"] = generalization_gap_of(runs, selected)
-    return {"metrics": _metrics(made), **made}
+        parts["generalization_gap"] = generalization_gap_at(runs, selected)
+    return {"metrics": _metrics(parts), **parts}
 
 
-def _metrics(made: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def _metrics(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Put what is known of each label into one row: means with their intervals, widths, and the Pareto front."""
     means = {
-        "test_error": made["test_error"],
-        "sensitivity": mean_sensitivity(made["sensitivity"]),
-        "transfer_regret": mean_transfer_regret(made["transfer_regret"]),
-        "scale_exponent": made["scale_exponent"],
-        "tunability": made["tunability"],
+        "test_error": parts["test_error"],
+        "sensitivity": mean_sensitivity(parts["sensitivity"]),
+        "transfer_regret": mean_transfer_regret(parts["transfer_regret"]),
+        "scale_exponent": parts["scale_exponent"],
+        "tunability": parts["tunability"],
     }
-    if "generalization_gap" in made:
-        means["gap"] = made["generalization_gap"]
-    table = made["test_error"][[*_KEY, "optimizer", "n"]].rename(columns={"n": "seeds"})
+    if "generalization_gap" in parts:
+        means["gap"] = parts["generalization_gap"]
+    table = parts["test_error"][[*_KEY, "optimizer", "n"]].rename(columns={"n": "seeds"})
     for name, part in means.items():
         part = part[[*_KEY, name, "low", "high"]]
         part = part.rename(columns={"low": f"{name}_low", "high": f"{name}_high"})
         table = table.merge(part, on=_KEY, how="left", validate="one_to_one")
     widths = ["width_own", "width_global", "within_own", "within_global"]
-    table = table.merge(made["width"][[*_KEY, *widths]], on=_KEY, how="left", validate="one_to_one")
+    table = table.merge(parts["width"][[*_KEY, *widths]], on=_KEY, how="left", validate="one_to_one")
     return pareto(table, ["test_error", "sensitivity"], within=["task"])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from itertools import count, islice
 
-from analysis.judgement.validity import cells_wanted
+from analysis.judgement.grids import cells_wanted
 from studies.spec.grid import Grid, LogRange
 from studies.spec.optimizers import OptimizerEntry
 from studies.spec.values import rounded
@@ -64,7 +64,7 @@ class Reach:
         self._further = {upper: beyond(entry, grid, upper=upper, decades=decades) for upper in (False, True)}
 
     def extend(self, best: float) -> dict[bool, list[float]]:
-        """Add what is missing for ``best`` to lie as far inside as ``analysis.judgement.validity.cells_wanted`` says.
+        """Add what is missing for ``best`` to lie as far inside as ``analysis.judgement.grids.cells_wanted`` says.
 
         Returns:
             The added rates of each side (``True``: above) on which it does not lie so; none of them where the

@@ -45,7 +45,7 @@ def stages(
 
     - The grid.
     - With ``extend``, as often as needed: for every label whose best cell has too few learning rates beyond
-      it on a side (``analysis.judgement.validity.cells_wanted``), those that are missing there, at all weight decays,
+      it on a side (``analysis.judgement.grids.cells_wanted``), those that are missing there, at all weight decays,
       gradient scales and seeds.
       Labels are extended one by one: S is taken within 1.5 decades of each one's own best, so what one needs
       more of does not bear on another.

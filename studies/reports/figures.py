@@ -13,7 +13,7 @@ import pandas as pd
 import analysis
 from analysis.figures.gallery import FIGURES, draw_figures
 from analysis.figures.theme import FORMATS
-from analysis.judgement.verdict import Verdict
+from analysis.judgement.study_verdicts import StudyVerdicts
 from studies.reports.suite import Suite
 from studies.reports.verdict import judged
 from studies.spec.errors import InputError
@@ -83,7 +83,7 @@ class FigureFiles:
 
 def figure_files(
     rows: pd.DataFrame,
-    verdicts: Mapping[str, Verdict] | str,
+    verdicts: StudyVerdicts,
     *,
     only: Iterable[str] = (),
     formats: Sequence[str] = ("pdf", "png"),
@@ -94,7 +94,7 @@ def figure_files(
 
     Args:
         rows: Those of one study or several.
-        verdicts: Output of ``analysis.verdicts``, or why there is none.
+        verdicts: The verdicts that the studies declare.
         only: Some of ``analysis.figures.gallery.FIGURES``; none means all.
         formats: Some of ``analysis.figures.theme.FORMATS``.
         tables: Output of ``analysis.tables``, if it is at hand.

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
+from analysis.page.figures import PageFigures
 from analysis.page.page import page
 from studies.store.provenance import read_runs, versions
 from studies.store.schema import HYPERPARAMETERS
@@ -22,7 +22,7 @@ def html_report(
     *,
     tables: Mapping[str, pd.DataFrame],
     verdict: Sequence[str],
-    figures: Mapping[str, Figure],
+    figures: PageFigures,
 ) -> str:
     """Return the page of some studies.
 
@@ -32,7 +32,7 @@ def html_report(
         curves: Output of ``Suite.curves``.
         tables: Output of ``analysis.tables``, and ``analysis.summary`` as ``summary``.
         verdict: A text for each candidate; none if the studies declare no verdict.
-        figures: By caption.
+        figures: Those beside the explorer.
 
     Raises:
         StoreError: If the record of a study's runs is damaged.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 import analysis
+from analysis.judgement.study_verdicts import StudyVerdicts
 from analysis.page.figures import EXPLORED, page_figures
 from analysis.summaries.columns import LAYOUTS
 from analysis.summaries.latex import latex_table
@@ -43,7 +44,9 @@ def write_report(rows: pd.DataFrame, diagnostics: pd.DataFrame, store: Store) ->
     """Write the summary, the tables and the figures of rows and second moments into a folder."""
     summary, tables = analysis.summary(rows), analysis.tables(rows)
     contents = {SUMMARY_TABLE: summary.to_csv(index=False).encode(), **table_files(tables)}
-    drawn = figure_files(rows, "", only=[*EXPLORED, "distortion"], tables=tables, diagnostics=diagnostics)
+    drawn = figure_files(
+        rows, StudyVerdicts(), only=[*EXPLORED, "distortion"], tables=tables, diagnostics=diagnostics
+    )
     contents |= drawn.contents
     for name, content in sorted(contents.items()):
         store.write_file(name, content)
@@ -67,11 +70,9 @@ def report(*locations: str | Path, out: str | Path | None = None) -> Report:
     curves, rows, diagnostics = suite.curves(), suite.rows, suite.diagnostics()
     made = write_report(rows, diagnostics, suite.target)
     verdicts = judged(suite.declared_verdict(), rows)
-    texts: list[str] = []
-    if not isinstance(verdicts, str):
-        texts = [verdict.summary() for verdict in verdicts.values()]
-    elif any(study.spec.verdict for study in suite.studies):
-        texts = [f"{verdicts[0].upper()}{verdicts[1:]}."]
+    texts = [verdict.summary() for verdict in verdicts.by_candidate.values()]
+    if not texts and any(study.spec.verdict for study in suite.studies):
+        texts = [verdicts.reason_sentence()]
     with analysis.use_theme():
         figures = page_figures(rows, verdicts, made.tables, diagnostics)
     tables = {"summary": made.summary, **made.tables}

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure, SubFigure
 from analysis.figures.exponent_plane import plane
 from analysis.figures.search import front, hypervolume_curve, response
 from analysis.figures.theme import save_figure, use_theme
-from analysis.labels import FOOTNOTE, REIMPLEMENTED
+from analysis.labels import DAGGER, FOOTNOTE, any_reimplemented
 from studies.searches.result import SearchResult
 from studies.spec.search import Range
 from studies.store.layout import SEARCH_FOLDER
@@ -90,8 +90,8 @@ def _noted(figure: Figure | SubFigure, found: SearchResult, *, always: bool = Fa
     """Say below a figure whose Ada2MS it shows."""
     assert isinstance(figure, Figure)
     labels = pd.concat([found.points["label"], found.references["label"]])
-    if always or labels.str.startswith(REIMPLEMENTED).any():
-        figure.supxlabel(f"† {FOOTNOTE}" if always else FOOTNOTE, fontsize="x-small", color="0.35")
+    if always or any_reimplemented(labels):
+        figure.supxlabel(f"{DAGGER} {FOOTNOTE}" if always else FOOTNOTE, fontsize="x-small", color="0.35")
     return figure
 
 

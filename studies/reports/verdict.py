@@ -1,4 +1,4 @@
-"""studies.reports.verdict"""
+"""The verdict that a study declares, on its rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 import analysis
+from analysis.judgement.study_verdicts import StudyVerdicts
 from studies.spec.verdict import VerdictSpec
 
 
@@ -20,7 +21,7 @@ def judge_study(verdict: VerdictSpec, rows: pd.DataFrame) -> dict[str, analysis.
     return analysis.verdicts(rows, candidates=arguments.pop("candidate"), **arguments)
 
 
-def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> dict[str, analysis.Verdict] | str:
+def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> StudyVerdicts:
     """Return the verdict on each candidate, or why there is none.
 
     Args:
@@ -28,11 +29,11 @@ def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> dict[str, analysi
         rows: Of the study.
     """
     if isinstance(declared, str):
-        return f"no verdict: {declared}"
+        return StudyVerdicts(reason=f"no verdict: {declared}")
     try:
-        return judge_study(declared, rows)
+        return StudyVerdicts(judge_study(declared, rows))
     except ValueError as error:
-        return f"no verdict: {error}"
+        return StudyVerdicts(reason=f"no verdict: {error}")
 
 
 def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame) -> list[str]:
@@ -44,7 +45,7 @@ def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame) -> list[str]:
     """
     if verdict is None:
         return []
-    made = judged(verdict, rows)
-    if isinstance(made, str):
-        return [f"{made[0].upper()}{made[1:]}."]
-    return [one.sentence() for one in made.values()]
+    verdicts = judged(verdict, rows)
+    if not verdicts.by_candidate:
+        return [verdicts.reason_sentence()]
+    return [one.sentence() for one in verdicts.by_candidate.values()]

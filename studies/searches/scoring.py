@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.metrics.reference_gap import reference_gaps
-from analysis.metrics.selection import select_cells, test_error_at
+from analysis.metrics.selection import selected_cells, test_error_at
 from analysis.trials import errors, grid_runs
 from studies.spec.errors import InputError
 from studies.spec.objectives import OBJECTIVES
@@ -54,7 +54,7 @@ class Scorer:
         """
         scored = rows.assign(label=SCORED, optimizer=SCORED, role="grid")
         runs = errors(pd.concat([self.references, scored], ignore_index=True))
-        selected = select_cells(runs)
+        selected = selected_cells(runs)
         if cell is not None:
             selected.loc[selected["label"] == SCORED, ["lr", "weight_decay"]] = cell.to_list()
         own = runs[runs["label"] == SCORED]

@@ -12,9 +12,9 @@ from typing import Literal
 
 import pandas as pd
 
-from analysis.metrics.sensitivity import mean_sensitivity, sensitivity_of
-from analysis.metrics.transfer_regret import mean_transfer_regret, transfer_regret_of
-from analysis.metrics.width import width_of
+from analysis.metrics.sensitivity import mean_sensitivity, sensitivity
+from analysis.metrics.transfer_regret import mean_transfer_regret, transfer_regret
+from analysis.metrics.width import width_at
 from analysis.statistics.intervals import mean_interval
 from analysis.trials import CELL, grid_runs
 
@@ -26,7 +26,7 @@ class Objective:
     Attributes:
         title: As tables and figures name it.
         direction: ``minimize`` or ``maximize``.
-        of: Computes it from the output of ``analysis.trials.errors`` and of ``select_cells``; one row per label.
+        of: Computes it from the output of ``analysis.trials.errors`` and of ``selected_cells``; one row per label.
         worst: What a point gets that learned nowhere: the score, or None for the chance error.
     """
 
@@ -43,17 +43,17 @@ def _best_error(runs: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
 
 def _width(runs: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
     # against the best of all: a surface that is flat but bad is wide only by its own standard
-    table = width_of(runs, selected).rename(columns={"width_global": "width"})
+    table = width_at(runs, selected).rename(columns={"width_global": "width"})
     return table.assign(low=float("nan"), high=float("nan"))
 
 
 OBJECTIVES: dict[str, Objective] = {
     "val_error": Objective("validation error at the best cell", "minimize", _best_error, None),
     "sensitivity": Objective(
-        "sensitivity S", "minimize", lambda runs, _: mean_sensitivity(sensitivity_of(runs)), 1.0
+        "sensitivity S", "minimize", lambda runs, _: mean_sensitivity(sensitivity(runs)), 1.0
     ),
     "transfer_regret": Objective(
-        "transfer regret T", "minimize", lambda runs, _: mean_transfer_regret(transfer_regret_of(runs)), 1.0
+        "transfer regret T", "minimize", lambda runs, _: mean_transfer_regret(transfer_regret(runs)), 1.0
     ),
     "width": Objective("width W (decades)", "maximize", _width, 0.0),
 }

@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from rich.text import Text
 
 from analysis import errors
-from analysis.figures.heatmaps import COLOURS
+from analysis.figures.styles import COLOURS
 
 MAX_LINES = 12
 MISSING, DIVERGED, FAILED = " ··", " xx", " !!"

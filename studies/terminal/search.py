@@ -9,18 +9,12 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from analysis.measures import MEASURES
 from studies.searches.loop import SearchPlan
 from studies.searches.result import SearchResult
 from studies.terminal.progress import ProgressLine
 from studies.terminal.text import interval, number, say, table
 
-HEADS = {
-    "val_error": ("val err %", 2, 100.0),
-    "test_error": ("test err %", 2, 100.0),
-    "sensitivity": ("S", 3, 1.0),
-    "transfer_regret": ("T", 3, 1.0),
-    "width": ("width", 2, 1.0),
-}
 LEGEND = (
     "Pareto front and references on the same surface; best lr: the validation-best cell at gradient scale 1, where "
     "errors are taken; S, T: sensitivity and transfer regret (0 flat, 1 all lost); width: decades of lr within 1 "
@@ -79,13 +73,14 @@ def print_search(console: Console, found: SearchResult) -> None:
 def scores_table(found: SearchResult, scores: pd.DataFrame) -> Table:
     """Return one line per surface: its scores with intervals, its best learning rate, what diverged."""
     names = list(dict.fromkeys((*found.search.objectives, "test_error")))
-    header = ["optimizer", *(HEADS[name][0] for name in names), "best lr", "diverged"]
+    header = ["optimizer", *(MEASURES[name].short for name in names), "best lr", "diverged"]
     return table(header, [_line(row, names) for row in scores.to_dict("records")])
 
 
 def _line(row: Mapping[Any, Any], names: list[str]) -> list[str]:
     cells = [row["label"]]
     for name in names:
-        _, digits, factor = HEADS[name]
-        cells.append(interval(row[name], row[f"{name}_low"], row[f"{name}_high"], digits, factor))
+        measure = MEASURES[name]
+        low, high = row[f"{name}_low"], row[f"{name}_high"]
+        cells.append(interval(row[name], low, high, measure.digits, measure.factor))
     return [*cells, f"{row['best_lr']:.3g}", f"{100 * row['diverged']:.1f} %"]

@@ -12,7 +12,8 @@ from rich import filesize
 from rich.console import Console
 from rich.table import Table
 
-from studies.terminal.text import duration, engine_text, interval, number, table
+from analysis.measures import MEASURES, SIGNIFICANT
+from studies.terminal.text import duration, engine_text, interval, table
 
 if TYPE_CHECKING:
     from studies.planning.plan import Plan
@@ -21,30 +22,32 @@ if TYPE_CHECKING:
     from studies.sweep.replay import Replay
 
 
+SUMMARY_SHOWN = (
+    "task", "label", "best_lr", "best_weight_decay", "val_accuracy", "test_accuracy", "sensitivity", "width_own",
+    "diverged", "failed", "trials",
+)  # fmt: skip
+
+
 def summary_table(summary: pd.DataFrame) -> Table:
     """Return ``analysis.summary`` as it is printed: percent, intervals of 95 %."""
-    header = ["optimizer", "lr", "wd", "val %", "test %", "S", "width", "diverged", "failed", "trials"]
-    if summary["task"].nunique() > 1:
-        header.insert(0, "task")
-    rows = []
-    for row in summary.to_dict("records"):
-        cells = {
-            "task": row["task"],
-            "optimizer": row["label"],
-            "lr": f"{row['best_lr']:.3g}",
-            "wd": f"{row['best_weight_decay']:.3g}",
-            "val %": number(100 * row["val_accuracy"], 2),
-            "test %": interval(
-                row["test_accuracy"], row["test_accuracy_low"], row["test_accuracy_high"], 2, 100
-            ),
-            "S": interval(row["sensitivity"], row["sensitivity_low"], row["sensitivity_high"], 3),
-            "width": number(row["width_own"], 2),
-            "diverged": f"{100 * row['diverged']:.1f} %",
-            "failed": f"{row['failed']}",
-            "trials": f"{row['trials']}",
-        }
-        rows.append([cells[name] for name in header])
-    return table(header, rows)
+    names = SUMMARY_SHOWN if summary["task"].nunique() > 1 else SUMMARY_SHOWN[1:]
+    rows = [[_summarized(row, name) for name in names] for row in summary.to_dict("records")]
+    return table([MEASURES[name].short for name in names], rows)
+
+
+def _summarized(row: Mapping[Any, Any], name: str) -> str:
+    measure = MEASURES[name]
+    if measure.digits == SIGNIFICANT:
+        return f"{row[name]:.3g}"
+    if name == "diverged":
+        return f"{measure.factor * row[name]:.{measure.digits}f} {measure.unit}"
+    return f"{row[name]}" if isinstance(row[name], int | str) else _measured(row, name)
+
+
+def _measured(row: Mapping[Any, Any], name: str) -> str:
+    """Return a number with half the width of its interval, where it has one, in the unit that is shown."""
+    low, high = (row.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
+    return interval(row[name], low, high, MEASURES[name].digits, MEASURES[name].factor)
 
 
 LEGEND = (
@@ -62,14 +65,7 @@ def print_report(console: Console, summary: pd.DataFrame, location: str, files: 
     console.print(f"\nin {location}: {', '.join(files)}", highlight=False, soft_wrap=True, markup=False)
 
 
-# name, header, decimals, factor
-METRICS = (
-    ("transfer_regret", "T", 3, 1.0),
-    ("scale_exponent", "a", 2, 1.0),
-    ("width_global", "width", 2, 1.0),
-    ("tunability", "tunability %", 2, 100.0),
-    ("gap", "test - train %", 2, 100.0),
-)
+METRICS_SHOWN = ("transfer_regret", "scale_exponent", "width_global", "tunability", "gap")
 METRICS_LEGEND = (
     "T: transfer regret, what a cell tuned at gradient scale 1 loses at the others; a: scale exponent, -d log lr* / "
     "d log c (0: AdamW, 1: SGD); width: decades of lr within 1 point of the best of all optimizers; tunability: "
@@ -81,17 +77,18 @@ METRICS_LEGEND = (
 def print_metrics(console: Console, tables: Mapping[str, pd.DataFrame]) -> None:
     """Print the metrics of ``analysis.tables`` that the summary does not show."""
     metrics = tables["metrics"]
-    shown = [column for column in METRICS if column[0] in metrics]
-    rows = []
-    for row in metrics.to_dict("records"):
-        values = [
-            interval(
-                row[name], row.get(f"{name}_low", math.nan), row.get(f"{name}_high", math.nan), digits, by
-            )
-            for name, _, digits, by in shown
+    shown = [name for name in METRICS_SHOWN if name in metrics]
+    rows = [
+        [
+            row["task"],
+            row["label"],
+            *(_measured(row, name) for name in shown),
+            "yes" if row["on_front"] else "",
         ]
-        rows.append([row["task"], row["label"], *values, "yes" if row["on_front"] else ""])
-    console.print(table(["task", "optimizer", *(header for _, header, _, _ in shown), "front"], rows))
+        for row in metrics.to_dict("records")
+    ]
+    header = [MEASURES[name].short for name in ("task", "label", *shown, "on_front")]
+    console.print(table(header, rows))
     console.print(METRICS_LEGEND, highlight=False)
 
 

@@ -125,3 +125,11 @@ def test_bits_per_character_are_losses_over_the_logarithm_of_two_for_texts_alone
         found.iloc[:2].to_numpy().tolist() == [[pytest.approx(2), pytest.approx(3), pytest.approx(0.5)]] * 2
     )
     assert found.iloc[2].isna().all()
+
+
+def test_rows_that_are_checked_already_are_taken_as_they_are(hand):
+    runs = analysis.errors(hand)
+    assert analysis.errors(runs) is runs
+    pd.testing.assert_frame_equal(analysis.sensitivity(runs), analysis.sensitivity(hand))
+    with pytest.raises(ValueError, match="must have the column"):
+        analysis.errors(runs, train=True)

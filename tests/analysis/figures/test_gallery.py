@@ -7,6 +7,7 @@ import analysis
 from analysis.figures.gallery import FIGURES, draw_figures
 from analysis.figures.styles import styles
 from analysis.figures.theme import COLUMN_WIDTH, FORMATS, PAGE_WIDTH
+from analysis.judgement.study_verdicts import StudyVerdicts
 
 OURS = "ada2ms(mixing=0.5)"
 
@@ -83,6 +84,16 @@ def test_several_workloads_have_figures_of_their_own_and_a_profile(comparison):
     assert [(one.task, one.name, one.reason) for one in made] == [
         ("digits", "best-of-k", ""), ("letters", "best-of-k", ""), (None, "forest", "none"), (None, "profile", ""),
     ]  # fmt: skip
+
+
+def test_verdicts_come_by_candidate_or_as_the_reason_why_there_are_none(comparison):
+    trials, forest = comparison(), frozenset({"forest"})
+    judged = analysis.verdicts(trials, candidates=[OURS])
+    for verdicts in (judged, StudyVerdicts(judged)):
+        assert [one.reason for one in draw_figures(trials, verdicts, only=forest)] == [""]
+    for verdicts in ("none declared", StudyVerdicts(reason="none declared")):
+        assert [one.reason for one in draw_figures(trials, verdicts, only=forest)] == ["none declared"]
+    assert StudyVerdicts(reason="no verdict: none").reason_sentence() == "No verdict: none."
 
 
 def test_lines_of_too_many_labels_are_left_out(rows):

@@ -76,5 +76,5 @@ def test_the_plane_marks_named_optimizers_and_the_line_of_scale_invariance():
 def test_what_cannot_be_drawn_is_named():
     with pytest.raises(ValueError, match="lacks \\['transfer_regret'\\]"):
         response(POINTS, x="mixing", y="transfer_regret")
-    with pytest.raises(ValueError, match="'sensitivity' at least"):
+    with pytest.raises(ValueError, match="at least one with a value of 'sensitivity'"):
         plane(POINTS.assign(p=0.0, q=0.0, sensitivity=np.nan), score="sensitivity")

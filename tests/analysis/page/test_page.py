@@ -8,9 +8,11 @@ import zlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 import analysis
 from analysis.page.curves import packed_curves
+from analysis.page.figures import PageFigures
 from analysis.page.packing import codes_type, packed
 from analysis.page.page import page
 from analysis.page.tables import page_tables
@@ -133,3 +135,12 @@ def test_names_are_escaped_and_what_is_missing_is_left_out(page_rows):
     assert "our reimplementation from the abstract" in made
     assert 'id="curves-data"' not in made
     assert "declares no verdict" in page(rows, title="t", tables={})
+
+
+def test_the_verdicts_figures_stand_beside_it_and_the_others_below(page_rows):
+    figures = PageFigures(verdict={"margins": Figure()}, others={"Verdict of others": Figure()})
+    text = page(page_rows, title="t", tables={}, figures=figures)
+    order = [
+        text.index(part) for part in ("<figcaption>margins", 'id="tables"', "<figcaption>Verdict of others")
+    ]
+    assert order == sorted(order)

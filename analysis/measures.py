@@ -1,0 +1,130 @@
+"""What the columns that people look at are called, in which unit and with how many decimals they are shown.
+
+LaTeX tables, the page, the axes of figures and the terminal all read `MEASURES`, so that a number has one name, one
+factor and one better direction wherever it is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SIGNIFICANT = -1
+"""As `Measure.digits`: three significant digits in place of a fixed number of decimals."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How one column of a table is shown.
+
+    Attributes:
+        title: Its name in running text.
+        symbol: Its symbol, which stands for it in a heading and follows the title elsewhere.
+        unit: Its unit as shown; '%' says that a fraction is multiplied by 100.
+        digits: Decimals, or `SIGNIFICANT`.
+        best: Which value is the best, 'min' or 'max'; '' where neither is.
+        heading: Its heading in a report; by default the symbol, or the title with a percent sign.
+        math: The symbol in LaTeX's mathematical mode, where it is not the letter itself.
+        short: Its heading on a terminal; by default the symbol or the title.
+    """
+
+    title: str
+    symbol: str = ""
+    unit: str = ""
+    digits: int = 3
+    best: Literal["min", "max", ""] = ""
+    heading: str = ""
+    math: str = ""
+    short: str = ""
+
+    def __post_init__(self) -> None:
+        percent = ", %" if self.unit == "%" else ""
+        heading = self.heading or self.symbol or f"{self.title.capitalize()}{percent}"
+        object.__setattr__(self, "heading", heading)
+        object.__setattr__(self, "short", self.short or self.symbol or self.title)
+
+    @property
+    def factor(self) -> float:
+        """What a value is multiplied by to have the unit that is shown."""
+        return 100.0 if self.unit == "%" else 1.0
+
+    @property
+    def name(self) -> str:
+        """The title with its symbol: 'sensitivity S'."""
+        return f"{self.title} {self.symbol}".rstrip()
+
+    @property
+    def axis(self) -> str:
+        """The name with its unit, as on an axis: 'width W (decades of lr)'."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    @property
+    def latex(self) -> str:
+        """The heading in LaTeX."""
+        heading = self.heading.replace("%", r"\%")
+        if not self.symbol:
+            return heading
+        return f"${self.math or self.symbol}${heading.removeprefix(self.symbol)}"
+
+
+_DECADES = "decades of lr"
+
+MEASURES: dict[str, Measure] = {
+    # what names a row
+    "task": Measure("task"),
+    "label": Measure("optimizer"),
+    "term": Measure("term"),
+    "first": Measure("first"),
+    "second": Measure("second"),
+    # hyperparameters
+    "lr": Measure("learning rate"),
+    "weight_decay": Measure("weight decay"),
+    "grad_scale": Measure("gradient scale"),
+    "best_lr": Measure("best lr", digits=SIGNIFICANT, short="lr"),
+    "best_weight_decay": Measure("weight decay", digits=SIGNIFICANT, short="wd"),
+    # what a run ends with
+    "val_error": Measure("validation error", unit="%", digits=2, best="min", short="val err %"),
+    "test_error": Measure("test error", unit="%", digits=2, best="min", short="test err %"),
+    "train_error": Measure("training error", unit="%", digits=2, best="min"),
+    "val_accuracy": Measure(
+        "validation accuracy", unit="%", digits=2, best="max", heading="Validation, %", short="val %"
+    ),
+    "test_accuracy": Measure("test accuracy", unit="%", digits=2, best="max", short="test %"),
+    "val_loss": Measure("validation loss", best="min"),
+    "test_loss": Measure("test loss", best="min"),
+    "train_loss": Measure("training loss", best="min"),
+    "lambda_max": Measure("largest Hessian eigenvalue"),
+    "hessian_trace": Measure("Hessian trace"),
+    "sam_sharpness": Measure("SAM sharpness"),
+    # robustness, generalization and tuning
+    "sensitivity": Measure("sensitivity", "S", best="min"),
+    "transfer_regret": Measure("transfer regret", "T", best="min"),
+    "scale_exponent": Measure("scale exponent", "a", digits=2),
+    "width": Measure("width", "W", unit=_DECADES, digits=2, best="max", short="width"),
+    "width_own": Measure(
+        "width", "W", unit=_DECADES, digits=2, best="max", heading="W, own best", short="width"
+    ),
+    "width_global": Measure(
+        "width", "W", unit=_DECADES, digits=2, best="max", heading="W, global best", short="width"
+    ),
+    "tunability": Measure("tunability", unit="%", digits=2, best="min", short="tunability %"),
+    "gap": Measure("generalization gap", unit="%", digits=2, heading="Gap, %", short="test - train %"),
+    "on_front": Measure("Pareto front", heading="Pareto", short="front"),
+    # counts
+    "diverged": Measure("diverged", unit="%", digits=1),
+    "failed": Measure("failed", digits=0),
+    "seeds": Measure("seeds", digits=0),
+    "trials": Measure("trials", digits=0),
+    "workloads": Measure("workloads", digits=0),
+    # statistics
+    "df": Measure("degrees of freedom", digits=0, heading="df"),
+    "eta_squared": Measure("share of the variance", "η²", math=r"\eta^2"),
+    "phi": Measure("cross-task sensitivity", "Φ", best="min", math=r"\Phi"),
+    "tuned_score": Measure("tuned per workload", best="max"),
+    "shared_score": Measure("one setting", best="max"),
+    "effective_hyperparameters": Measure("hyperparameters to tune", digits=0, best="min", heading="To tune"),
+    "median_difference": Measure("median difference", unit="%", digits=2),
+    "p": Measure("p-value", "p"),
+    "p_holm": Measure("p-value", "p", heading="p, Holm"),
+}
+"""The measures by the name of their column."""
