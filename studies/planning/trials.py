@@ -14,8 +14,8 @@ from robustness.tasks import PLACES
 from robustness.training.settings import Training, TrialSettings
 from studies.planning.known_task import Identified
 from studies.spec.errors import SpecError
-from studies.spec.sections import TaskSpec
 from studies.spec.study import StudySpec
+from studies.spec.task import TaskSpec
 
 
 @dataclass(frozen=True)

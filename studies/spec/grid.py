@@ -1,4 +1,4 @@
-"""studies.spec.study.grid"""
+"""The grid of a study: learning rates, weight decays and gradient scales, which all optimizers share."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-)
+from pydantic import BeforeValidator, Field, TypeAdapter
 
-from studies.spec.values import _RATE, _RATES, MAX_POINTS, Decays, Scales, Strict, _Number, rounded
+from studies.spec.values import MAX_POINTS, Decays, Number, Positive, Rates, Scales, Strict, rounded
+
+_RATES: TypeAdapter[tuple[float, ...]] = TypeAdapter(Rates)
+_RATE: TypeAdapter[float] = TypeAdapter(Positive)
 
 
 def rate_or_rates(value: object) -> float | tuple[float, ...] | None:
@@ -29,7 +29,7 @@ class LogRange(Strict):
         points: How many; a single one is the centre.
     """
 
-    decades: Annotated[_Number, Field(gt=0, le=100)]
+    decades: Annotated[Number, Field(gt=0, le=100)]
     points: Annotated[int, Field(strict=True, ge=1, le=MAX_POINTS)]
 
     def at(self, centre: float, index: int) -> float:

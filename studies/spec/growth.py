@@ -1,4 +1,4 @@
-"""studies.spec.study.growth"""
+"""How a study may grow after its grid: the key ``extend``, and what it and ``confirm`` need of the grid."""
 
 from __future__ import annotations
 

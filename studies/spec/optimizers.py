@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pydantic import BeforeValidator, ConfigDict
 
 from robustness.optimizers import OPTIMIZERS, build, hyperparameters
 from studies.spec.grid import Grid, LogRange, rate_or_rates
-from studies.spec.problems import Location, Problem, one_of, unknown_key, without_value
+from studies.spec.problems import NOTHING, Location, Problem, blame, one_of, unknown_key
 from studies.spec.values import Decays, Scalar, Setting, Strict, Text
 
 # what says which member of a family of optimizers is meant, and is therefore part of every label
@@ -163,7 +162,8 @@ def entry_problems(key: str, entry: OptimizerEntry, grid: Grid) -> list[Problem]
         try:
             values(grid)
         except ValueError as error:
-            problems.append(Problem((field,), getattr(entry, field), str(error)))
+            given = getattr(entry, field)
+            problems.append(Problem((field,), NOTHING if given is None else given, str(error)))
     own = [problem for pair in (entry.model_extra or {}).items() for problem in _value_problems(name, *pair)]
     given = entry.model_extra or {}
     if "switch_fraction" in given and "switch_rate" in given:
@@ -178,7 +178,7 @@ def _value_problems(name: str, parameter: str, values: Any) -> Iterator[Problem]
     fraction = "switch_rate" in defaults
     allowed = ["optimizer", "lr", "weight_decay", *defaults, *["switch_fraction"] * fraction]
     if parameter not in allowed:
-        yield Problem((parameter,), values, unknown_key(parameter, allowed))
+        yield unknown_key((parameter,), values, allowed)
         return
     indexed = enumerate(values) if isinstance(values, tuple) else [(None, values)]
     for index, value in indexed:
@@ -219,18 +219,9 @@ def _build_problems(key: str, entry: OptimizerEntry) -> list[Problem]:
             values = variant.hyperparameters(_TRIAL_STEPS)
             dry_build(variant.optimizer, {"lr": 1e-3, "weight_decay": decay, **values})
         except (ValueError, TypeError) as error:
-            problem = _blame(str(error), variant)
+            problem = blame(str(error), variant.given)
             problems.setdefault((problem.location, problem.rule), problem)
     return list(problems.values())
-
-
-def _blame(message: str, variant: Variant) -> Problem:
-    """Return the constructor's ``message`` as the problem of the first given hyperparameter that it names."""
-    rule = without_value(message)
-    named = [word for word in re.findall(r"\w+", message) if word in variant.given]
-    if not named:
-        return Problem((), dict(variant.given), rule)
-    return Problem((named[0],), variant.given[named[0]], rule.removeprefix(f"{named[0]} "))
 
 
 def dry_build(name: str, values: Mapping[str, Any]) -> None:

@@ -13,10 +13,9 @@ from robustness.optimizers import hyperparameters
 from studies.spec.grid import Grid
 from studies.spec.objectives import OBJECTIVES
 from studies.spec.optimizers import OptimizerEntry, entry_problems
-from studies.spec.problems import Problem, one_of, raise_all, unknown_key
-from studies.spec.values import MAX_POINTS, Natural, Scalar, Setting, Strict, Text, distinct
+from studies.spec.problems import NOTHING, Problem, one_of, raise_all, unknown_key
+from studies.spec.values import MAX_POINTS, Natural, Number, Scalar, Setting, Strict, Text, distinct
 
-_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _VALUES: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(Annotated[Any, Setting])
 
 
@@ -30,8 +29,8 @@ class Range(Strict):
         points: How many the sampler ``grid`` takes, both ends with them.
     """
 
-    low: _Number
-    high: _Number
+    low: Number
+    high: Number
     log: Annotated[bool, Field(strict=True)] = False
     points: Annotated[int, Field(strict=True, ge=2, le=MAX_POINTS)] | None = None
 
@@ -66,11 +65,7 @@ class Range(Strict):
 def _axis(value: object) -> object:
     if isinstance(value, Mapping | Range):
         keys = Range.model_fields
-        raise_all(
-            Problem((key,), item, unknown_key(str(key), keys))
-            for key, item in dict(value).items()
-            if key not in keys
-        )
+        raise_all(unknown_key((key,), item, keys) for key, item in dict(value).items() if key not in keys)
         return Range.model_validate(value)
     if not isinstance(value, list | tuple):
         raise ValueError("must be {low: …, high: …} or a list of values")
@@ -116,7 +111,7 @@ class SearchSpec(Strict):
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 0
     trials: Natural = 32
     batch: Natural = 8
-    max_diverged: Annotated[_Number, Field(ge=0, le=1)] | None = None
+    max_diverged: Annotated[Number, Field(ge=0, le=1)] | None = None
     confirm: Annotated[int, Field(strict=True, ge=2, le=1000)] | None = None
 
     def choices(self, name: str) -> tuple[Scalar, ...]:
@@ -164,18 +159,19 @@ def _space_problems(search: SearchSpec, entry: OptimizerEntry, grid: Grid) -> It
     allowed = hyperparameters(entry.optimizer or search.optimizer)
     ends: dict[str, tuple[Scalar, ...]] = {}
     for name, axis in search.space.items():
-        place = ("search", "space", name)
+        location = ("search", "space", name)
         if name in ("lr", "weight_decay"):
-            yield Problem(place, name, "is an axis of the surface that every point is scored on (grid)")
+            yield Problem(location, name, "is an axis of the surface that every point is scored on (grid)")
         elif name not in allowed:
-            yield Problem(place, name, unknown_key(name, allowed))
+            yield unknown_key(location, name, allowed)
         elif isinstance(axis, Range):
             ends[name] = (axis.low, axis.high)
             if isinstance(allowed[name], str | bool) or name == "mixing_steps":
-                yield Problem(place, axis.model_dump(), "must be a list of values")
+                yield Problem(location, axis.model_dump(), "must be a list of values")
             elif (search.sampler == "grid") != (axis.points is not None):
-                need = "is required" if axis.points is None else "is there for the sampler grid only"
-                yield Problem((*place, "points"), axis.points, need)
+                given = axis.points is not None
+                rule = "is there for the sampler grid only" if given else "is required by the sampler grid"
+                yield Problem((*location, "points"), axis.points if given else NOTHING, rule)
         else:
             ends[name] = axis
     if set(ends) != set(search.space):

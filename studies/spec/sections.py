@@ -1,4 +1,4 @@
-"""The parts of a study that are no axes: its name, task, budget and schedule."""
+"""What a study says once for all of its trials: name, budget, schedule, training, resources, diagnostics."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pydantic import (
 )
 
 from robustness.training.settings import Schedule, Training
-from studies.spec.problems import Problem, raise_all, without_value
-from studies.spec.values import Natural, Option, Positive, Scalar, Strict, Text
+from studies.spec.problems import Problem, blame, raise_all
+from studies.spec.values import Natural, Positive, Strict
 
 
 def _ascending(epochs: tuple[int, ...]) -> tuple[int, ...]:
@@ -56,7 +56,7 @@ class Budget(Strict):
     time_limit: Positive | None = None
 
 
-class Saving(Strict):
+class CheckpointKeys(Strict):
     """When long trials are saved: every so many ``epochs``."""
 
     epochs: Natural
@@ -100,20 +100,6 @@ class Diagnostics(Strict):
     epochs: Annotated[tuple[Natural, ...], Field(min_length=1), AfterValidator(_ascending)]
 
 
-class TaskSpec(Strict):
-    """What is trained: a registered task or ``package.module:function``; further keys are its options."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, Annotated[Any, Option]]
-
-    name: Text
-
-    @property
-    def options(self) -> dict[str, Scalar | tuple[Scalar, ...]]:
-        """What the task's function is called with."""
-        return dict(self.model_extra or {})
-
-
 def _keys(kind: type) -> Any:
     """Return the model of a study's keys that are the fields of a dataclass."""
     types = get_type_hints(kind)
@@ -130,19 +116,17 @@ def _keys(kind: type) -> Any:
 ScheduleKeys = _keys(Schedule)
 TrainingKeys = _keys(Training)
 
-Part = TypeVar("Part", Schedule, Training)
+_Settings = TypeVar("_Settings", Schedule, Training)
 
 
-def _read(kind: type[Part], keys: Any, value: object) -> Part:
+def _read(kind: type[_Settings], keys: Any, value: object) -> _Settings:
     """Return ``value`` as a dataclass, which checks itself; only the keys' types are checked here."""
     given = keys.model_validate(asdict(value) if isinstance(value, kind) else value)
     values = {name: getattr(given, name) for name in keys.model_fields}
     try:
         return kind(**values)
     except ValueError as error:
-        rule = without_value(str(error)).removeprefix("schedule ")
-        key = next(word for word in re.findall(r"\w+", rule) if word in values)
-        raise_all([Problem((key,), values[key], rule.removeprefix(f"{key} "))])
+        raise_all([blame(str(error).removeprefix("schedule "), values)])
         raise
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,9 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from robustness.tasks import Task, load, name_rule
+from robustness.tasks import Task, name_rule
 from robustness.training.settings import Schedule, Training
-from robustness.training.steps import check_loss
 from studies.spec import strict_yaml
 from studies.spec.errors import SpecError
 from studies.spec.grid import Grid, LogRange
@@ -32,26 +29,20 @@ from studies.spec.protocols import with_protocol
 from studies.spec.search import SearchSpec, search_problems
 from studies.spec.sections import (
     Budget,
+    CheckpointKeys,
     Diagnostics,
     Resources,
-    Saving,
     ScheduleKeys,
-    TaskSpec,
     TrainingKeys,
     folder_name,
     read_schedule,
     read_training,
 )
+from studies.spec.task import TaskSpec, make_task, read_task
 from studies.spec.values import MAX_POINTS, Strict, Text, seed_list
 from studies.spec.verdict import MarginKeys, VerdictSpec, verdict_problems
 
-__all__ = ["SpecError", "StudySpec", "TaskSpec", "study_name"]
-
 MAX_TRIALS = 1_000_000
-
-
-def _task(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
 
 
 def _entries(value: object) -> object:
@@ -74,7 +65,7 @@ class StudySpec(Strict):
     Attributes:
         name: Names the study and its folder.
         task: A task's name, or a mapping of ``name`` and the task's options.
-        protocol: Names a bundle in ``studies.spec.study.protocols``, which stands for the keys that are not given.
+        protocol: Names a bundle in ``studies.spec.protocols``, which stands for the keys that are not given.
         budget: The same for every trial.
         schedule: The same for every trial; its fractions are of a trial's steps.
         training: The same for every trial: weight decay's mask, clipping, label smoothing, precision.
@@ -107,7 +98,7 @@ class StudySpec(Strict):
     """
 
     name: Annotated[Text, AfterValidator(folder_name)]
-    task: Annotated[TaskSpec, BeforeValidator(_task)]
+    task: Annotated[TaskSpec, BeforeValidator(read_task)]
     protocol: Text | None = None
     budget: Budget
     schedule: Annotated[Schedule, BeforeValidator(read_schedule)] = Schedule()
@@ -118,7 +109,7 @@ class StudySpec(Strict):
     extend: Annotated[Extend | None, BeforeValidator(read_extend)] = None
     confirm: Annotated[int, Field(strict=True, ge=0, le=MAX_POINTS)] = 0
     resources: Resources = Resources.model_validate({})
-    checkpoint: Saving | None = None
+    checkpoint: CheckpointKeys | None = None
     verdict: VerdictSpec | None = None
     search: SearchSpec | None = None
     flatness: Literal["none", "selected", "all"] = "none"
@@ -237,15 +228,7 @@ class StudySpec(Strict):
         Raises:
             SpecError: If it cannot be made.
         """
-        try:
-            with _on_path(self._folder):
-                task = load(self.task.name, **self.task.options)
-                check_loss(task, self.training)
-                return task
-        except Exception as error:  # a user's own function may raise anything
-            kind = "" if isinstance(error, ValueError) else f"{self.task.name!r}: {type(error).__name__}: "
-            reason = str(error).removeprefix("task ")
-            raise SpecError(one_line(f"{self._source}: task: {kind}{reason}")) from error
+        return make_task(self.task, self.training, self._folder, self._source)
 
 
 def _allowed_keys() -> dict[Location, list[str]]:
@@ -260,24 +243,12 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("grid", "lr"): LogRange,
         ("extend",): Extend,
         ("resources",): Resources,
-        ("checkpoint",): Saving,
+        ("checkpoint",): CheckpointKeys,
         ("verdict",): VerdictSpec,
         ("verdict", "margins"): MarginKeys,
         ("search",): SearchSpec,
     }
     return {location: list(model.model_fields) for location, model in models.items()}
-
-
-@contextmanager
-def _on_path(folder: Path | None) -> Iterator[None]:
-    added = [str(folder)] if folder is not None else []
-    sys.path[:0] = added
-    try:
-        yield
-    finally:
-        with suppress(ValueError):  # an imported module may have changed the path itself
-            for entry in added:
-                sys.path.remove(entry)
 
 
 def study_name(text: str, source: str = "study") -> str | None:

@@ -26,7 +26,7 @@ MAX_INTEGER = 2**63 - 1
 Scalar = bool | int | float | str | None
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """Turn a single number into a list of one."""
     return value if isinstance(value, list | tuple) else (value,)
 
@@ -74,18 +74,16 @@ def rounded(rate: float) -> float:
 Text = Annotated[str, Field(strict=True)]
 Natural = Annotated[int, Field(strict=True, ge=1, le=MAX_INTEGER)]
 _Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
-_Number = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_plain)]
-Positive = Annotated[_Number, Field(gt=0)]
-NonNegative = Annotated[_Number, Field(ge=0)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_plain)]
+Positive = Annotated[Number, Field(gt=0)]
+NonNegative = Annotated[Number, Field(ge=0)]
 
 _Distinct = (Field(min_length=1), AfterValidator(distinct))
 Rates = Annotated[tuple[Positive, ...], BeforeValidator(_only_lists), *_Distinct]
-Scales = Annotated[tuple[Positive, ...], BeforeValidator(_listed), *_Distinct]
-Decays = Annotated[tuple[NonNegative, ...], BeforeValidator(_listed), *_Distinct]
+Scales = Annotated[tuple[Positive, ...], BeforeValidator(listed), *_Distinct]
+Decays = Annotated[tuple[NonNegative, ...], BeforeValidator(listed), *_Distinct]
 SeedList = Annotated[tuple[_Seed, ...], BeforeValidator(_only_lists), *_Distinct]
 
-_RATES: TypeAdapter[tuple[float, ...]] = TypeAdapter(Rates)
-_RATE: TypeAdapter[float] = TypeAdapter(Positive)
 _SEEDS: TypeAdapter[tuple[int, ...]] = TypeAdapter(SeedList)
 _SEED_COUNT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=1, le=MAX_POINTS)])
 _SCALARS: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(

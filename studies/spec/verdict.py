@@ -1,4 +1,4 @@
-"""The verdict that a study asks for: declared in its file before anything runs, spoken when it is done."""
+"""The verdict that a study asks for: declared in its file before anything runs, given when all is trained."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 import analysis
-from analysis.labels import did_you_mean
-from studies.spec.problems import Problem, one_of, raise_all, without_value
-from studies.spec.values import Strict, Text, distinct
+from studies.spec.problems import Problem, blame, did_you_mean, one_of, raise_all
+from studies.spec.values import Strict, Text, distinct, listed
 
 MAX_LISTED = 12
 """Labels that a message lists."""
@@ -30,12 +29,8 @@ def _read_margins(value: object) -> analysis.Margins:
         try:
             analysis.Margins(**{name: given})
         except ValueError as error:
-            raise_all([Problem((name,), given, without_value(str(error)).removeprefix(f"margins.{name} "))])
+            raise_all([blame(str(error).removeprefix("margins."), {name: given})])
     return analysis.Margins(keys.robustness, keys.generalization)
-
-
-def _listed(value: object) -> object:
-    return value if isinstance(value, list | tuple) else (value,)
 
 
 def _known_problems(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,8 +42,8 @@ def _known_problems(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-_Labels = Annotated[tuple[Text, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(distinct)]
-_Problems = Annotated[tuple[Text, ...], BeforeValidator(_listed), AfterValidator(_known_problems)]
+_Labels = Annotated[tuple[Text, ...], BeforeValidator(listed), Field(min_length=1), AfterValidator(distinct)]
+_Problems = Annotated[tuple[Text, ...], BeforeValidator(listed), AfterValidator(_known_problems)]
 
 
 class VerdictSpec(Strict):

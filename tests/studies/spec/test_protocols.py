@@ -10,8 +10,8 @@ from robustness.training import Schedule, Training, TrialSettings
 from studies.planning.trials import expand, in_study, setup, trial_id
 from studies.spec.errors import SpecError
 from studies.spec.protocols import PROTOCOLS
-from studies.spec.sections import TaskSpec
 from studies.spec.study import StudySpec
+from studies.spec.task import TaskSpec
 
 STUDY = {
     "name": "s",
