@@ -4,32 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from studies.terminal.options import (
-    Address,
-    Device,
-    Engine,
-    Folder,
-    Folders,
-    Format,
-    Into,
-    Log,
-    MaybeStudy,
-    Once,
-    Only,
-    Out,
-    Points,
-    Retry,
-    Storage,
-    Study,
-    Timeout,
-    TrialId,
-    Workers,
-)
+from studies.terminal import options
 
 app = typer.Typer(
     name="robustness",
@@ -41,19 +20,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"robustness {version('ada2ms-robustness')}")
-        raise typer.Exit
-
-
-Version = Annotated[
-    bool, typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True)
-]
-
-
 @app.callback()
-def about(version: Version = False) -> None:
+def about(version: options.Version = False) -> None:
     """Is an optimizer robust? Train it over whole grids of hyperparameters, and see where it stays good."""
 
 
@@ -88,14 +56,14 @@ def _words(values: list[str] | None) -> list[str]:
 
 @command
 def run(
-    study: Study,
-    out: Out = None,
-    address: Address = None,
-    workers: Workers = None,
-    device: Device = "auto",
-    engine: Engine = "auto",
-    retry: Retry = None,
-    log: Log = None,
+    study: options.Study,
+    out: options.Out = None,
+    address: options.Address = None,
+    workers: options.Workers = None,
+    device: options.Device = "auto",
+    engine: options.Engine = "auto",
+    retry: options.Retry = None,
+    log: options.Log = None,
 ) -> None:
     """Train every trial of a study that is not stored yet, then print and write tables and heatmaps.
 
@@ -126,11 +94,11 @@ def run(
 
 @command
 def plan(
-    study: MaybeStudy = None,
-    out: Out = None,
-    workers: Workers = None,
-    device: Device = "auto",
-    engine: Engine = "auto",
+    study: options.MaybeStudy = None,
+    out: options.Out = None,
+    workers: options.Workers = None,
+    device: options.Device = "auto",
+    engine: options.Engine = "auto",
 ) -> None:
     """Say what a study would train, and what time, memory and disk that would take; train nothing."""
     from studies.terminal.text import console, table
@@ -150,15 +118,15 @@ def plan(
 
 @command
 def search(
-    study: Study,
-    out: Out = None,
-    trials: Points = None,
-    timeout: Timeout = None,
-    storage: Storage = None,
-    address: Address = None,
-    workers: Workers = None,
-    device: Device = "auto",
-    engine: Engine = "auto",
+    study: options.Study,
+    out: options.Out = None,
+    trials: options.Points = None,
+    timeout: options.Timeout = None,
+    storage: options.Storage = None,
+    address: options.Address = None,
+    workers: options.Workers = None,
+    device: options.Device = "auto",
+    engine: options.Engine = "auto",
 ) -> None:
     """Search one optimizer's hyperparameters, such as its exponent, for both accuracy and robustness.
 
@@ -203,7 +171,7 @@ def search(
 
 
 @command
-def status(directory: Folder) -> None:
+def status(directory: options.Folder) -> None:
     """Say how far a study is: how many trials are completed, diverged, failed and missing, by optimizer."""
     from studies.store.study_folder import status as study_status
     from studies.terminal.text import console, table
@@ -213,7 +181,7 @@ def status(directory: Folder) -> None:
 
 
 @command
-def watch(directory: Folder, once: Once = False) -> None:
+def watch(directory: options.Folder, once: options.Once = False) -> None:
     """Show a running study from another terminal: surfaces filling in, rate, time left. Ctrl-C ends the view only."""
     from studies.terminal.text import console
     from studies.terminal.watch import watch as watch_study
@@ -222,7 +190,7 @@ def watch(directory: Folder, once: Once = False) -> None:
 
 
 @command
-def report(directories: Folders, out: Into = None) -> None:
+def report(directories: options.Folders, out: options.Into = None) -> None:
     """Print and write the tables and heatmaps of a study, or of several together, each of them a workload.
 
     report.html holds all of it in one file, with surfaces to explore.
@@ -241,7 +209,12 @@ def report(directories: Folders, out: Into = None) -> None:
 
 
 @command
-def figures(directories: Folders, only: Only = None, format: Format = "pdf,png", out: Into = None) -> None:
+def figures(
+    directories: options.Folders,
+    only: options.Only = None,
+    format: options.Format = "pdf,png",
+    out: options.Into = None,
+) -> None:
     """Draw every figure that the rows allow, for a two-column paper; say which are left out and why."""
     from studies.reports.figures import figures as study_figures
     from studies.terminal.study import print_figures
@@ -252,7 +225,7 @@ def figures(directories: Folders, only: Only = None, format: Format = "pdf,png",
 
 
 @command
-def replay(directory: Folder, trial_id: TrialId) -> None:
+def replay(directory: options.Folder, trial_id: options.TrialId) -> None:
     """Train one stored trial again and compare: exit code 0 if its numbers are the same, 1 if not."""
     from studies.sweep.replay import replay as replay_trial
     from studies.terminal.study import print_replay

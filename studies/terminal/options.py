@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -47,3 +48,14 @@ Only = Annotated[
     typer.Option(metavar="NAME", help="Draw only this figure; give it again, or a,b, for more."),
 ]
 Format = Annotated[str, typer.Option(help="File types, of pdf, svg and png, with commas between them.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"robustness {version('ada2ms-robustness')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True)
+]
