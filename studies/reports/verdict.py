@@ -1,4 +1,4 @@
-"""studies.reports.verdict"""
+"""The verdict that a study declares, given on its rows: or why there is none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from studies.spec.verdict import VerdictSpec
 
 
 def judge_study(verdict: VerdictSpec, rows: pd.DataFrame) -> dict[str, analysis.Verdict]:
-    """Return the verdict on each candidate.
+    """Return the verdict on each candidate, by its label.
+
+    Args:
+        verdict: What the study asks for.
+        rows: Of the study.
 
     Raises:
         ValueError: If the rows do not suffice; the message says what is missing.
@@ -21,7 +25,7 @@ def judge_study(verdict: VerdictSpec, rows: pd.DataFrame) -> dict[str, analysis.
 
 
 def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> dict[str, analysis.Verdict] | str:
-    """Return the verdict on each candidate, or why there is none.
+    """Return the verdict on each candidate by its label, or a text that says why there is none.
 
     Args:
         declared: What the study asks for, or why there is nothing.
@@ -36,7 +40,7 @@ def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> dict[str, analysi
 
 
 def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame) -> list[str]:
-    """Say a study's verdict, a sentence for each candidate, or why there is none; nothing if it asks for none.
+    """Return a sentence for each candidate, or one that says why there is no verdict; none if none is asked for.
 
     Args:
         verdict: What the study asks for.
@@ -44,7 +48,12 @@ def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame) -> list[str]:
     """
     if verdict is None:
         return []
-    made = judged(verdict, rows)
-    if isinstance(made, str):
-        return [f"{made[0].upper()}{made[1:]}."]
-    return [one.sentence() for one in made.values()]
+    verdicts = judged(verdict, rows)
+    if isinstance(verdicts, str):
+        return [as_sentence(verdicts)]
+    return [one.sentence() for one in verdicts.values()]
+
+
+def as_sentence(reason: str) -> str:
+    """Return the text of ``judged`` with a capital and a full stop."""
+    return f"{reason[0].upper()}{reason[1:]}."

@@ -33,7 +33,7 @@ class LogRange(Strict):
     points: Annotated[int, Field(strict=True, ge=1, le=MAX_POINTS)]
 
     def at(self, centre: float, index: int) -> float:
-        """Return the learning rate at ``index``; below 0 and from ``points`` on it lies beyond the range."""
+        """Return the learning rate at ``index``; an index below 0, or of ``points`` and more, is beyond the range."""
         step = self.decades / max(self.points - 1, 1)
         start = -self.decades / 2 if self.points > 1 else 0.0
         return rounded(centre * 10 ** (start + index * step))
@@ -66,9 +66,9 @@ class Grid(Strict):
     """The axes that all optimizers share.
 
     Attributes:
-        lr: A range around each optimizer's own centre, or a list of learning rates for all. May be left out
-            where every optimizer has a list of its own.
-        weight_decay: May be left out where every optimizer has its own.
+        lr: A range around each optimizer's own centre, or a list of learning rates for all. It may be left out if
+            every optimizer has a list of its own.
+        weight_decay: A value or a list. It may be left out if every optimizer has its own.
         grad_scale: What the loss gradient is multiplied by before the optimizer sees it.
     """
 

@@ -14,7 +14,7 @@ from studies.spec.study import StudySpec
 
 
 def presets() -> dict[str, str]:
-    """Return the presets that come with this package: their names, and each one's first comment line."""
+    """Return the first comment line of each preset that comes with this package, by the preset's name."""
     return {
         name: file.read_text("utf-8").splitlines()[0].removeprefix("#").strip()
         for name, file in sorted(_preset_files(resources.files("studies") / "presets"))

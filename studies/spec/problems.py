@@ -68,7 +68,7 @@ def one_line(text: str) -> str:
 
 
 def without_value(message: str) -> str:
-    """Return the rule in "x must be …, but got 3": the value is shown before the rule."""
+    """Return "x must be …" for "x must be …, but got 3": here the value stands before the rule."""
     return re.sub(r", but got .*?(?=$| \(did you mean)", "", message, flags=re.DOTALL)
 
 
@@ -116,7 +116,7 @@ def blame(message: str, values: Mapping[str, object]) -> Problem:
 
 
 def raise_all(problems: Iterable[Problem]) -> None:
-    """Raise ``problems`` as pydantic's own error, which keeps their place within the study."""
+    """Raise ``problems``, if there are any, as pydantic's own error, which adds where in the study they are."""
     details = [
         InitErrorDetails(
             type=PydanticCustomError(
@@ -156,7 +156,7 @@ def describe(error: ValidationError, keys: Mapping[Location, Iterable[str]]) -> 
     """Return the first problem of ``error`` in one line, and how many more there are.
 
     Args:
-        error: What pydantic found.
+        error: Pydantic's error.
         keys: The keys allowed in each mapping of the study, by the mapping's location.
     """
     problems = [_problem(details, keys) for details in error.errors(include_url=False)]

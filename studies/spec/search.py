@@ -1,4 +1,4 @@
-"""What a search looks for, and where: the key ``search`` of a study file."""
+"""The key ``search`` of a study file: which hyperparameters are searched, where, and for what."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Range(Strict):
         low: The smallest.
         high: The largest.
         log: Whether they are searched, and spaced, on a logarithmic scale.
-        points: How many the sampler ``grid`` takes, both ends with them.
+        points: How many of them the sampler ``grid`` takes, both ends included.
     """
 
     low: Number
@@ -43,9 +43,10 @@ class Range(Strict):
         return self
 
     def rounded(self, value: float) -> float:
-        """Return ``value`` to a 1,000th of the range, or 3 significant digits, so that near values are one.
+        """Return ``value`` rounded, so that values that hardly differ are trained once.
 
-        The step is the largest power of ten that is at most a 1,000th of the range.
+        On a logarithmic scale to 3 significant digits, else to a multiple of the largest power of ten that is at
+        most a 1,000th of the range.
         """
         if self.log:
             near = float(f"{value:.3g}")
@@ -91,12 +92,12 @@ class SearchSpec(Strict):
         optimizer: Which of the study's ``optimizers`` is searched; the others are its references.
         space: Its hyperparameters' ranges, or lists of values to choose from.
         objectives: What a point is scored by, of ``studies.spec.objectives.OBJECTIVES``.
-        sampler: Who suggests points; ``grid`` takes them all, in order.
+        sampler: What suggests the points; ``grid`` takes all combinations of values, in order.
         seed: Of the sampler.
-        trials: How many points; the sampler ``grid`` takes its whole grid.
+        trials: How many points; the sampler ``grid`` does not need it.
         batch: How many points are suggested, and trained, at a time.
-        max_diverged: The share of a point's trials that may diverge for it to be allowed on the front.
-        confirm: How many fresh seeds the points of the front, and the references, are trained with at the end.
+        max_diverged: The largest share of a point's trials that may diverge without barring it from the front.
+        confirm: With how many fresh seeds the points of the front, and the references, are trained at the end.
     """
 
     optimizer: Text
@@ -128,14 +129,14 @@ class SearchSpec(Strict):
 
 
 def at_values(entry: OptimizerEntry, values: Mapping[str, Scalar | tuple[Scalar, ...]]) -> OptimizerEntry:
-    """Return ``entry`` with other hyperparameters; those given as a tuple are part of the labels."""
+    """Return ``entry`` with other hyperparameters; those given as a tuple appear in its labels."""
     return OptimizerEntry(**{**dict(entry), **(entry.model_extra or {}), **values})
 
 
 def search_problems(
     search: SearchSpec | None, optimizers: Mapping[str, OptimizerEntry], grid: Grid
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a search in the light of the study's optimizers and grid."""
+    """Yield what is wrong with a search, given the study's optimizers and grid."""
     if search is None:
         return
     if search.optimizer not in optimizers:

@@ -29,7 +29,7 @@ def _ascending(epochs: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _amount(value: object) -> float | None:
-    """Return an amount of a resource, or raise for one that Ray does not know."""
+    """Return an amount of a resource, or raise for one that Ray refuses."""
     if value is None:
         return None
     number = _POSITIVE.validate_python(value)
@@ -48,7 +48,7 @@ class Budget(Strict):
     Attributes:
         epochs: Passes over the training split.
         batch_size: Examples per step.
-        time_limit: Seconds after which a trial is given up as failed; it is no part of a trial's identity.
+        time_limit: Seconds after which a trial counts as failed; it is no part of a trial's identity.
     """
 
     epochs: Natural
@@ -57,18 +57,18 @@ class Budget(Strict):
 
 
 class CheckpointKeys(Strict):
-    """When long trials are saved: every so many ``epochs``."""
+    """How often long trials are saved while they train: every ``epochs`` epochs."""
 
     epochs: Natural
 
 
 class Resources(Strict):
-    """What a worker takes of a cluster; further keys are a cluster's own resources.
+    """What each worker takes of a cluster; further keys name the cluster's own resources.
 
     Attributes:
         cpu: Cores.
-        gpu: GPUs or a fraction of one, which is shared, not divided; used where trials run on ``cuda``.
-        memory: Bytes; a worker that holds more is replaced, and a trial that needs more by itself fails.
+        gpu: On ``cuda``, GPUs or a fraction of one; workers that share a GPU see all of its memory.
+        memory: Bytes; a worker that holds more is replaced, and a trial that needs more in a fresh worker fails.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -88,14 +88,14 @@ class Resources(Strict):
         return self
 
     def request(self, device: str) -> dict[str, float]:
-        """Return what Ray is asked for: at least a GPU, or a part of one, on ``cuda``, and none on ``cpu``."""
+        """Return what Ray is asked for: on ``cuda`` one GPU unless ``gpu`` says otherwise, on ``cpu`` none."""
         gpu = {"gpu": self.gpu or 1.0} if device == "cuda" else {}
         memory = {"memory": self.memory} if self.memory is not None else {}
         return {"cpu": self.cpu, **gpu, **memory, **(self.model_extra or {})}
 
 
 class Diagnostics(Strict):
-    """When second moments are looked at: after these epochs, each from 1 on and given once."""
+    """After which epochs second moments are stored: each from 1 on and given once."""
 
     epochs: Annotated[tuple[Natural, ...], Field(min_length=1), AfterValidator(_ascending)]
 
@@ -141,7 +141,7 @@ def read_training(value: object) -> Training:
 
 
 def folder_name(value: str) -> str:
-    """Return a study's name, or raise if no folder can be called so."""
+    """Return a study's name, or raise if it cannot be a folder's name."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
         raise ValueError("must be letters, digits, '.', '_' or '-' (at most 100), since it names a folder")
     return value

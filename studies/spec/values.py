@@ -1,4 +1,4 @@
-"""The values a study gives: numbers, axes of numbers, and the grid of learning rates around a centre."""
+"""The kinds of value that a study's keys may have: numbers, texts, and lists of values that are all different."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _only_lists(value: object) -> object:
 
 
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return ``values``, or raise for one that is among them twice."""
+    """Return ``values``, or raise if one of them is given twice."""
     seen = set()
     for index, value in enumerate(values):
         if value in seen:
@@ -67,7 +67,7 @@ def _plain(value: float) -> float:
 
 
 def rounded(rate: float) -> float:
-    """Return a learning rate of 6 significant digits, so that a trial's identity does not hang on the last bit."""
+    """Return a learning rate to 6 significant digits, so that a trial's identity does not depend on the last bit."""
     return float(f"{rate:.6g}")
 
 
@@ -111,12 +111,12 @@ def seed_list(value: object) -> tuple[int, ...]:
 
 
 class Strict(BaseModel):
-    """What all parts of a study share: they never change, and know no other keys."""
+    """The base of all parts of a study: they cannot be changed, and refuse keys that they do not have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_serializer(mode="wrap")
     def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what was not given; a null that was given as a hyperparameter stays."""
+        """Leave out keys that are None; a hyperparameter that was given as null stays."""
         extra = self.model_extra or {}
         return {key: value for key, value in handler(self).items() if value is not None or key in extra}

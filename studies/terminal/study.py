@@ -79,7 +79,7 @@ METRICS_LEGEND = (
 
 
 def print_metrics(console: Console, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Print the metrics of ``analysis.tables`` that the summary does not show."""
+    """Print the measures of ``analysis.tables`` that the summary does not show."""
     metrics = tables["metrics"]
     shown = [column for column in METRICS if column[0] in metrics]
     rows = []
@@ -111,14 +111,14 @@ def print_figures(console: Console, location: str, files: Sequence[str], left_ou
 
 
 def print_failures(console: Console, failed: Sequence[str], missing: int) -> None:
-    """Print a line for each failed trial."""
+    """Print how many trials failed and how many were not run, and a line for each failure."""
     console.print(f"\n{len(failed)} failed, {missing} not run", highlight=False)
     for line in failed:
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_replay(console: Console, replay: Replay) -> None:
-    """Print stored and new numbers beside each other, and whether they are equal."""
+    """Print the stored and the new numbers side by side, and whether they are equal."""
     rows = [
         [f"{value:.9g}" if isinstance(value, float) else str(value) for value in row[:3]]
         + ["yes" if row[4] else f"no (tolerance {row[3]:g})"]
@@ -130,7 +130,7 @@ def print_replay(console: Console, replay: Replay) -> None:
 
 
 def print_plan(console: Console, plan: Plan, cost: Estimate, later: Mapping[str, str]) -> None:
-    """Print what is planned, what it will take, and what is chosen ``later``."""
+    """Print what is planned, what that would take, and what is chosen ``later``."""
     labels = Counter(trial.label for trial in plan.trials)
     console.print(table((f"optimizers of {plan.spec.name}", "trials"), labels.items()))
     workers = f"{cost.workers} worker{'s' * (cost.workers != 1)}" if cost.workers else "this process"
