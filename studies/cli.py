@@ -113,7 +113,7 @@ def plan(
     from studies.terminal.study import print_plan
 
     forecast = plan_study(study, out=out, workers=workers, device=device, engine=engine)
-    print_plan(screen, forecast.plan, forecast.cost, forecast.later)
+    print_plan(screen, forecast.plan, forecast.cost, forecast.later, forecast.searched)
 
 
 @command

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studies.planning.plan import Plan, plan
+from studies.planning.search_trials import count_trials
 from studies.planning.stages import after_the_grid
 from studies.planning.workers import workplace
 from studies.spec.presets import load_spec
@@ -23,11 +24,13 @@ class Forecast:
         plan: Its trials and packs, less what is stored.
         cost: What they would take.
         later: What is chosen after the grid, in words, by the key of the study file that asks for it.
+        searched: How many trials ``robustness search`` would train, fresh seeds left out; None without a search.
     """
 
     plan: Plan
     cost: Estimate
     later: Mapping[str, str]
+    searched: int | None
 
 
 def plan_study(
@@ -56,4 +59,5 @@ def plan_study(
     where = workplace(workers, None, device)
     stored = Resumed(open_store(spec, out), flatness=spec.flatness).trial_ids()
     work = plan(spec, stored, device=where.device, engine=engine)
-    return Forecast(work, estimate(work, where), after_the_grid(spec))
+    searched = None if spec.search is None else count_trials(spec, spec.search, work.task)
+    return Forecast(work, estimate(work, where), after_the_grid(spec), searched)

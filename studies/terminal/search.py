@@ -27,9 +27,7 @@ LEGEND = (
     "point of the best; ±: 95 % intervals over seeds. Ada2MS is our reimplementation from the abstract "
     "(arXiv 2605.20533)."
 )
-CONFIRMED = (
-    "The same with fresh seeds, errors at the cells selected before: free of the luck of the selection."
-)
+CONFIRMED = "The same with fresh seeds, errors at the cells that were selected before: so the selection cannot flatter them."
 
 
 def announce(console: Console, plan: SearchPlan, engine: str, location: str) -> None:
@@ -54,7 +52,7 @@ def print_search(console: Console, result: SearchResult) -> None:
     """Print the front beside the references, both again with fresh seeds, and where the files are."""
     console.print(scores_table(result, pd.concat([result.front, result.references], ignore_index=True)))
     if result.front.empty:
-        console.print("no point is on the front: none could be scored, or too many trials diverged in all")
+        console.print("no point is on the front: none could be scored, or too many trials diverged in each")
     console.print(LEGEND, highlight=False)
     if len(result.confirmed):
         console.print(f"\n{CONFIRMED}", highlight=False)
@@ -64,7 +62,9 @@ def print_search(console: Console, result: SearchResult) -> None:
             index="hyperparameter", columns="objective", values="importance", sort=False
         )
         rows = [(name, *(number(share, 2) for share in row)) for name, *row in wide.itertuples()]
-        console.print("\nImportance (fANOVA: shares of the variance of each score among the points tried)")
+        console.print(
+            "\nImportance (fANOVA: shares of each score's variance over the points that were tried)"
+        )
         console.print(table(("hyperparameter", *wide.columns), rows))
     scored = int((~result.points["stored_before"]).sum())
     console.print(
