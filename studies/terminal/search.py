@@ -27,7 +27,9 @@ LEGEND = (
     "point of the best; ±: 95 % intervals over seeds. Ada2MS is our reimplementation from the abstract "
     "(arXiv 2605.20533)."
 )
-CONFIRMED = "The same with fresh seeds, errors at the cells that were selected before: so the selection cannot flatter them."
+CONFIRMED = (
+    "The same with fresh seeds, errors at the cells that were selected before: free of selection bias."
+)
 
 
 def announce(console: Console, plan: SearchPlan, engine: str, location: str) -> None:
