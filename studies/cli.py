@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any
+from typing import Any
 
 import typer
+
+from studies.terminal import options
 
 app = typer.Typer(
     name="robustness",
@@ -17,49 +19,17 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Study = Annotated[
-    str, typer.Argument(help="A preset's name (`robustness plan` lists them) or a YAML file's path.")
-]
-Out = Annotated[
-    str | None, typer.Option(help="The study's folder or pyarrow.fs address. [default: runs/<study>]")
-]
-Folder = Annotated[str, typer.Argument(metavar="DIR", help="A study's folder, as `run` names it.")]
-Workers = Annotated[
-    int | None,
-    typer.Option(help="Processes; 0: in this process, without Ray. [default: one per core, or per GPU]"),
-]
-Address = Annotated[str | None, typer.Option(help="A Ray cluster: auto or host:port.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Engine = Annotated[
-    str,
-    typer.Option(help="fused (many trials as one), sequential, or auto: the faster one, by a measurement."),
-]
-Retry = Annotated[
-    list[str] | None,
-    typer.Option(help="failed or diverged (both: give it twice): train stored trials of that status again."),
-]
-
-
-def _print_version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"robustness {version('ada2ms-robustness')}")
-        raise typer.Exit
-
 
 @app.callback()
-def about(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version, and end.", callback=_print_version, is_eager=True),
-    ] = False,
-) -> None:
-    """Is an optimizer robust? Train whole sensitivity surfaces, and read what they say."""
+def about(version: options.Version = False) -> None:
+    """Is an optimizer robust? Train it over whole grids of hyperparameters, and see where it stays good."""
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Register a subcommand: a wrong input is one line and exit code 2, an interruption exit code 130."""
+    """Register a subcommand; an error that the user can mend is one line, and every kind has its exit code.
+
+    2: the input is wrong. 1: the work could not be done, or some of it failed. 130: interrupted.
+    """
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
@@ -79,23 +49,25 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return app.command()(wrapped)
 
 
+def _words(values: list[str] | None) -> list[str]:
+    """Return the values of an option that may be given several times, or once with commas."""
+    return [word for value in values or () for word in value.split(",")]
+
+
 @command
 def run(
-    study: Study,
-    out: Out = None,
-    address: Address = None,
-    workers: Workers = None,
-    device: Device = "auto",
-    engine: Engine = "auto",
-    retry: Retry = None,
-    log: Annotated[
-        str | None,
-        typer.Option(help="Send rows there too, if it is installed: tensorboard, mlflow or wandb."),
-    ] = None,
+    study: options.Study,
+    out: options.Out = None,
+    address: options.Address = None,
+    workers: options.Workers = None,
+    device: options.Device = "auto",
+    engine: options.Engine = "auto",
+    retry: options.Retry = None,
+    log: options.Log = None,
 ) -> None:
     """Train every trial of a study that is not stored yet, then print and write tables and heatmaps.
 
-    Killed at any moment and given again, it goes on where it was: nothing stored is trained twice.
+    Interrupt it whenever you like: the same command goes on from there, and nothing stored is trained twice.
     """
     from studies.study_run import run as run_study
     from studies.terminal.study import print_failures, print_report, print_verdict
@@ -109,7 +81,7 @@ def run(
         address=address,
         device=device,
         engine=engine,
-        retry=[word for words in retry or () for word in words.split(",")],
+        retry=_words(retry),
         log=log,
         console=screen,
     )
@@ -122,13 +94,13 @@ def run(
 
 @command
 def plan(
-    study: Annotated[str | None, typer.Argument(help="As for run. Without it: the presets.")] = None,
-    out: Out = None,
-    workers: Workers = None,
-    device: Device = "auto",
-    engine: Engine = "auto",
+    study: options.MaybeStudy = None,
+    out: options.Out = None,
+    workers: options.Workers = None,
+    device: options.Device = "auto",
+    engine: options.Engine = "auto",
 ) -> None:
-    """Say what a study would train and what that would take; run nothing."""
+    """Say what a study would train, and what time, memory and disk that would take; train nothing."""
     from studies.terminal.text import console, table
 
     screen = console()
@@ -140,29 +112,27 @@ def plan(
     from studies.study_plan import plan_study
     from studies.terminal.study import print_plan
 
-    made = plan_study(study, out=out, workers=workers, device=device, engine=engine)
-    print_plan(screen, made.plan, made.cost, made.later)
+    forecast = plan_study(study, out=out, workers=workers, device=device, engine=engine)
+    print_plan(screen, forecast.plan, forecast.cost, forecast.later, forecast.searched)
 
 
 @command
 def search(
-    study: Study,
-    out: Out = None,
-    trials: Annotated[int | None, typer.Option(help="How many points. [default: the study's]")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds after which no new batch is begun.")] = None,
-    storage: Annotated[
-        str | None, typer.Option(help="An Optuna storage's URL. [default: a journal in the study's folder]")
-    ] = None,
-    address: Address = None,
-    workers: Workers = None,
-    device: Device = "auto",
-    engine: Engine = "auto",
+    study: options.Study,
+    out: options.Out = None,
+    trials: options.Points = None,
+    timeout: options.Timeout = None,
+    storage: options.Storage = None,
+    address: options.Address = None,
+    workers: options.Workers = None,
+    device: options.Device = "auto",
+    engine: options.Engine = "auto",
 ) -> None:
-    """Search hyperparameters of one optimizer, such as its exponent, for accuracy against robustness.
+    """Search one optimizer's hyperparameters, such as its exponent, for both accuracy and robustness.
 
-    Every point is trained on its whole surface, as a grid would, and scored for its best cell and its robustness;
-    the answer is a Pareto front, beside the study's other optimizers trained on the same surface. Presets:
-    exponent, exponent-plane, mixing-schedule. Killed at any moment and given again, it goes on where it was.
+    Every point is trained on the whole grid and scored twice: at its best cell, and for how little it loses
+    elsewhere. The answer is a Pareto front, beside the study's other optimizers trained on the same grid. Presets:
+    exponent, exponent-plane, mixing-schedule. Interrupt it whenever you like: the same command goes on from there.
 
     \b
     A study file that searches has the usual keys, and:
@@ -171,7 +141,7 @@ def search(
         optimizer: ada2ms                   # the others are its references
         space: {mixing: {low: 0, high: 1}}  # log: true for a logarithmic range; a list is a choice
         objectives: [val_error, sensitivity]    # also transfer_regret, width; one or several
-        sampler: tpe                        # gp, nsga2, random; grid takes lists, and ranges with points: 9
+        sampler: tpe                        # or gp, nsga2, random; grid: all of lists and of ranges with points: 9
         trials: 32                          # points, suggested and trained in batches (batch: 8)
         max_diverged: 0.5                   # optional: the share of diverged trials allowed on the front
         confirm: 5                          # optional: fresh seeds for the front and the references
@@ -201,8 +171,8 @@ def search(
 
 
 @command
-def status(directory: Folder) -> None:
-    """Say how far a study is: trials done, diverged, failed and missing, by optimizer."""
+def status(directory: options.Folder) -> None:
+    """Say how far a study is: how many trials are completed, diverged, failed and missing, by optimizer."""
     from studies.store.study_folder import status as study_status
     from studies.terminal.text import console, table
 
@@ -211,11 +181,8 @@ def status(directory: Folder) -> None:
 
 
 @command
-def watch(
-    directory: Folder,
-    once: Annotated[bool, typer.Option("--once", help="Print it once.")] = False,
-) -> None:
-    """Show a study as it runs, from another terminal: surfaces filling in, rate, time left; Ctrl-C ends the view."""
+def watch(directory: options.Folder, once: options.Once = False) -> None:
+    """Show a running study from another terminal: surfaces filling in, rate, time left. Ctrl-C ends the view only."""
     from studies.terminal.text import console
     from studies.terminal.watch import watch as watch_study
 
@@ -223,15 +190,10 @@ def watch(
 
 
 @command
-def report(
-    directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="One folder for each workload.")],
-    out: Annotated[
-        str | None, typer.Option(help="Where to write. [default: the study's folder, if there is one DIR]")
-    ] = None,
-) -> None:
-    """Print and write the tables and heatmaps of what one study's folder holds, or several as several workloads.
+def report(directories: options.Folders, out: options.Into = None) -> None:
+    """Print and write the tables and heatmaps of a study, or of several together, each of them a workload.
 
-    report.html there holds all of it in one file, with surfaces to explore.
+    report.html holds all of it in one file, with surfaces to explore.
     """
     from studies.reports.report import report as study_report
     from studies.store.layout import REPORT_PAGE
@@ -239,54 +201,45 @@ def report(
     from studies.terminal.text import console, say
 
     screen = console()
-    made = study_report(*directories, out=out)
-    print_report(screen, made.summary, made.location, made.files)
-    print_metrics(screen, made.tables)
-    print_verdict(screen, made.verdict)
-    say(screen, f"\n{made.location}/{REPORT_PAGE}")
+    written = study_report(*directories, out=out)
+    print_report(screen, written.summary, written.location, written.files)
+    print_metrics(screen, written.tables)
+    print_verdict(screen, written.verdict)
+    say(screen, f"\n{written.location}/{REPORT_PAGE}")
 
 
 @command
 def figures(
-    directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="One folder for each workload.")],
-    only: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="A figure's name; give it again, or a,b, for more."),
-    ] = None,
-    format: Annotated[str, typer.Option(help="Some of pdf,svg,png.")] = "pdf,png",
-    out: Annotated[
-        str | None, typer.Option(help="Where to write. [default: the study's folder, if there is one DIR]")
-    ] = None,
+    directories: options.Folders,
+    only: options.Only = None,
+    format: options.Format = "pdf,png",
+    out: options.Into = None,
 ) -> None:
-    """Draw every figure that the rows allow, for a two-column paper, and say which it leaves out and why."""
+    """Draw every figure that the rows allow, for a two-column paper; say which are left out and why."""
     from studies.reports.figures import figures as study_figures
     from studies.terminal.study import print_figures
     from studies.terminal.text import console
 
-    names = [name for word in only or () for name in word.split(",")]
-    made = study_figures(*directories, only=names, formats=format.split(","), out=out)
-    print_figures(console(), made.location, made.files, made.left_out)
+    drawn = study_figures(*directories, only=_words(only), formats=format.split(","), out=out)
+    print_figures(console(), drawn.location, drawn.files, drawn.left_out)
 
 
 @command
-def replay(
-    directory: Folder,
-    trial_id: Annotated[str, typer.Argument(help="A trial's id, or enough of its beginning.")],
-) -> None:
-    """Train one stored trial again and say whether its numbers come back: exit code 0 equal, 1 not."""
+def replay(directory: options.Folder, trial_id: options.TrialId) -> None:
+    """Train one stored trial again and compare: exit code 0 if its numbers are the same, 1 if not."""
     from studies.sweep.replay import replay as replay_trial
     from studies.terminal.study import print_replay
     from studies.terminal.text import console
 
-    again = replay_trial(directory, trial_id)
-    print_replay(console(), again)
-    if not again.equal:
+    replayed = replay_trial(directory, trial_id)
+    print_replay(console(), replayed)
+    if not replayed.equal:
         raise typer.Exit(1)
 
 
 @command
 def optimizers() -> None:
-    """List the optimizers and the hyperparameters that a study file may set, with their defaults."""
+    """List the optimizers and the hyperparameters that a study file may set for each, with their defaults."""
     from robustness.optimizers import OPTIMIZERS, hyperparameters
     from studies.terminal.text import console, table
 
@@ -299,7 +252,10 @@ def optimizers() -> None:
 
 @command
 def tasks() -> None:
-    """List tasks, image data and networks (data/network names a task); any other is package.module:function."""
+    """List the tasks: registered ones, and data and networks to combine, as in cifar10/resnet18.
+
+    A task of your own is named package.module:function.
+    """
     from robustness.tasks import catalogue
     from studies.terminal.text import console, table
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studies.planning.plan import Plan, plan
+from studies.planning.search_trials import count_trials
 from studies.planning.stages import after_the_grid
 from studies.planning.workers import workplace
 from studies.spec.presets import load_spec
@@ -16,18 +17,20 @@ from studies.sweep.estimate import Estimate, estimate
 
 
 @dataclass(frozen=True)
-class StudyPlan:
-    """What a study is planned to do.
+class Forecast:
+    """What a study would train and what that would take.
 
     Attributes:
         plan: Its trials and packs, less what is stored.
-        cost: What they take.
-        later: What is chosen after the grid, by the key that asks for it.
+        cost: What they would take.
+        later: What is chosen after the grid, in words, by the key of the study file that asks for it.
+        searched: How many trials ``robustness search`` would train, fresh seeds left out; None without a search.
     """
 
     plan: Plan
     cost: Estimate
     later: Mapping[str, str]
+    searched: int | None
 
 
 def plan_study(
@@ -37,7 +40,7 @@ def plan_study(
     workers: int | None = None,
     device: str = "auto",
     engine: str = "auto",
-) -> StudyPlan:
+) -> Forecast:
     """Plan a study: its trials, less what its folder holds, and their cost.
 
     Args:
@@ -53,7 +56,8 @@ def plan_study(
         InputError: If another argument is not valid.
     """
     spec = load_spec(study)
-    places = workplace(workers, None, device)
+    where = workplace(workers, None, device)
     stored = Resumed(open_store(spec, out), flatness=spec.flatness).trial_ids()
-    planned = plan(spec, stored, device=places.device, engine=engine)
-    return StudyPlan(planned, estimate(planned, places), after_the_grid(spec))
+    work = plan(spec, stored, device=where.device, engine=engine)
+    searched = None if spec.search is None else count_trials(spec, spec.search, work.task)
+    return Forecast(work, estimate(work, where), after_the_grid(spec), searched)

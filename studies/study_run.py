@@ -13,7 +13,7 @@ import pandas as pd
 from rich.console import Console
 
 from studies.planning.plan import Plan, following, of_stage, plan
-from studies.planning.stages import asked_for, stages, to_measure
+from studies.planning.stages import rows_of, stages, to_measure
 from studies.planning.trials import Trial
 from studies.planning.workers import Workers, workplace
 from studies.reports.report import write_report
@@ -46,7 +46,7 @@ class Outcome:
         missing: Number of planned trials without a row.
         location: The study's folder.
         files: What was written beside the rows.
-        notes: What was said of the study's growth: grids extended, bounds reached.
+        notes: How the study grew, a line each: grids extended, bounds reached.
         verdict: A sentence for each candidate that the study names.
     """
 
@@ -92,15 +92,15 @@ def run(
         SweepError: If Ray cannot be started or reached, or the disk is full.
     """
     spec = study if isinstance(study, StudySpec) else load_spec(study)
-    places = workplace(workers, address, device, spec.budget.time_limit)
+    where = workplace(workers, address, device, spec.budget.time_limit)
     store = open_store(spec, out)
     with sending(log, spec.name, store.location) as send, store.driving():
         stored = Resumed(store, retry, spec.flatness, send)
-        work = plan(spec, stored.trial_ids(), device=places.device, engine=engine)
+        work = plan(spec, stored.trial_ids(), device=where.device, engine=engine)
         store.write_study(spec.to_yaml())
         write_task(store, work.task, spec.budget)
-        with log_file(store), recorded(store, spec, work.task, work.engine, places) as ending:
-            outcome = _run_stages(work, places, stored, console or Console(quiet=True))
+        with log_file(store), recorded(store, spec, work.task, work.engine, where) as ending:
+            outcome = _run_stages(work, where, stored, console or Console(quiet=True))
             if outcome.failed or outcome.missing:
                 ending.outcome = f"{len(outcome.failed)} failed, {outcome.missing} not run"
                 ending.exit_code = 1
@@ -115,18 +115,18 @@ def _run_stages(work: Plan, workers: Workers, stored: Resumed, console: Console)
     notes: list[str] = []
     with ExitStack() as lasting:
         for stage in stages(work.spec, work.task, stored.rows, work.trials):
-            part = of_stage(work, stage, stored.trial_ids())
-            if part.pending and (work.spec.extend or work.spec.confirm):
+            own = of_stage(work, stage, stored.trial_ids())
+            if own.pending and (work.spec.extend or work.spec.confirm):
                 lasting.enter_context(connected(workers))  # for the stages after this one too
             for note in stage.notes:
                 say(console, note)
                 logger.info("%s", note)
-            problems += _run_packs(part, stage.name, workers, stored, console)
+            problems += _run_packs(own, stage.name, workers, stored, console)
             trials += stage.trials
             notes += stage.notes
         if work.spec.flatness == "selected":
-            again = following(work, to_measure(trials, stored.rows()))
-            problems += _run_packs(again, "flatness", workers, stored, console)
+            measured = following(work, to_measure(trials, stored.rows()))
+            problems += _run_packs(measured, "flatness", workers, stored, console)
     return _conclude(trials, stored.store, problems, notes)
 
 
@@ -135,9 +135,9 @@ def _run_packs(work: Plan, stage: str, workers: Workers, stored: Resumed, consol
     done = len(work.trials) - work.pending
     note = f", {done} of them stored already" if done else ""
     what = work.spec.name if stage == "grid" else stage
-    where = f"; rows go to {stored.store.location}" if stage == "grid" else ""
+    goes = f"; rows go to {stored.store.location}" if stage == "grid" else ""
     if work.trials:
-        say(console, f"{what}: {len(work.trials)} trials of {work.task.name}{note}{where}")
+        say(console, f"{what}: {len(work.trials)} trials of {work.task.name}{note}{goes}")
     if work.pending and stage == "grid":
         say(console, f"engine: {engine_text(work.engine)}")
     logger.info(
@@ -155,7 +155,7 @@ def _run_packs(work: Plan, stage: str, workers: Workers, stored: Resumed, consol
 
 
 def _conclude(trials: Sequence[Trial], store: Store, problems: list[str], notes: list[str]) -> Outcome:
-    rows = asked_for(store.rows(), trials)
+    rows = rows_of(trials, store.rows())
     written = write_report(rows, store.diagnostics(), store)
     missing = len(trials) - len(rows)
     return Outcome(

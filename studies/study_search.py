@@ -1,8 +1,8 @@
 """Searching an optimizer's exponent: every point is a whole surface, scored at its best cell and for robustness.
 
-The search asks for points in batches, trains their surfaces in packs as a grid's, stores every row with the role
-``search``, and tells the scores in the order in which the points were suggested. What is stored is never trained
-again, whoever stored it.
+The search asks for points in batches, trains their surfaces in packs as a grid would be, stores every row with the
+role ``search``, and tells the sampler the scores in the order in which it suggested the points. What is stored is
+never trained again, whether a grid or a search stored it.
 """
 
 from __future__ import annotations
@@ -74,23 +74,23 @@ def search(
         raise InputError(f"--storage: is required, because {out} is no folder of this machine")
     if spec.search is None:
         raise SpecError(f"{spec.name}: search: is required by `robustness search`, and is not in this study")
-    places = workplace(workers, address, device, spec.budget.time_limit)
+    where = workplace(workers, address, device, spec.budget.time_limit)
     store, task = open_store(spec, out), spec.load_task()
     plan = SearchPlan(spec, spec.search, task, _wanted(spec.search, trials))
     content = record.identity(spec, spec.search, task)
-    name = record.check(store, content)
-    place = open_url(storage) if storage else None
+    name = record.find(store, content)
+    shared = open_url(storage) if storage else None
     console = console or Console(quiet=True)
     with store.driving():
-        chosen = choose_engine(spec, spec.search, task, plan.wanted, places.device, engine)
+        chosen = choose_engine(spec, spec.search, task, plan.wanted, where.device, engine)
         store.write_study(spec.to_yaml())
         write_task(store, task, spec.budget)
         name = name or record.begin(store, spec, content)
-        points = Points(place or record.open_own(store), name, spec.search)
-        with log_file(store), recorded(store, spec, task, chosen, places), ExitStack() as stack:
+        points = Points(shared or record.own_storage(store), name, spec.search)
+        with log_file(store), recorded(store, spec, task, chosen, where), ExitStack() as stack:
             announce(console, plan, engine_text(chosen), store.location)
             line = stack.enter_context(progress_line(console, plan, store.trial_ids()))
-            surfaces = Surfaces(spec, task, chosen, places, Resumed(store), line, notices(console), stack)
+            surfaces = Surfaces(spec, task, chosen, where, Resumed(store), line, notices(console), stack)
             search_loop = SearchLoop(plan, points, surfaces)
             result = search_loop.run(lambda: timeout is not None and time.monotonic() - started > timeout)
             return write_search(result, store)

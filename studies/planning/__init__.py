@@ -1,6 +1,7 @@
 """From a study to stages, trials and packs, and where they are to run. Nothing is trained here, and nothing stored.
 
-``trials`` expands a grid and gives every trial its id, ``stages`` says which trials follow from the rows of others,
-``extension`` which rates lie beyond an edge, ``search_trials`` which trials a searched point takes, ``plan`` cuts
-trials into packs, ``workers`` checks where they run.
+``trials`` expands a grid and gives every trial its id, ``known_task`` is what an id takes from the task, ``stages``
+says which trials follow from the rows of others, ``extension`` which learning rates lie beyond an edge,
+``search_trials`` which trials a searched point takes, ``plan`` cuts trials into packs, ``workers`` checks where they
+run.
 """

@@ -1,4 +1,4 @@
-"""What a study may grow by: learning rates beyond its grid's edges, and fresh seeds at the best cells."""
+"""What a study may grow by: learning rates beyond the edges of its grid, and fresh seeds at its best cells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIRST_FRESH_SEED = 1000
 
 
 def fresh_seeds(given: tuple[int, ...], number: int) -> tuple[int, ...]:
-    """Return ``number`` seeds from 1000 on, without those that are ``given``."""
+    """Return ``number`` seeds from 1000 on, leaving out those that are ``given``."""
     taken = set(given)
     return tuple(islice((seed for seed in count(FIRST_FRESH_SEED) if seed not in taken), number))
 
@@ -30,7 +30,7 @@ def beyond(entry: OptimizerEntry, grid: Grid, *, upper: bool, decades: float) ->
         entry: The optimizer.
         grid: The study's grid.
         upper: Beyond the largest, or else the smallest rate.
-        decades: How far.
+        decades: How far from the edge, in powers of ten.
     """
     rates = sorted(entry.rates(grid))
     edge, inner = (rates[-1], rates[-2]) if upper else (rates[0], rates[1])
@@ -43,7 +43,7 @@ def beyond(entry: OptimizerEntry, grid: Grid, *, upper: bool, decades: float) ->
                 rate = rounded(edge * (edge / inner) ** step)
         except OverflowError:
             return
-        # 6 digits move a rate by 2e-7 decades
+        # rounding to 6 digits moves a rate by up to 2e-7 decades
         if not 0 < rate < math.inf or rate == last or abs(math.log10(rate / edge)) > decades + 1e-6:
             return
         last = rate
@@ -51,7 +51,7 @@ def beyond(entry: OptimizerEntry, grid: Grid, *, upper: bool, decades: float) ->
 
 
 class Reach:
-    """How far the grid of one label reaches, and how far it may.
+    """The learning rates of one label, and how far they may still be extended.
 
     Args:
         entry: The label's optimizer.
@@ -64,11 +64,17 @@ class Reach:
         self._further = {upper: beyond(entry, grid, upper=upper, decades=decades) for upper in (False, True)}
 
     def extend(self, best: float) -> dict[bool, list[float]]:
+<<<<<<< HEAD
         """Add what is missing for ``best`` to lie as far inside as ``analysis.judgement.grids.cells_wanted`` says.
+=======
+        """Add the rates that are missing for ``best`` to lie far enough inside.
+
+        How far that is, ``analysis.judgement.validity.cells_wanted`` says.
+>>>>>>> h-spec
 
         Returns:
-            The added rates of each side (``True``: above) on which it does not lie so; none of them where the
-            bound is reached, which is said once.
+            The added rates of each side (``True``: above) on which it lies too near the edge; an empty list where
+            the bound allows no more, and only the first time.
         """
         position = self.rates.index(best)
         sides = {}
@@ -83,13 +89,13 @@ class Reach:
         return sides
 
 
-def counted(decades: float) -> str:
-    """Return a number of decades as it is said."""
+def decades_text(decades: float) -> str:
+    """Return ``1 decade``, ``2.5 decades``, …"""
     return f"{decades:g} decade{'s' * (decades != 1)}"
 
 
 def extension_notes(label: str, best: float, sides: Mapping[bool, list[float]], decades: float) -> list[str]:
-    """Say in a line a side what is added to the grid of ``label``, or that the bound is reached."""
+    """Return a line for each side: which rates are added to the grid of ``label``, or that the bound is reached."""
     notes = []
     for upper, added in sides.items():
         end = "upper" if upper else "lower"
@@ -98,6 +104,6 @@ def extension_notes(label: str, best: float, sides: Mapping[bool, list[float]], 
         notes.append(
             f"{where}: adding lr {rates}"
             if added
-            else f"{where}, and the bound of {counted(decades)} is reached"
+            else f"{where}, and the bound of {decades_text(decades)} is reached"
         )
     return notes

@@ -1,4 +1,4 @@
-"""studies.planning.known_task"""
+"""A task's identity: what a trial's id takes from its task, and what a study's folder remembers of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Identified(Protocol):
 
     @property
     def places(self) -> Collection[str]:
-        """Which of its options say where data lie: no part of its identity."""
+        """Which of its options say where its data are stored; they are no part of its identity."""
 
     def steps(self, epochs: int, batch_size: int) -> int:
         """Return how many steps a trial takes."""
@@ -39,10 +39,10 @@ class KnownTask:
     Attributes:
         name: As the study file names it.
         version: Of the task, when it was last run.
-        options: How it was made, but for where its data lay.
-        epochs: The budget that ``total_steps`` belongs to.
-        batch_size: The same.
-        total_steps: The steps of one trial.
+        options: How it was made, without those that say where its data are stored.
+        epochs: Of the study.
+        batch_size: Of the study.
+        total_steps: The steps of one trial with these ``epochs`` and this ``batch_size``.
     """
 
     name: str
@@ -54,7 +54,7 @@ class KnownTask:
 
     @property
     def places(self) -> Collection[str]:
-        """None: they are not remembered."""
+        """No option: where the data were stored is not remembered."""
         return ()
 
     @classmethod

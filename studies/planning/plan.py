@@ -1,4 +1,4 @@
-"""A study's trials, cut into packs: what is to run, how, and what is there already."""
+"""A study's plan: its trials, cut into packs, less those that are stored already."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ from studies.planning.trials import Trial, expand
 from studies.spec.errors import InputError
 from studies.spec.study import StudySpec
 
-# Trials of one worker's turn where they are trained one after the other, and the turns that a study is cut into.
 SEQUENTIAL_PACK = 8
+"""At most so many trials are in a pack where they are trained one after the other."""
 SEQUENTIAL_PACKS = 32
-# A study is cut into at least so many packs for each optimizer and seed, so that workers share it evenly.
+"""A study that is trained one trial after the other has about so many packs, if that makes them smaller."""
 FEWEST_PACKS = 2
+"""Trials that may be fused are cut into at least so many packs, so that workers share them evenly."""
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Trials that one worker trains together, or one after the other."""
+    """Trials that one worker trains together, or one after the other.
+
+    Attributes:
+        pack_id: Depends on the trials that were cut into it, those that are stored by now included.
+        trials: Those to train.
+    """
 
     pack_id: str
     trials: tuple[Trial, ...]
@@ -34,7 +40,7 @@ class Pack:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study means, less what its store holds already.
+    """The trials of a study, and the packs that are still to run.
 
     Attributes:
         spec: The study.
@@ -59,8 +65,8 @@ class Plan:
 def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str = "auto") -> Plan:
     """Load the study's task, expand its trials, choose an engine and cut the trials into packs.
 
-    Packs are cut from all trials of the study, and those that are ``stored`` taken out after: so an interrupted
-    study goes on with the very packs that it began with.
+    Packs are cut from all trials of the study, and the ``stored`` ones are taken out afterwards: so an interrupted
+    study goes on with the same packs as before.
 
     Args:
         spec: The study.
@@ -75,7 +81,7 @@ def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str 
     task = spec.load_task()
     trials = expand(spec, task)
     try:
-        # of the machine, not of the command: the same study is to be trained in the same way by any number of workers
+        # this machine's cores, whatever --workers says: any number of workers is to train a study in the same way
         chosen = choose(task, [trial.settings for trial in trials], device, engine, os.cpu_count() or 1)
     except ValueError as error:
         raise InputError(f"--engine: {engine}: {error}") from error
@@ -83,21 +89,24 @@ def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str 
 
 
 def of_stage(plan: Plan, stage: Stage, stored: set[str]) -> Plan:
-    """Return what ``stage`` of a planned study means, less what is ``stored``; the engine stays the same.
+    """Return the plan of one stage of a planned study, less what is ``stored``, with the same engine.
 
-    Stages are cut into packs one by one, so that growing changes no pack that is there already.
+    Each stage is cut into packs by itself, so that a study that grows keeps the packs that it has.
     """
     packs = without(cut(stage.trials, plan.engine), stored)
     return replace(plan, trials=stage.trials, packs=packs)
 
 
 def following(plan: Plan, trials: Sequence[Trial]) -> Plan:
-    """Return the plan of ``trials`` that are known when those of ``plan`` are done; the engine stays the same."""
+    """Return the plan of ``trials`` that follow from the rows of those in ``plan``, with the same engine."""
     return replace(plan, trials=tuple(trials), packs=cut(trials, plan.engine) if trials else ())
 
 
 def cut(trials: Sequence[Trial], engine: Engine) -> tuple[Pack, ...]:
-    """Cut ``trials`` into packs: of one signature and, where that fills them, one seed, if they are fused."""
+    """Cut ``trials`` into packs.
+
+    A pack of fused trials has one signature, and one seed where the trials of a seed are at least half a pack.
+    """
     if engine.name == "sequential":
         most = math.ceil(len(trials) / SEQUENTIAL_PACKS) if trials else 1
         return tuple(map(_pack, _even(trials, min(SEQUENTIAL_PACK, most))))
@@ -119,9 +128,9 @@ def _grouped(trials: Iterable[Trial], key: Callable[[Trial], Any]) -> list[list[
 
 
 def _even(trials: Sequence[Trial], most: int) -> list[tuple[Trial, ...]]:
-    """Cut into the fewest parts of at most ``most``, whose sizes differ by one at most."""
+    """Cut into as few runs of at most ``most`` as possible, whose sizes differ by at most one."""
     count = max(1, math.ceil(len(trials) / most))
-    bounds = [round(part * len(trials) / count) for part in range(count + 1)]
+    bounds = [round(index * len(trials) / count) for index in range(count + 1)]
     return [tuple(trials[start:end]) for start, end in pairwise(bounds)]
 
 
@@ -131,9 +140,9 @@ def _pack(trials: tuple[Trial, ...]) -> Pack:
 
 
 def without(packs: Iterable[Pack], stored: set[str]) -> tuple[Pack, ...]:
-    """Return ``packs`` less the trials that are ``stored``; a pack that has no others is left out."""
-    left = (
+    """Return ``packs`` without the trials that are ``stored``, and without packs that are then empty."""
+    pending = (
         replace(pack, trials=tuple(trial for trial in pack.trials if trial.trial_id not in stored))
         for pack in packs
     )
-    return tuple(pack for pack in left if pack.trials)
+    return tuple(pack for pack in pending if pack.trials)

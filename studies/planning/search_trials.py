@@ -1,4 +1,4 @@
-"""The surfaces that a search trains: those of its points and those of its references."""
+"""The trials of a search: the surfaces of its points and of its references, and fresh seeds of both."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def point_trials(
 
 
 def with_fresh_seeds(spec: StudySpec, trials: Sequence[Trial], number: int, task: Task) -> list[Trial]:
-    """Return the cells of ``trials`` with ``number`` fresh seeds."""
+    """Return the trials at the cells of ``trials`` with ``number`` fresh seeds."""
     seeds = fresh_seeds(spec.seeds, number)
     cells = [trial for trial in trials if trial.settings.seed == spec.seeds[0]]
-    return [_again(trial, seed, task) for seed in seeds for trial in cells]
+    return [_with_seed(trial, seed, task) for seed in seeds for trial in cells]
 
 
-def _again(trial: Trial, seed: int, task: Task) -> Trial:
+def _with_seed(trial: Trial, seed: int, task: Task) -> Trial:
     settings = replace(trial.settings, seed=seed)
     return replace(trial, trial_id=trial_id(task, settings), role="confirm", settings=settings)
 
 
 def point_size(spec: StudySpec, search: SearchSpec, task: Identified) -> int:
-    """Return how many trials a point takes."""
+    """Return how many trials the surface of a point has."""
     return len(point_trials(spec, search, task, typical_point(search)))
 
 
@@ -69,7 +69,7 @@ def choose_engine(
     """
     point = point_trials(spec, search, task, typical_point(search))
     references = reference_trials(spec, search, task)
-    # in the order of the study, so that the same trial is measured as for a grid, and packs are as large
+    # in the order of the study, so that the trial that is measured and the size of packs are those of a grid
     first = next(iter(spec.optimizers)) == search.optimizer
     trials = [*point, *references] if first else [*references, *point]
     settings = [trial.settings for trial in (*trials, *point * (wanted - 1))]
@@ -88,6 +88,6 @@ def typical_point(search: SearchSpec) -> dict[str, Scalar]:
         elif axis.log:
             middle[name] = axis.rounded(math.sqrt(axis.low * axis.high))
         else:
-            # an exponent such as 0.5 is cheaper than others, and not typical
+            # not the middle: an exponent of 0.5 is a square root, which is cheaper than other powers
             middle[name] = axis.rounded(axis.low + 0.43 * (axis.high - axis.low))
     return middle

@@ -1,7 +1,8 @@
 """A study's stages: its grid, extensions of it until the best cells lie inside, fresh seeds at the best cells.
 
-Every stage but the first follows from the study and the rows of the stages before it, and from nothing else: so a
-study that was killed goes on with the very trials that it would have had, and readers know them without a list.
+Every stage after the first follows from the study and the rows of the stages before it, and from nothing else. So a
+study that was killed goes on with exactly the trials that it would have had, and a reader can tell which they are
+without a stored list.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import selected_cells
-from studies.planning.extension import Reach, counted, extension_notes, fresh_seeds
+from studies.planning.extension import Reach, decades_text, extension_notes, fresh_seeds
 from studies.planning.known_task import Identified
 from studies.planning.trials import Cell, Trial, expand, grid_cells, trials_at
 from studies.spec.study import StudySpec
@@ -27,7 +28,7 @@ class Stage:
     Attributes:
         name: ``grid``, ``extension 1``, …, ``confirmation``.
         trials: What is trained.
-        notes: What is to be said of it, a line each.
+        notes: Why these trials are added, a line each.
     """
 
     name: str
@@ -45,10 +46,16 @@ def stages(
 
     - The grid.
     - With ``extend``, as often as needed: for every label whose best cell has too few learning rates beyond
+<<<<<<< HEAD
       it on a side (``analysis.judgement.grids.cells_wanted``), those that are missing there, at all weight decays,
       gradient scales and seeds.
       Labels are extended one by one: S is taken within 1.5 decades of each one's own best, so what one needs
       more of does not bear on another.
+=======
+      it on a side (``analysis.judgement.validity.cells_wanted``), those that are missing there, at all weight decays,
+      gradient scales and seeds. Labels are extended one by one: S is taken within 1.5 decades of each label's own
+      best, so the rates that one lacks do not matter to another.
+>>>>>>> h-spec
     - With ``confirm: N``, N fresh seeds at each label's best cell.
 
     Args:
@@ -81,28 +88,35 @@ def stages(
 
 
 def after_the_grid(spec: StudySpec) -> dict[str, str]:
-    """Say what follows the grid, by the name of its key in the study file; which cells, only the rows can say."""
-    said = {}
+    """Describe what follows the grid, by the key of the study file that asks for it.
+
+    Which cells that will be, only the rows of the grid can tell.
+    """
+    later = {}
     if spec.extend:
-        bound = counted(spec.extend.decades)
-        said["extend"] = f"chosen after the grid: learning rates beyond an edge, up to {bound} a side"
+        bound = decades_text(spec.extend.decades)
+        later["extend"] = f"chosen after the grid: learning rates beyond an edge, up to {bound} a side"
     if spec.confirm:
         number = spec.count_confirm()
-        said["confirm"] = (
+        later["confirm"] = (
             f"{number} trials, chosen after the grid: {spec.confirm} fresh seeds at each best cell"
         )
-    return said
+    return later
 
 
-def asked_for(rows: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
-    """Return the rows of ``trials``: what a study no longer asks for is hidden, never deleted.
+def rows_of(trials: Sequence[Trial], rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of ``trials``, and of no other ones: what a study no longer asks for is hidden, never deleted.
 
-    What a row says of study, label and role is what the study says now: the same training run may have been
-    stored under another label, or as the confirmation of a cell whose seed is in the grid by now.
+    Study, label and role are those of ``trials``, whatever a row says: the same training run may have been stored
+    under another label, or as the confirmation of a cell whose seed has since joined the grid.
 
     Args:
+        trials: The planned trials.
         rows: Stored rows, one per trial, with the columns of ``studies.store.schema.ROW_SCHEMA``.
-        trials: Planned ones.
+
+    Returns:
+        The rows of those ``trials`` that are stored, with the same columns, sorted by task, label, role, gradient
+        scale, weight decay, learning rate and seed.
     """
     named = [(trial.trial_id, trial.study, trial.label, trial.role) for trial in trials]
     planned = pd.DataFrame(named, columns=["trial_id", "study", "label", "role"], dtype="str")
@@ -123,17 +137,17 @@ def _reaches(spec: StudySpec) -> dict[str, Reach]:
 
 def _best(rows: pd.DataFrame, planned: Sequence[Trial]) -> pd.DataFrame | None:
     """Return the validation-best cell of each label, or None as long as a planned trial has no row."""
-    found = asked_for(rows, planned)
-    if len(found) < len(planned):
+    stored = rows_of(planned, rows)
+    if len(stored) < len(planned):
         return None
-    best = selected_cells(found)
+    best = selected_cells(stored)
     return best[best["seeds"] > 0].set_index("label")
 
 
 def _extension(
     cells: Sequence[Cell], reaches: Mapping[str, Reach], best: pd.Series, spec: StudySpec
 ) -> tuple[list[Cell], list[str]]:
-    """Return the cells to add to the ``cells`` there are, and what is to be said."""
+    """Return the cells to add to ``cells``, and a line for each side of a grid that is extended or cannot be."""
     new: list[Cell] = []
     notes: list[str] = []
     for label, reach in reaches.items():
@@ -160,16 +174,16 @@ def _is_best(cell: Cell, best: pd.DataFrame) -> bool:
 
 def unmeasured(rows: pd.DataFrame) -> set[str]:
     """Return the ids of completed trials whose flatness was not measured."""
-    lacking = (rows["status"] == "completed") & rows["lambda_max"].isna()
-    return set(rows.loc[lacking, "trial_id"])
+    missing = (rows["status"] == "completed") & rows["lambda_max"].isna()
+    return set(rows.loc[missing, "trial_id"])
 
 
 def to_measure(trials: Sequence[Trial], rows: pd.DataFrame) -> list[Trial]:
     """Return the trials that ``flatness: selected`` trains again, measured; their rows replace the old ones.
 
     They are all trials at each label's validation-best cell, at gradient scale 1. A measurement needs the trained
-    weights, which are not stored, and which cell is selected is known only when the grid is done. The runs depend on
-    their settings alone, so all else in a row but its time comes out the same.
+    weights, which are not stored, and only the finished grid tells which cell is selected. A run depends on its
+    settings alone, so everything else in its row comes out the same, except its time.
 
     Args:
         trials: The study's.
@@ -181,6 +195,6 @@ def to_measure(trials: Sequence[Trial], rows: pd.DataFrame) -> list[Trial]:
         return []
     best = selected_cells(here)[["task", "label", "lr", "weight_decay"]]
     at_best = here[here["grad_scale"] == 1].merge(best, on=["task", "label", "lr", "weight_decay"])
-    lacking = set(at_best["trial_id"]) & unmeasured(here)
-    chosen = [trial for trial in trials if trial.trial_id in lacking]
+    wanted = set(at_best["trial_id"]) & unmeasured(here)
+    chosen = [trial for trial in trials if trial.trial_id in wanted]
     return [replace(trial, settings=replace(trial.settings, flatness=True)) for trial in chosen]

@@ -14,8 +14,8 @@ from robustness.tasks import PLACES
 from robustness.training.settings import Training, TrialSettings
 from studies.planning.known_task import Identified
 from studies.spec.errors import SpecError
-from studies.spec.sections import TaskSpec
 from studies.spec.study import StudySpec
+from studies.spec.task import TaskSpec
 
 
 @dataclass(frozen=True)
@@ -49,27 +49,30 @@ class Cell(NamedTuple):
     grad_scale: float
 
 
-CELL = ["label", "lr", "weight_decay", "grad_scale"]
+CELL_COLUMNS = ["label", "lr", "weight_decay", "grad_scale"]
+"""What names a cell in the rows of one study."""
 
 
 def in_study(rows: pd.DataFrame, spec: StudySpec) -> pd.DataFrame:
-    """Return those of ``rows`` that ``spec`` asks for: what a study no longer names is hidden, never deleted.
+    """Return those of ``rows`` that lie on the grid of ``spec``, as far as their columns tell.
+
+    For a folder that does not say which version of its task was trained, so that no trial's id is known.
 
     Args:
         rows: With the columns of ``studies.store.schema.ROW_SCHEMA``.
         spec: The study.
     """
-    cells = planned_cells(spec)[CELL].drop_duplicates()
+    cells = planned_cells(spec)[CELL_COLUMNS].drop_duplicates()
     here = rows["seed"].isin(spec.seeds) & (rows["task"] == spec.task.name)
     here &= (rows["epochs"] == spec.budget.epochs) & (rows["batch_size"] == spec.budget.batch_size)
     here &= rows["setup"].fillna("") == (setup(spec.task, spec.training) or "")
-    return rows[here].merge(cells, on=CELL)
+    return rows[here].merge(cells, on=CELL_COLUMNS)
 
 
 def setup(task: TaskSpec, training: Training) -> str | None:
-    """Return the task's options and what of ``training`` is not at its default, as rows and figures show it.
+    """Return the task's options and what of ``training`` is not a default, as rows and figures show it.
 
-    Where data lie is left out, as it is of a trial's identity.
+    Where data are stored is left out, as it is from a trial's identity.
     """
     places = PLACES if ":" not in task.name else ()
     given = {key: value for key, value in sorted(task.options.items()) if key not in places}
@@ -89,7 +92,7 @@ def planned_cells(spec: StudySpec) -> pd.DataFrame:
         (cell.label, cell.hyperparameters["lr"], cell.hyperparameters["weight_decay"], cell.grad_scale)
         for cell in _cells(spec, any_steps)
     ]
-    return pd.DataFrame(records, columns=CELL).astype(dict.fromkeys(CELL[1:], float))
+    return pd.DataFrame(records, columns=CELL_COLUMNS).astype(dict.fromkeys(CELL_COLUMNS[1:], float))
 
 
 def expand(spec: StudySpec, task: Identified) -> list[Trial]:

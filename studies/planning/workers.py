@@ -1,4 +1,4 @@
-"""Where a study is to run: how many workers, on which cluster, on what device. Checked before anything is planned."""
+"""Where a study is to run: how many workers, on which cluster and device; checked before anything is planned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def resolve_device(device: str) -> str:
     """Return ``cpu`` or ``cuda``; ``auto`` is ``cuda`` where there is a GPU.
 
     Raises:
-        InputError: If ``device`` is another, or ``cuda`` is asked for and there is none.
+        InputError: If ``device`` is another word, or is ``cuda`` where there is no GPU.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device: {device}: must be auto, cpu or cuda")
@@ -27,13 +27,13 @@ def resolve_device(device: str) -> str:
 
 
 def check_address(address: str | None) -> None:
-    """Refuse Ray Client.
+    """Refuse an address of Ray Client.
 
     Raises:
         InputError: If ``address`` begins with ``ray://``.
     """
     if address is not None and address.startswith("ray://"):
-        # under Ray Client, Tune runs on the cluster's head, which has neither this process's store nor its screen
+        # under Ray Client, Tune runs on the cluster's head: away from this process's store and terminal
         raise InputError(
             f"--address: {address}: Ray Client is not supported: on a machine of the cluster give auto or "
             "host:port, from elsewhere `ray job submit --address http://host:8265 -- robustness run STUDY "
@@ -65,10 +65,10 @@ def workplace(
         workers: How many processes; 0 is this one.
         address: A Ray cluster's address.
         device: ``auto``, ``cpu`` or ``cuda``.
-        time_limit: How long a trial may take, in seconds; only a worker can be stopped then.
+        time_limit: How long a trial may take, in seconds; only a trial in a worker can be stopped.
 
     Raises:
-        InputError: If a value is not valid, or they do not go together.
+        InputError: If a value is not valid, or two of them do not go together.
     """
     if workers is not None and workers < 0:
         raise InputError(f"--workers: {workers}: must be 0 (in this process, without Ray) or more")

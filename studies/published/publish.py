@@ -1,15 +1,16 @@
-"""Bring the rows of the main studies into this folder, and what follows from them.
+"""Copy the rows of the main studies into this folder, and write what follows from them.
 
     python studies/published/publish.py runs
 
-takes ``runs/main-<workload>`` and ``runs/main-search-<workload>``, as the presets of that name leave them, and writes
+takes ``runs/main-<workload>`` and ``runs/main-search-<workload>``, as the presets of these names leave them, and
+writes
 
 - ``<workload>``: a study's folder with all rows in one part, its study file and the record of its runs;
 - ``search-<workload>``: the same of a search, and its tables;
 
-What was published before and is not there stays as it is. Into ``docs/study`` go tables, figures and the page of all
-published workloads together, as ``robustness report`` and ``robustness figures`` write them, ``verdicts.txt``: the
-declared verdict and the secondary ones, and the front of each search.
+What was published before and is not in ``runs`` stays as it is. Into ``docs/study`` go the tables, figures and page
+of all published workloads together, as ``robustness report`` and ``robustness figures`` write them; ``verdicts.txt``
+with the declared verdict and the secondary ones; and the front of each search.
 """
 
 from __future__ import annotations
@@ -66,20 +67,20 @@ def verdicts(folders: Sequence[Path]) -> str:
 
 
 def search_lines(folder: Path) -> list[str]:
-    """Return the table of a search in the lines of ``docs/study.md``: its front as it was found, and confirmed."""
+    """Return the lines of a search's table for ``docs/study.md``: its front as found, and with fresh seeds."""
     tables = {
         name: pd.read_csv(folder / "search" / f"{name}.csv") for name in ("front", "references", "confirmed")
     }
-    found = pd.concat([tables["front"], tables["references"]]).set_index("label")
+    scores = pd.concat([tables["front"], tables["references"]]).set_index("label")
     lines = [
         "| optimizer | val. error, % | S | fresh: val. error, % | fresh: S | fresh: test error, % |",
         "|---|---|---|---|---|---|",
     ]
     for fresh in tables["confirmed"].to_dict("records"):
-        then = found.loc[fresh["label"]].to_dict()
-        scores = [(then, "val_error"), (then, "sensitivity")]
-        scores += [(fresh, "val_error"), (fresh, "sensitivity"), (fresh, "test_error")]
-        lines.append(" | ".join([f"| {fresh['label']}", *(_score(row, name) for row, name in scores)]) + " |")
+        then = scores.loc[fresh["label"]].to_dict()
+        cells = [(then, "val_error"), (then, "sensitivity")]
+        cells += [(fresh, "val_error"), (fresh, "sensitivity"), (fresh, "test_error")]
+        lines.append(" | ".join([f"| {fresh['label']}", *(_score(row, name) for row, name in cells)]) + " |")
     return lines
 
 
@@ -92,12 +93,12 @@ def _score(row: Mapping[str, float], name: str) -> str:
 
 
 def read(folders: Sequence[Path]) -> pd.DataFrame:
-    """Return the rows of some folders that their studies ask for."""
+    """Return the rows that the studies in some folders ask for."""
     return pd.concat([StoredStudy.open(folder).rows for folder in folders], ignore_index=True)
 
 
 def main(runs: Path) -> None:
-    """Publish what lies in ``runs``, studies that are complete and their searches, and draw all that is published."""
+    """Publish the complete studies and searches in ``runs``, and draw all that has been published."""
     for folder in runs.glob("main-*"):
         name = folder.name.removeprefix("main-")
         if not name.startswith("pilot-"):

@@ -23,12 +23,12 @@ from studies.store.layout import FIGURES_FOLDER
 
 @dataclass(frozen=True)
 class Figures:
-    """What was drawn, and what was not.
+    """Figures that were written into a folder.
 
     Attributes:
-        location: The folder that the files were written into.
+        location: The folder.
         files: Their names in it.
-        left_out: Why a figure is not there, by its name (with its task before it where there are several).
+        left_out: Why a figure was not drawn, by its name (``<task>/<name>`` if there are several tasks).
     """
 
     location: str
@@ -69,12 +69,12 @@ def figures(
 
 @dataclass(frozen=True)
 class FigureFiles:
-    """What was drawn, and what was not.
+    """Figures as files that are still to be written.
 
     Attributes:
-        contents: By name, ``figures/<name>.<format>``, and ``figures/<task>/<name>.<format>`` where there are
-            several tasks and the figure is about one of them.
-        left_out: Why a figure is not there, by its name (with its task before it where there are several).
+        contents: The content of each file by its name: ``figures/<name>.<format>``, or
+            ``figures/<task>/<name>.<format>`` where there are several tasks and the figure is about one of them.
+        left_out: Why a figure was not drawn, by its name (``<task>/<name>`` if there are several tasks).
     """
 
     contents: dict[str, bytes] = field(default_factory=dict)
@@ -90,15 +90,15 @@ def figure_files(
     tables: Mapping[str, pd.DataFrame] | None = None,
     diagnostics: pd.DataFrame | None = None,
 ) -> FigureFiles:
-    """Draw what the rows allow.
+    """Draw every figure that the rows allow.
 
     Args:
         rows: Those of one study or several.
         verdicts: The verdicts that the studies declare.
         only: Some of ``analysis.figures.gallery.FIGURES``; none means all.
         formats: Some of ``analysis.figures.theme.FORMATS``.
-        tables: Output of ``analysis.tables``, if it is at hand.
-        diagnostics: Second moments, if any were looked at.
+        tables: Output of ``analysis.tables``, if it has been computed.
+        diagnostics: Second moments, if any were stored.
     """
     wanted = frozenset(only) or None
     several = rows["task"].nunique() > 1

@@ -1,4 +1,4 @@
-"""The HTML report of one study or several: what the page is given, from their folders."""
+"""The HTML page of one study or several, with where its numbers come from."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def html_report(
     verdict: Sequence[str],
     figures: PageFigures,
 ) -> str:
-    """Return the page of some studies.
+    """Return the page.
 
     Args:
-        studies: Those of the page.
-        rows: Those of all of them.
+        studies: The studies that it is about.
+        rows: Of all of them.
         curves: Output of ``Suite.curves``.
         tables: Output of ``analysis.tables``, and ``analysis.summary`` as ``summary``.
-        verdict: A text for each candidate; none if the studies declare no verdict.
+        verdict: A text for each candidate; empty if the studies declare no verdict.
         figures: Those beside the explorer.
 
     Raises:
@@ -50,10 +50,10 @@ def html_report(
 
 
 def _provenance(study: StoredStudy) -> dict[str, str]:
-    """Say where a study's rows come from: how many, from which runs, on what, with which versions."""
+    """Return where a study's rows come from: which runs, on what hardware, with which versions."""
     rows, runs = study.rows, read_runs(study.store)
     seeds = rows.groupby("role")["seed"].nunique()
-    said = {
+    facts = {
         "study": study.spec.name,
         "trials": f"{len(rows):,} of {sum(study.planned.values()):,} planned",
         "seeds": ", ".join(f"{role}: n = {count}" for role, count in seeds.items()),
@@ -65,7 +65,7 @@ def _provenance(study: StoredStudy) -> dict[str, str]:
         "report written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by version {versions()['ada2ms-robustness']}",
         "study file": study.spec.to_yaml(),
     }
-    return {name: value for name, value in said.items() if value}
+    return {name: value for name, value in facts.items() if value}
 
 
 def _distinct(texts: Iterable[object]) -> list[str]:
@@ -76,15 +76,15 @@ def _run(run: Mapping[str, Any]) -> str:
     return f"{run.get('start')} to {run.get('end') or 'unknown'}: {run.get('outcome')}"
 
 
-def _hardware(found: Mapping[str, Any]) -> str:
-    memory = found.get("memory_bytes")
-    parts = [found.get("processor"), f"{found['cores']} cores" if "cores" in found else None]
-    parts += [f"{memory / 1e9:.0f} GB" if memory else None, *found.get("gpus", ())]
+def _hardware(known: Mapping[str, Any]) -> str:
+    memory = known.get("memory_bytes")
+    parts = [known.get("processor"), f"{known['cores']} cores" if "cores" in known else None]
+    parts += [f"{memory / 1e9:.0f} GB" if memory else None, *known.get("gpus", ())]
     return ", ".join(str(part) for part in parts if part)
 
 
-def _versions(found: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in found.items() if number)
+def _versions(known: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in known.items() if number)
 
 
 def _commit(git: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Tables and figures of one study or several, written into a folder."""
+"""The report of one study or several: summary, tables, figures and page, written into a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from analysis.summaries.latex import latex_table
 from studies.reports.figures import figure_files
 from studies.reports.page import html_report
 from studies.reports.suite import Suite
-from studies.reports.verdict import judged
+from studies.reports.verdict import as_sentence, judged
 from studies.store.layout import REPORT_PAGE, SUMMARY_TABLE, TABLES_FOLDER
 from studies.store.store import Store
 
@@ -30,7 +30,7 @@ class Report:
         tables: ``analysis.tables`` of the rows.
         location: The folder that it was written into.
         files: The names of the files in it.
-        verdict: What is to be said of the verdicts that the studies declare, a text each.
+        verdict: A text for each candidate that the studies declare, or one that says why there is no verdict.
     """
 
     summary: pd.DataFrame
@@ -41,7 +41,7 @@ class Report:
 
 
 def write_report(rows: pd.DataFrame, diagnostics: pd.DataFrame, store: Store) -> Report:
-    """Write the summary, the tables and the figures of rows and second moments into a folder."""
+    """Write the summary, tables and figures of ``rows`` and of second moments (``diagnostics``) into ``store``."""
     summary, tables = analysis.summary(rows), analysis.tables(rows)
     contents = {SUMMARY_TABLE: summary.to_csv(index=False).encode(), **table_files(tables)}
     drawn = figure_files(
@@ -54,7 +54,9 @@ def write_report(rows: pd.DataFrame, diagnostics: pd.DataFrame, store: Store) ->
 
 
 def report(*locations: str | Path, out: str | Path | None = None) -> Report:
-    """Write the report of the studies in one or more folders, each of them a workload; ``report.html`` shows it all.
+    """Write the report of the studies in one or more folders, each of them a workload.
+
+    ``report.html`` shows all of it.
 
     Args:
         locations: The folders; no two may hold the same task.
@@ -65,24 +67,24 @@ def report(*locations: str | Path, out: str | Path | None = None) -> Report:
             without ``out``.
         SpecError: If the study file in a folder is not valid.
     """
-    # curves before rows: the memory that reading them takes is free again when the rows come
+    # curves before rows: what memory reading them takes is free again when the rows are read
     suite = Suite.open(locations, out)
     curves, rows, diagnostics = suite.curves(), suite.rows, suite.diagnostics()
-    made = write_report(rows, diagnostics, suite.target)
+    written = write_report(rows, diagnostics, suite.target)
     verdicts = judged(suite.declared_verdict(), rows)
     texts = [verdict.summary() for verdict in verdicts.by_candidate.values()]
     if not texts and any(study.spec.verdict for study in suite.studies):
         texts = [verdicts.reason_sentence()]
     with analysis.use_theme():
-        figures = page_figures(rows, verdicts, made.tables, diagnostics)
-    tables = {"summary": made.summary, **made.tables}
+        figures = page_figures(rows, verdicts, written.tables, diagnostics)
+    tables = {"summary": written.summary, **written.tables}
     page = html_report(suite.studies, rows, curves, tables=tables, verdict=texts, figures=figures)
     suite.target.write_file(REPORT_PAGE, page.encode())
-    return replace(made, verdict=texts, files=[*made.files, REPORT_PAGE])
+    return replace(written, verdict=texts, files=[*written.files, REPORT_PAGE])
 
 
 def table_files(tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
-    """Return the content of every file by its name in a study's folder.
+    """Return the files of the tables: their content by their names in a study's folder, as CSV and as LaTeX.
 
     Args:
         tables: Output of ``analysis.tables``.

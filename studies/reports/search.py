@@ -1,4 +1,4 @@
-"""Tables and figures of a search, written into its study's folder."""
+"""The report of a search: its tables and figures, written into its study's folder."""
 
 from __future__ import annotations
 
@@ -20,63 +20,63 @@ from studies.store.layout import SEARCH_FOLDER
 from studies.store.store import Store
 
 
-def write_search(found: SearchResult, store: Store) -> SearchResult:
-    """Write the tables and the figures of a search; return it with the names of the files."""
+def write_search(result: SearchResult, store: Store) -> SearchResult:
+    """Write the tables and figures of a search; return its result with the names of the files."""
     tables = {
-        "points": found.points,
-        "front": found.front,
-        "references": found.references,
-        "confirmed": found.confirmed,
-        "importance": found.importance,
+        "points": result.points,
+        "front": result.front,
+        "references": result.references,
+        "confirmed": result.confirmed,
+        "importance": result.importance,
     }
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder)
+        scratch = Path(folder)
         for name, table in tables.items():
             if len(table):
-                table.to_csv(made / f"{name}.csv", index=False)
+                table.to_csv(scratch / f"{name}.csv", index=False)
         with use_theme():
-            for name, figure in _figures(found):
-                save_figure(figure, made / name)
-        names = sorted(path.name for path in made.iterdir())
+            for name, figure in _figures(result):
+                save_figure(figure, scratch / name)
+        names = sorted(path.name for path in scratch.iterdir())
         for name in names:
-            store.write_file(f"{SEARCH_FOLDER}/{name}", (made / name).read_bytes())
-    found.files = [f"{SEARCH_FOLDER}/{name}" for name in names]
-    found.location = store.location
-    return found
+            store.write_file(f"{SEARCH_FOLDER}/{name}", (scratch / name).read_bytes())
+    result.files = [f"{SEARCH_FOLDER}/{name}" for name in names]
+    result.location = store.location
+    return result
 
 
-def _figures(found: SearchResult) -> Iterator[tuple[str, Figure]]:
+def _figures(result: SearchResult) -> Iterator[tuple[str, Figure]]:
     """Yield every figure with its name."""
-    points, search = found.points, found.search
+    points, search = result.points, result.search
     if points.empty:
         return
     numeric = [name for name, axis in search.space.items() if isinstance(axis, Range) or _numbers(axis)]
     colour = numeric[0] if len(search.space) == 1 and numeric else None
     for x, y in combinations(search.objectives, 2):
         name = "front" if len(search.objectives) == 2 else f"front-{x}-{y}"
-        drawn = front(points, x=x, y=y, colour=colour, references=found.references)
-        yield name, _noted(drawn.figure, found)
+        drawn = front(points, x=x, y=y, colour=colour, references=result.references)
+        yield name, _noted(drawn.figure, result)
     for name in numeric:
-        yield f"response-{name}", _noted(_responses(found, name), found)
-    yield "hypervolume", _noted(hypervolume_curve(found.history).figure, found)
+        yield f"response-{name}", _noted(_responses(result, name), result)
+    yield "hypervolume", _noted(hypervolume_curve(result.history).figure, result)
     if {"p", "q"} <= set(numeric):
         for score in search.objectives:
-            yield f"plane-{score}", _noted(plane(points, score=score).figure, found, always=True)
+            yield f"plane-{score}", _noted(plane(points, score=score).figure, result, always=True)
 
 
-def _responses(found: SearchResult, name: str) -> Figure:
+def _responses(result: SearchResult, name: str) -> Figure:
     """Draw the response of every objective to one hyperparameter, one above the other."""
-    scores, axis = found.search.objectives, found.search.space[name]
+    scores, axis = result.search.objectives, result.search.space[name]
     figure = Figure(figsize=(3.6, 0.5 + 1.9 * len(scores)), layout="constrained")
     axes = figure.subplots(len(scores), 1, sharex=True, squeeze=False)[:, 0]
     for ax, score in zip(axes, scores, strict=True):
         response(
-            found.points.drop_duplicates(list(found.search.space)),
+            result.points.drop_duplicates(list(result.search.space)),
             x=name,
             y=score,
             log=isinstance(axis, Range) and axis.log,
-            joined=len(found.search.space) == 1,
-            references=found.references,
+            joined=len(result.search.space) == 1,
+            references=result.references,
             ax=ax,
         )
     for ax in axes[:-1]:
@@ -86,10 +86,10 @@ def _responses(found: SearchResult, name: str) -> Figure:
     return figure
 
 
-def _noted(figure: Figure | SubFigure, found: SearchResult, *, always: bool = False) -> Figure:
-    """Say below a figure whose Ada2MS it shows."""
+def _noted(figure: Figure | SubFigure, result: SearchResult, *, always: bool = False) -> Figure:
+    """Write below a figure that its Ada2MS is a reimplementation, if it shows one."""
     assert isinstance(figure, Figure)
-    labels = pd.concat([found.points["label"], found.references["label"]])
+    labels = pd.concat([result.points["label"], result.references["label"]])
     if always or any_reimplemented(labels):
         figure.supxlabel(f"{DAGGER} {FOOTNOTE}" if always else FOOTNOTE, fontsize="x-small", color="0.35")
     return figure

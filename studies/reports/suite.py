@@ -1,4 +1,4 @@
-"""The studies of one or more folders, each of them a workload, opened once and read together."""
+"""Studies of several workloads that are reported on together: one in each folder, opened once."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from studies.store.study_folder import StoredStudy
 
 @dataclass(frozen=True)
 class Suite:
-    """Studies that are reported on together; nothing but their study files is read before it is asked for.
+    """Studies that are reported on together. Only their study files are read before anything else is needed.
 
     Attributes:
         studies: In the order in which their folders were given.
-        target: The folder that is written into.
+        target: The folder that the report goes into.
     """
 
     studies: Sequence[StoredStudy]
@@ -30,7 +30,11 @@ class Suite:
 
     @classmethod
     def open(cls, locations: Sequence[str | Path], out: str | Path | None) -> Suite:
-        """Open the studies in some folders, to be written about into ``out``.
+        """Open the studies in some folders.
+
+        Args:
+            locations: The folders.
+            out: Where the report goes; the study's own folder if there is one folder.
 
         Raises:
             StoreError: If a folder holds no study, or if there are several and no ``out``.
@@ -63,7 +67,7 @@ class Suite:
         return pd.concat([study.rows for study in self.studies], ignore_index=True)
 
     def curves(self) -> pd.DataFrame | None:
-        """Return the learning curves: perhaps millions of points, so in as few bytes as they need."""
+        """Return the learning curves in few bytes, since they may be millions of points; None if there are none."""
         tables = [study.store.curve_points(small=True) for study in self.studies]
         tables = [points for points in tables if points.num_rows]
         if not tables:
@@ -71,11 +75,11 @@ class Suite:
         return pa.concat_tables(tables).unify_dictionaries().to_pandas(self_destruct=True)
 
     def diagnostics(self) -> pd.DataFrame:
-        """Return the second moments that were recorded."""
+        """Return the second moments that were stored."""
         return pd.concat([study.store.diagnostics() for study in self.studies], ignore_index=True)
 
     def declared_verdict(self) -> VerdictSpec | str:
-        """Return the verdict that all studies declare, or why there is none to give."""
+        """Return the verdict that all the studies declare, or a text that says why there is none to give."""
         declared = [study.spec.verdict for study in self.studies]
         if any(one != declared[0] for one in declared):
             return "the studies declare different ones"

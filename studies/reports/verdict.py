@@ -1,4 +1,4 @@
-"""The verdict that a study declares, on its rows."""
+"""The verdict that a study declares, given on its rows: or why there is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from studies.spec.verdict import VerdictSpec
 
 
 def judge_study(verdict: VerdictSpec, rows: pd.DataFrame) -> dict[str, analysis.Verdict]:
-    """Return the verdict on each candidate.
+    """Return the verdict on each candidate, by its label.
+
+    Args:
+        verdict: What the study asks for.
+        rows: Of the study.
 
     Raises:
         ValueError: If the rows do not suffice; the message says what is missing.
@@ -37,7 +41,7 @@ def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> StudyVerdicts:
 
 
 def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame) -> list[str]:
-    """Say a study's verdict, a sentence for each candidate, or why there is none; nothing if it asks for none.
+    """Return a sentence for each candidate, or one that says why there is no verdict; none if none is asked for.
 
     Args:
         verdict: What the study asks for.

@@ -1,4 +1,4 @@
-"""A search that is under way: points asked for and told, their surfaces trained and scored, the front confirmed."""
+"""The loop of a search: points are suggested, their surfaces trained and scored, and the front is confirmed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from robustness.tasks import Task
 from studies.planning.search_trials import point_size, point_trials, reference_trials, with_fresh_seeds
-from studies.planning.stages import asked_for
+from studies.planning.stages import rows_of
 from studies.planning.trials import Trial
 from studies.searches.points import Points, Values
 from studies.searches.result import SearchResult, importance, limits, point_table
@@ -31,13 +31,13 @@ def explore(
     stop: Callable[[], bool] = lambda: False,
     on_told: Callable[[], None] = lambda: None,
 ) -> None:
-    """Ask for points in batches, have them evaluated, and tell their scores in the order of asking.
+    """Take points in batches, have them evaluated, and tell their scores in the order in which they were suggested.
 
     Args:
-        points: What to ask and to tell.
-        evaluate: Scores a batch of points, each with every objective and the share ``diverged``.
-        wanted: How many points.
-        stop: Asked before each batch.
+        points: Suggests points and is told their scores.
+        evaluate: Returns the scores of a batch of points, in its order: every objective, and the share ``diverged``.
+        wanted: How many points in all.
+        stop: Called before each batch; no more are taken once it returns true.
         on_told: Called after each batch.
     """
     while not stop():
@@ -83,12 +83,16 @@ class SearchPlan:
 
 
 class SearchLoop:
-    """A search that is under way.
+    """A search that is under way; making one trains its references.
 
     Args:
         plan: What it has to do.
         points: Its points so far.
         surfaces: Trains surfaces.
+
+    Raises:
+        SweepError: If trials of the references could not be trained.
+        InputError: If no reference beats chance, so that there is no scale to score on.
     """
 
     def __init__(self, plan: SearchPlan, points: Points, surfaces: Surfaces) -> None:
@@ -99,23 +103,30 @@ class SearchLoop:
         self.scorer = Scorer(pd.concat(trained, ignore_index=True), plan.search.objectives)
 
     def run(self, stop: Callable[[], bool]) -> SearchResult:
-        """Add what is stored, explore until all points are told or ``stop`` says so, and confirm."""
+        """Add the points that are stored already, explore, and confirm the front where the study asks for that.
+
+        Args:
+            stop: Called before each batch; no more points are taken once it returns true.
+
+        Raises:
+            SweepError: If trials could not be trained; all others are stored.
+        """
         if not self.points.begun:
-            # the grid's points come up anyway where the sampler takes them all
+            # the sampler grid takes all its points itself, those that are stored too
             grid = self.plan.search.sampler == "grid"
             stored = [] if grid else list(self._stored(self.surfaces.stored.rows()))
             self.points.begin(list(zip(stored, self.evaluate(stored), strict=True)))
         self._show()
         explore(self.points, self.evaluate, self.plan.wanted, stop=stop, on_told=self._show)
-        found = self.findings()
-        found.references = pd.DataFrame(
+        result = self.result()
+        result.references = pd.DataFrame(
             [{"label": label, **self.scorer.score(rows)} for label, rows in self.references.items()]
         )
-        if self.plan.search.confirm and len(found.front):
-            found.confirmed = self._confirm(found, self.plan.search.confirm)
-        found.importance = importance(found.points, self.plan.search)
-        found.failed = self._failed(found)
-        return found
+        if self.plan.search.confirm and len(result.front):
+            result.confirmed = self._confirm(result, self.plan.search.confirm)
+        result.importance = importance(result.points, self.plan.search)
+        result.failed = self._failed()
+        return result
 
     def evaluate(self, batch: Sequence[Values]) -> list[dict[str, Any]]:
         """Train the surfaces of a batch of points and score each."""
@@ -126,8 +137,8 @@ class SearchLoop:
             for trials, rows in zip(planned, trained, strict=True)
         ]
 
-    def findings(self) -> SearchResult:
-        """Return what has been found so far."""
+    def result(self) -> SearchResult:
+        """Return what the search has found so far, references and confirmation left out."""
         search = self.plan.search
         worst = {name: self.scorer.worst(name) for name in search.objectives}
         rates = self.plan.spec.optimizers[search.optimizer].rates(self.plan.spec.grid)
@@ -135,12 +146,12 @@ class SearchLoop:
 
     def _show(self) -> None:
         progress = self.surfaces.progress
-        progress.note = self.findings().note(self.plan.wanted)
+        progress.note = self.result().note(self.plan.wanted)
         progress.expect(max(self.plan.wanted - self.points.told, 0) * self.plan.point_size)
         progress.update([])
 
     def _stored(self, rows: pd.DataFrame) -> Iterator[Values]:
-        """Yield the points in the space whose whole surface a grid has trained already."""
+        """Yield the points of the space whose whole surface a grid has trained already."""
         key, space = self.plan.search.optimizer, self.plan.search.space
         optimizer = self.plan.spec.optimizers[key].optimizer or key
         tried = rows.loc[(rows["role"] == "grid") & (rows["optimizer"] == optimizer), list(space)]
@@ -148,20 +159,20 @@ class SearchLoop:
             values = {str(name): None if pd.isna(value) else value for name, value in record.items()}
             if all(_within(axis, values[name]) for name, axis in space.items()):
                 surface = self.plan.surface(values)
-                if len(asked_for(rows, surface)) == len(surface):
+                if len(rows_of(surface, rows)) == len(surface):
                     yield values
 
-    def _confirm(self, found: SearchResult, number: int) -> pd.DataFrame:
+    def _confirm(self, result: SearchResult, number: int) -> pd.DataFrame:
         """Score the front and the references with fresh seeds, errors at the cells selected before."""
         space = list(self.plan.search.space)
         labelled = {
-            row["label"]: self.plan.surface(row[space].to_dict()) for _, row in found.front.iterrows()
+            row["label"]: self.plan.surface(row[space].to_dict()) for _, row in result.front.iterrows()
         }
         labelled |= self.plan.references()
         fresh = [
             with_fresh_seeds(self.plan.spec, trials, number, self.plan.task) for trials in labelled.values()
         ]
-        cells = pd.concat([found.front, found.references]).set_index("label")[
+        cells = pd.concat([result.front, result.references]).set_index("label")[
             ["best_lr", "best_weight_decay"]
         ]
         new = {trial.trial_id for trials in fresh for trial in trials} - self.surfaces.stored.trial_ids()
@@ -173,12 +184,12 @@ class SearchLoop:
             ]
         )
 
-    def _failed(self, found: SearchResult) -> list[str]:
+    def _failed(self) -> list[str]:
         """Return a line for each failed trial of the search."""
         rows = self.surfaces.stored.rows()
         if not (rows["status"] == "failed").any():
             return []
-        tried = [self.plan.surface(trial.params) for trial in self.points.trials()]
+        tried = [self.plan.surface(trial.params) for trial in self.points.records()]
         tried += list(self.plan.references().values())
         own = {trial.trial_id for trials in tried for trial in trials}
         return failures(rows[rows["trial_id"].isin(own)])

@@ -1,9 +1,11 @@
-"""Asking Optuna for points and telling it their scores; nothing here trains anything.
+"""The points of a search: Optuna suggests them and is told their scores. Nothing here trains anything.
 
-One process owns the Optuna study. A point is suggested by a sampler that sees every earlier point, those that are
-not scored yet too, and whose random numbers depend on the search's seed and the point's number alone; it is stored
-whole, as a running trial, before it is trained. So a search that was killed goes on with the very points that it
-would have had, and a running trial is always one that is still to be told.
+One process owns the Optuna study. A point is suggested by a sampler that sees every earlier point, also those that
+have no score yet, and whose random numbers depend on the search's seed and the point's number alone. It is stored
+whole, as one of Optuna's running trials, before it is trained. So a search that was killed goes on with exactly the
+points that it would have had, and a running trial is always a point whose scores are still to be told.
+
+What Optuna calls a trial is a point here; a trial is one training run.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ from studies.spec.search import Range, SearchSpec
 from studies.spec.values import Scalar
 
 DIVERGED = "diverged"
-WARM, BEGUN = "stored before the search", "begun"
-LOCK_SECONDS = 5  # a lock that nobody has touched for so long was left by a process that was killed
+STORED_BEFORE, BEGUN = "stored before the search", "begun"
+LOCK_SECONDS = 5  # a lock that nobody has touched for this long was left behind by a process that was killed
 
 Values = dict[str, Scalar]
 
@@ -42,11 +44,12 @@ SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
     "nsga2": lambda seed, batch: NSGAIISampler(seed=seed, population_size=max(batch, 2)),
     "random": lambda seed, batch: RandomSampler(seed=seed),
 }
-"""From the seed of a point and the size of a batch: the first batch is random, and a batch is a generation."""
+"""Each makes a sampler from a point's seed and the size of a batch: the first batch is random, and with nsga2 each
+batch is a generation."""
 
 
 def open_journal(path: Path) -> BaseStorage:
-    """Return Optuna's storage in the file ``path``; a last line that a kill cut short is taken away."""
+    """Return Optuna's storage in the file ``path``, without a last line that was cut short by a kill."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         content = path.read_bytes()
@@ -84,7 +87,7 @@ class Points:
         self.directions = [OBJECTIVES[objective].direction for objective in search.objectives]
         self.distributions = _distributions(search)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        # its own sampler only ever serves to reopen trials, and draws nothing
+        # this sampler only reopens trials, and draws nothing: ``_ask`` makes one for each point
         self.study = optuna.create_study(
             study_name=name,
             storage=storage,
@@ -98,65 +101,68 @@ class Points:
 
     @property
     def begun(self) -> bool:
-        """Whether all points that were there before the search have been added."""
+        """Whether the points that were stored before the search have all been added."""
         return bool(self.study.user_attrs.get(BEGUN))
 
-    def trials(self) -> list[FrozenTrial]:
-        """Return all points, in the order in which they were suggested; those stored before come first."""
+    def records(self) -> list[FrozenTrial]:
+        """Return Optuna's record of each point in the order of suggestion; those stored before come first."""
         return self.study.trials
 
     @property
     def told(self) -> int:
-        """How many points have been scored, those stored before the search not counted."""
+        """How many points have their scores, not counting those stored before the search."""
         return sum(trial.state.is_finished() for trial in self._own())
 
     def _own(self) -> list[FrozenTrial]:
-        return [trial for trial in self.trials() if WARM not in trial.user_attrs]
+        return [trial for trial in self.records() if STORED_BEFORE not in trial.user_attrs]
 
     def begin(self, points: Sequence[tuple[Values, Mapping[str, Any]]]) -> None:
-        """Add points whose scores are known already, once: before the first one is asked for."""
-        there = [trial.params for trial in self.trials()]
+        """Add points that are stored already, with their scores; called once, before the first suggestion."""
+        known = [trial.params for trial in self.records()]
         for values, scores in points:
-            if dict(values) not in there and _finite(scores, self.search.objectives):
+            if dict(values) not in known and _finite(scores, self.search.objectives):
                 trial = create_trial(
                     state=TrialState.COMPLETE,
                     values=[scores[name] for name in self.search.objectives],
                     params=values,
                     distributions=self.distributions,
-                    user_attrs={**_plain(scores), WARM: True},
+                    user_attrs={**_plain(scores), STORED_BEFORE: True},
                     constraints=self._constraints(scores),
                 )
                 self.study.add_trial(trial)
         self.study.set_user_attr(BEGUN, True)
 
     def batch(self, wanted: int) -> list[FrozenTrial]:
-        """Return the points to score next: what is left of a batch, or a new one; none when all are told.
+        """Return the points to score next: the rest of a batch that was interrupted, or a new one.
 
         Args:
-            wanted: How many points to ask for in all, those stored before not counted.
+            wanted: How many points to suggest in all, not counting those stored before.
+
+        Returns:
+            None when all points have their scores.
         """
         size = wanted if self.search.sampler == "grid" else self.search.batch
         for _ in range(len(self._own()), min((self.told // size + 1) * size, wanted)):
             self._ask()
-        return [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
+        return [trial for trial in self.records() if trial.state == TrialState.RUNNING]
 
     def _ask(self) -> None:
         """Suggest one point and store it."""
-        earlier = self.trials()
+        earlier = self.records()
         system: dict[str, Any] = {}
         if self.search.sampler == "grid":
-            number = sum(WARM not in trial.user_attrs for trial in earlier)
+            number = sum(STORED_BEFORE not in trial.user_attrs for trial in earlier)
             axes = [self.search.choices(name) for name in self.search.space]
             values = dict(zip(self.search.space, next(islice(product(*axes), number, None)), strict=True))
         else:
-            # in memory, since a trial that was asked for in the storage could be cut short by a kill
+            # in memory: a kill while the storage asks could leave half a point there
             seed = int(np.random.SeedSequence((self.search.seed, len(earlier))).generate_state(1)[0])
             sampler = SAMPLERS[self.search.sampler](seed, self.search.batch)
             memory = optuna.create_study(directions=self.directions, sampler=sampler)
             memory.add_trials(earlier)
             memory.ask(self.distributions)
-            asked = memory.trials[-1]
-            values, system = self._rounded(asked.params), asked.system_attrs
+            suggested = memory.trials[-1]
+            values, system = self._rounded(suggested.params), suggested.system_attrs
         trial = create_trial(
             state=TrialState.RUNNING, params=values, distributions=self.distributions, system_attrs=system
         )
@@ -170,7 +176,7 @@ class Points:
         }
 
     def tell(self, trial: FrozenTrial, scores: Mapping[str, Any]) -> None:
-        """Store the scores of a point; one that could not be scored (all its trials failed) has failed itself."""
+        """Store the scores of a point; where they are not finite (all its trials failed) the point has failed."""
         running = Trial(self.study, trial._trial_id)
         for key, value in _plain(scores).items():
             running.set_user_attr(key, value)
@@ -190,13 +196,13 @@ class Points:
 
 
 def _distributions(search: SearchSpec) -> dict[str, BaseDistribution]:
-    found: dict[str, BaseDistribution] = {}
+    distributions: dict[str, BaseDistribution] = {}
     for name, axis in search.space.items():
         if isinstance(axis, Range):
-            found[name] = FloatDistribution(axis.low, axis.high, log=axis.log)
+            distributions[name] = FloatDistribution(axis.low, axis.high, log=axis.log)
         else:
-            found[name] = CategoricalDistribution(axis)
-    return found
+            distributions[name] = CategoricalDistribution(axis)
+    return distributions
 
 
 def _finite(scores: Mapping[str, Any], objectives: Sequence[str]) -> bool:
@@ -204,7 +210,7 @@ def _finite(scores: Mapping[str, Any], objectives: Sequence[str]) -> bool:
 
 
 def _plain(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what JSON can hold: no NaN."""
+    """Return ``scores`` with None for what JSON cannot hold: NaN and infinities."""
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in scores.items()

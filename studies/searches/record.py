@@ -1,7 +1,7 @@
-"""Which search a folder holds. Searches never mix: another one in the same folder is refused, with what differs.
+"""Which search a folder holds. Searches never mix: another one in the same folder is refused, and told what differs.
 
-A folder keeps the search that it was begun with beside its rows. The name of the Optuna study carries that
-search's hash and a few random letters, so that in a storage that many folders share each has a study of its own.
+A folder keeps a record of the search that was begun in it. The name of the Optuna study carries a hash of that search
+and a few random letters, so that folders that share one Optuna storage each have a study of their own there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from studies.store.store import Store
 
 
 def identity(spec: StudySpec, search: SearchSpec, task: Task) -> dict[str, Any]:
-    """Return all that decides which points are suggested and how they score."""
+    """Return all that decides which points are suggested and how they score; a folder holds one such search."""
     content = spec.model_dump(mode="json")
     content["task"]["version"] = task.version
     for name in search.space:  # the search puts its own values in their place
@@ -37,16 +37,20 @@ def identity(spec: StudySpec, search: SearchSpec, task: Task) -> dict[str, Any]:
     return {key: content[key] for key in kept}
 
 
-def check(store: Store, content: Mapping[str, Any]) -> str | None:
-    """Return the name of the search in the folder, or None if there is none yet.
+def find(store: Store, content: Mapping[str, Any]) -> str | None:
+    """Return the name of the Optuna study of the search in the folder, or None if none was begun there.
+
+    Args:
+        store: The study's folder.
+        content: The ``identity`` of the search that is to go on there.
 
     Raises:
-        StoreError: If it is another search.
+        StoreError: If the folder holds another search; the message names the first key that differs.
     """
-    content_there = store.read_file(SEARCH_RECORD)
-    if content_there is None:
+    written = store.read_file(SEARCH_RECORD)
+    if written is None:
         return None
-    record = strict_yaml.parse(content_there.decode())
+    record = strict_yaml.parse(written.decode())
     now, then = dict(_flat(content)), dict(_flat(record["search of"]))
     for key in [*now, *then]:
         if now.get(key) != then.get(key):
@@ -58,14 +62,14 @@ def check(store: Store, content: Mapping[str, Any]) -> str | None:
 
 
 def begin(store: Store, spec: StudySpec, content: Mapping[str, Any]) -> str:
-    """Note in the folder which search it holds; return the name of its Optuna study."""
+    """Write into the folder which search it holds; return the name of its Optuna study."""
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     name = f"{spec.name}-{digest[:8]}-{secrets.token_hex(3)}"
     store.write_file(SEARCH_RECORD, strict_yaml.dump({"study": name, "search of": content}).encode())
     return name
 
 
-def open_own(store: Store) -> BaseStorage:
+def own_storage(store: Store) -> BaseStorage:
     """Return Optuna's storage in the study's folder, which must be on this machine."""
     return open_journal(Path(store.root) / SEARCH_JOURNAL)
 

@@ -1,4 +1,4 @@
-"""What a search has found: its points, their front beside the references, and which hyperparameter mattered."""
+"""The result of a search: its points, their front beside the references, and which hyperparameters mattered."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.statistics.pareto import hypervolume, hypervolume_history, on_front
-from studies.searches.points import WARM, Points
+from studies.searches.points import STORED_BEFORE, Points
 from studies.spec.objectives import OBJECTIVES
 from studies.spec.search import Range, SearchSpec
 
 
 @dataclass
 class SearchResult:
-    """What a search has found.
+    """The result of a search, or what it has found so far.
 
     Attributes:
         search: What was searched.
-        points: One row per scored point in the order of asking: ``number``, ``label``, the searched
-            hyperparameters, what ``studies.objectives.Scorer.score`` returns, ``stored_before`` (it was there
-            before the search), ``feasible`` and ``on_front``. A point that was suggested again has its scores
-            again, and is on the front once.
-        best: The best that each objective can be.
+        points: One row per scored point in the order in which they were suggested: ``number``, ``label``, the
+            searched hyperparameters, what ``studies.searches.scoring.Scorer.score`` returns, ``stored_before`` (it
+            was trained before the search), ``feasible`` and ``on_front``. A point that was suggested twice has two
+            rows with the same scores, and only the first can be on the front.
+        best: The best value that each objective can have.
         worst: The worst.
         references: The references' scores, one row per label.
         confirmed: The same scores with fresh seeds, one row per label of the front and of the references; empty
@@ -58,12 +58,12 @@ class SearchResult:
 
     @property
     def front(self) -> pd.DataFrame:
-        """The points that no other one beats in every objective, from one end of the front to the other."""
+        """The points that no other point dominates, from one end of the front to the other."""
         return self.points[self.points["on_front"]].sort_values(list(self.objectives), ignore_index=True)
 
     @property
     def hypervolume(self) -> float:
-        """The share of all that could be gained that the front has gained."""
+        """The share of the box between ``best`` and ``worst`` that the front dominates."""
         feasible = self.points[self.points["feasible"]]
         return hypervolume(feasible, self.objectives, self.best, self.worst)
 
@@ -75,9 +75,9 @@ class SearchResult:
 
     def note(self, wanted: int) -> str:
         """Say in a few words how far the search is."""
-        asked = int((~self.points["stored_before"]).sum())
+        scored = int((~self.points["stored_before"]).sum())
         front = int(self.points["on_front"].sum())
-        return f"{asked}/{wanted} points, front {front}, hypervolume {self.hypervolume:.3f}"
+        return f"{scored}/{wanted} points, front {front}, hypervolume {self.hypervolume:.3f}"
 
 
 def point_table(points: Points) -> pd.DataFrame:
@@ -88,10 +88,10 @@ def point_table(points: Points) -> pd.DataFrame:
             "number": trial.number,
             "label": trial.user_attrs["label"],
             **trial.params,
-            **{key: value for key, value in trial.user_attrs.items() if key not in (WARM, "label")},
-            "stored_before": WARM in trial.user_attrs,
+            **{key: value for key, value in trial.user_attrs.items() if key not in (STORED_BEFORE, "label")},
+            "stored_before": STORED_BEFORE in trial.user_attrs,
         }
-        for trial in points.trials()
+        for trial in points.records()
         if trial.state == TrialState.COMPLETE
     ]
     scored = [f"{name}{end}" for name in search.objectives for end in ("", "_low", "_high")]
@@ -110,11 +110,10 @@ def point_table(points: Points) -> pd.DataFrame:
 
 
 def importance(points: pd.DataFrame, search: SearchSpec) -> pd.DataFrame:
-    """Say how much of the scores' variance goes with each searched hyperparameter: fANOVA, 64 trees.
+    """Return how much of the variance of each score goes with each searched hyperparameter: fANOVA, 64 trees.
 
-    Logarithmic ranges enter as log10 of their values, and a point that learned nowhere with the worst score,
-    as it was told. It describes the points that were tried, which a sampler takes more often where they are
-    good.
+    Logarithmic ranges enter as log10 of their values, and a point that learned nowhere with the worst score. The
+    shares describe the points that were tried, and a sampler tries more of them where scores are good.
 
     Args:
         points: The table of ``SearchResult.points``.
@@ -138,19 +137,19 @@ def importance(points: pd.DataFrame, search: SearchSpec) -> pd.DataFrame:
         study.add_trial(
             create_trial(state=TrialState.COMPLETE, values=values, params=params, distributions=dict(kinds))
         )
-    found = []
-    for place, objective in enumerate(search.objectives):
+    importances = []
+    for index, objective in enumerate(search.objectives):
         shares = get_param_importances(
             study,
             evaluator=FanovaImportanceEvaluator(seed=search.seed),
-            target=partial(_score, place=place),
+            target=partial(_score, index=index),
         )
-        found += [(objective, name, shares[name]) for name in search.space]
-    return pd.DataFrame(found, columns=columns)
+        importances += [(objective, name, shares[name]) for name in search.space]
+    return pd.DataFrame(importances, columns=columns)
 
 
-def _score(trial: FrozenTrial, *, place: int) -> float:
-    return trial.values[place]
+def _score(trial: FrozenTrial, *, index: int) -> float:
+    return trial.values[index]
 
 
 def _linear(search: SearchSpec, name: str) -> BaseDistribution:
@@ -166,11 +165,11 @@ def _on_axis(search: SearchSpec, name: str, value: float) -> float:
 
 
 def limits(search: SearchSpec, worst: Mapping[str, float], rates: Sequence[float]) -> dict[str, float]:
-    """Return the best that each objective can be: no error and no loss, or the whole grid's width.
+    """Return the best value that each objective can have: 0 for errors and losses, the whole grid for width.
 
     Args:
         search: What is searched.
-        worst: The worst of each objective.
+        worst: The worst value of each objective.
         rates: The learning rates of a surface.
     """
     decades = math.log10(max(rates) / min(rates))

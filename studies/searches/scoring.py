@@ -1,4 +1,4 @@
-"""studies.searches.scoring"""
+"""The scores of a surface: its objectives beside the references, its best cell, the share that diverged."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from studies.spec.errors import InputError
 from studies.spec.objectives import OBJECTIVES
 
 SCORED = "scored"
+"""The label that a surface has while it is scored, whatever its own is."""
 
 
 class Scorer:
     """Scores surfaces on the scale that the references set.
 
     Args:
-        references: The references' rows, with the columns of ``studies.store.schema.ROW_SCHEMA``.
+        references: Their rows, with the columns of ``studies.store.schema.ROW_SCHEMA``.
         objectives: Names in ``OBJECTIVES``.
 
     Raises:
@@ -34,7 +35,7 @@ class Scorer:
         self.chance_error = 1 - float(references["chance_accuracy"].iloc[0])
 
     def worst(self, name: str) -> float:
-        """Return the score of a point that learned nowhere."""
+        """Return the score that a point gets none of whose runs learned anything."""
         worst = OBJECTIVES[name].worst
         return self.chance_error if worst is None else worst
 
@@ -43,14 +44,14 @@ class Scorer:
 
         Args:
             rows: Its rows, whatever their label and role.
-            cell: Where errors are taken (``lr``, ``weight_decay``), when it was selected on other seeds; the
-                errors are then free of the luck of the selection.
+            cell: Where errors are taken (``lr``, ``weight_decay``), if it was selected on other seeds: then they
+                do not profit from the selection. Otherwise at the best cell of ``rows``.
 
         Returns:
             Every objective with ``…_low`` and ``…_high`` (95 % over seeds; NaN for one seed, and for width),
-            ``val_error`` and ``test_error`` likewise, ``best_lr``, ``best_weight_decay`` and ``diverged``, the
-            share of the surface's trials. All finite where any run at gradient scale 1 did not fail: a surface
-            that learned nowhere gets the worst of every objective.
+            ``val_error`` and ``test_error`` likewise, ``best_lr``, ``best_weight_decay``, and ``diverged``: the
+            share of the surface's trials that did. Scores are finite as long as one run at gradient scale 1 did not
+            fail: where all of those diverged, every objective has its worst score.
         """
         scored = rows.assign(label=SCORED, optimizer=SCORED, role="grid")
         runs = errors(pd.concat([self.references, scored], ignore_index=True))
@@ -71,8 +72,8 @@ class Scorer:
 
 
 def _of_scored(table: pd.DataFrame, name: str) -> dict[str, float]:
-    found = table[table["label"] == SCORED]
-    if found.empty:
+    own = table[table["label"] == SCORED]
+    if own.empty:
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
-    row = found.iloc[0]
+    row = own.iloc[0]
     return {name: float(row[name]), f"{name}_low": float(row["low"]), f"{name}_high": float(row["high"])}

@@ -1,4 +1,4 @@
-"""The surfaces of a search, trained into its store."""
+"""Training the surfaces of a search into its study's store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from robustness.tasks import Task
 from robustness.training import Engine
 from studies.planning.plan import Plan, cut, without
-from studies.planning.stages import asked_for
+from studies.planning.stages import rows_of
 from studies.planning.trials import Trial
 from studies.planning.workers import Workers
 from studies.spec.errors import SweepError
@@ -22,10 +22,10 @@ from studies.sweep.sweep import Progress, sweep_into
 
 
 class SearchProgress(Progress, Protocol):
-    """Is told how far a search is.
+    """Shows how far a search is.
 
     Attributes:
-        note: How far, in a few words.
+        note: Points, front and hypervolume in a few words, shown beside the counts.
     """
 
     note: str
@@ -35,17 +35,17 @@ class SearchProgress(Progress, Protocol):
 
 
 class Surfaces:
-    """Trains surfaces into a store: what of them is not stored yet.
+    """Trains the trials of surfaces that are not stored yet, and stores them.
 
     Args:
         spec: The study.
         task: Its task.
         engine: How to train.
         workers: Where.
-        stored: Where rows go.
-        progress: Is told of each trial.
-        notice: Is given what the user should know while it runs.
-        stack: Closes what is opened here: Ray, which is started by the first batch that needs it.
+        stored: What is stored, and where new rows go.
+        progress: Counts trials as they are stored.
+        notice: Shows a line that the user should read while trials run.
+        stack: Closes what is opened here: the first batch that has anything to train starts Ray.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class Surfaces:
     def train(self, surfaces: Sequence[Sequence[Trial]]) -> list[pd.DataFrame]:
         """Train ``surfaces`` together and return the rows of each, under the labels and roles they have here.
 
-        Packs are cut from all of them, replicate by replicate, as a grid of the same trials would be; what is
-        stored is taken out after.
+        All their trials are cut into packs, replicate by replicate, as those of a grid are; then the stored ones are
+        taken out, so that a search that was interrupted goes on with the same packs.
 
         Raises:
-            SweepError: If some could not be trained; all others are stored.
+            SweepError: If trials could not be trained; all others are stored.
         """
         order = {seed: index for index, seed in enumerate(self.spec.seeds)}
         unique = {trial.trial_id: trial for surface in surfaces for trial in surface}
@@ -83,7 +83,7 @@ class Surfaces:
             work = Plan(self.spec, self.task, tuple(trials), packs, self.engine)
             problems = sweep_into(self.stored, work, self.workers, self.progress, self.notice)
         rows = self.stored.rows()
-        trained = [asked_for(rows, surface) for surface in surfaces]
+        trained = [rows_of(surface, rows) for surface in surfaces]
         missing = sum(len(surface) - len(frame) for surface, frame in zip(surfaces, trained, strict=True))
         if missing:
             reason = problems[0] if problems else "no row came back"

@@ -1,8 +1,8 @@
-"""The errors that a user can mend: the command shows them as one line, without a traceback."""
+"""The errors that a user can put right: the command shows each in one line, without a traceback."""
 
 
 class InputError(ValueError):
-    """What the user gave is wrong; the message names what, where, and what is allowed. Exit code 2."""
+    """Something that the user gave is wrong; the message says what, where, and what is allowed. Exit code 2."""
 
 
 class SpecError(InputError):
@@ -10,8 +10,8 @@ class SpecError(InputError):
 
 
 class StoreError(InputError):
-    """A folder cannot be used as a study's store."""
+    """A folder cannot be used as this study's store; the message names the folder. Exit code 2."""
 
 
 class SweepError(RuntimeError):
-    """The sweep could not go on; what was finished is stored. Exit code 1."""
+    """The sweep could not go on; the trials that were finished are stored. Exit code 1."""

@@ -1,4 +1,4 @@
-"""studies.spec.study.grid"""
+"""The grid of a study: learning rates, weight decays and gradient scales, which all optimizers share."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-)
+from pydantic import BeforeValidator, Field, TypeAdapter
 
-from studies.spec.values import _RATE, _RATES, MAX_POINTS, Decays, Scales, Strict, _Number, rounded
+from studies.spec.values import MAX_POINTS, Decays, Number, Positive, Rates, Scales, Strict, rounded
+
+_RATES: TypeAdapter[tuple[float, ...]] = TypeAdapter(Rates)
+_RATE: TypeAdapter[float] = TypeAdapter(Positive)
 
 
 def rate_or_rates(value: object) -> float | tuple[float, ...] | None:
@@ -29,11 +29,11 @@ class LogRange(Strict):
         points: How many; a single one is the centre.
     """
 
-    decades: Annotated[_Number, Field(gt=0, le=100)]
+    decades: Annotated[Number, Field(gt=0, le=100)]
     points: Annotated[int, Field(strict=True, ge=1, le=MAX_POINTS)]
 
     def at(self, centre: float, index: int) -> float:
-        """Return the learning rate at ``index``; below 0 and from ``points`` on it lies beyond the range."""
+        """Return the learning rate at ``index``; an index below 0, or of ``points`` and more, is beyond the range."""
         step = self.decades / max(self.points - 1, 1)
         start = -self.decades / 2 if self.points > 1 else 0.0
         return rounded(centre * 10 ** (start + index * step))
@@ -66,9 +66,9 @@ class Grid(Strict):
     """The axes that all optimizers share.
 
     Attributes:
-        lr: A range around each optimizer's own centre, or a list of learning rates for all. May be left out
-            where every optimizer has a list of its own.
-        weight_decay: May be left out where every optimizer has its own.
+        lr: A range around each optimizer's own centre, or a list of learning rates for all. It may be left out if
+            every optimizer has a list of its own.
+        weight_decay: A value or a list. It may be left out if every optimizer has its own.
         grad_scale: What the loss gradient is multiplied by before the optimizer sees it.
     """
 

@@ -1,4 +1,4 @@
-"""studies.spec.study.growth"""
+"""How a study may grow after its grid: the key ``extend``, and what it and ``confirm`` need of the grid."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MAX_DECADES = 100.0
 
 
 class Extend(Strict):
-    """How far a grid may be extended: so many decades beyond either end that the study file gives it."""
+    """How far a grid may be extended: by ``decades`` beyond either end of the learning rates in the study file."""
 
     decades: Annotated[Positive, Field(le=MAX_DECADES)] = DECADES
 
 
 def read_extend(value: object) -> object:
-    """Return ``true`` as the default bound and ``false`` as nothing."""
+    """Return the value of ``extend``, where ``true`` stands for the default bound and ``false`` for none at all."""
     if isinstance(value, bool):
         return Extend() if value else None
     return value
@@ -33,7 +33,7 @@ def read_extend(value: object) -> object:
 def growth_problems(
     extend: Extend | None, confirm: int, grid: Grid, optimizers: Mapping[str, OptimizerEntry]
 ) -> list[Problem]:
-    """Return what keeps a study from being extended or confirmed as it asks."""
+    """Return what prevents a study from being extended or confirmed as it asks."""
     problems = []
     at_one = any(math.isclose(scale, 1.0) for scale in grid.grad_scale)
     for key, value in (("extend", extend), ("confirm", confirm)):

@@ -1,7 +1,7 @@
 """What a point of a search is scored by: the mean of one of ``analysis``'s metrics over seeds, and its interval.
 
-A point is scored on rows of its own surface and those of the references, never on other points': its score does
-not hang on what else was tried.
+A point is scored on the rows of its own surface and of the references, never on those of other points: its score does
+not depend on what else was tried.
 """
 
 from __future__ import annotations
@@ -24,13 +24,11 @@ class Objective:
     """A score.
 
     Attributes:
-        title: As tables and figures name it.
         direction: ``minimize`` or ``maximize``.
         of: Computes it from the output of ``analysis.trials.errors`` and of ``selected_cells``; one row per label.
-        worst: What a point gets that learned nowhere: the score, or None for the chance error.
+        worst: The score of a point none of whose runs learned anything; None stands for the chance error.
     """
 
-    title: str
     direction: Literal["minimize", "maximize"]
     of: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]
     worst: float | None
@@ -48,13 +46,11 @@ def _width(runs: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "val_error": Objective("validation error at the best cell", "minimize", _best_error, None),
-    "sensitivity": Objective(
-        "sensitivity S", "minimize", lambda runs, _: mean_sensitivity(sensitivity(runs)), 1.0
-    ),
+    "val_error": Objective("minimize", _best_error, None),
+    "sensitivity": Objective("minimize", lambda runs, _: mean_sensitivity(sensitivity(runs)), 1.0),
     "transfer_regret": Objective(
-        "transfer regret T", "minimize", lambda runs, _: mean_transfer_regret(transfer_regret(runs)), 1.0
+        "minimize", lambda runs, _: mean_transfer_regret(transfer_regret(runs)), 1.0
     ),
-    "width": Objective("width W (decades)", "maximize", _width, 0.0),
+    "width": Objective("maximize", _width, 0.0),
 }
-"""The scores by name."""
+"""What a search may optimize, by the name that its study file gives."""

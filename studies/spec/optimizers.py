@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +14,13 @@ from pydantic import BeforeValidator, ConfigDict
 
 from robustness.optimizers import OPTIMIZERS, build, hyperparameters
 from studies.spec.grid import Grid, LogRange, rate_or_rates
-from studies.spec.problems import Location, Problem, one_of, unknown_key, without_value
+from studies.spec.problems import NOTHING, Location, Problem, blame, one_of, unknown_key
 from studies.spec.values import Decays, Scalar, Setting, Strict, Text
 
-# what says which member of a family of optimizers is meant, and is therefore part of every label
+# these say which member of a family of optimizers is meant, so every label shows them
 FAMILY = ("mixing", "exponent", "p", "q")
 MAX_BUILT = 1000
-_TRIAL_STEPS = 1000  # stands for a trial's steps, which only the task knows, while values are checked
+_TRIAL_STEPS = 1000  # while values are checked, in place of a trial's steps, which only the task knows
 
 
 @dataclass(frozen=True)
@@ -133,8 +132,8 @@ def _cast(value: Scalar, default: Scalar) -> Scalar:
 def _label(key: str, given: Mapping[str, Scalar], listed: set[str], defaults: Mapping[str, Scalar]) -> str:
     """Return ``key`` with what tells this variation from others, in the constructor's order.
 
-    Shown are lists, scalars other than the default, and always what defines a member of a family.
-    ``switch_fraction`` takes ``switch_rate``'s place, where it is a list.
+    Shown are hyperparameters given as lists, those that differ from their defaults, and always those of ``FAMILY``.
+    ``switch_fraction`` is shown in the place of ``switch_rate``, if it is a list.
     """
     parts = []
     for parameter, default in defaults.items():
@@ -151,7 +150,7 @@ def _text(value: Scalar) -> str:
 
 
 def entry_problems(key: str, entry: OptimizerEntry, grid: Grid) -> list[Problem]:
-    """Return what is wrong with ``entry`` in the light of its optimizer and the study's ``grid``."""
+    """Return what is wrong with ``entry``, given its optimizer and the study's ``grid``."""
     name = entry.optimizer or key
     if name not in OPTIMIZERS:
         rule = one_of(name, OPTIMIZERS)
@@ -163,7 +162,8 @@ def entry_problems(key: str, entry: OptimizerEntry, grid: Grid) -> list[Problem]
         try:
             values(grid)
         except ValueError as error:
-            problems.append(Problem((field,), getattr(entry, field), str(error)))
+            given = getattr(entry, field)
+            problems.append(Problem((field,), NOTHING if given is None else given, str(error)))
     own = [problem for pair in (entry.model_extra or {}).items() for problem in _value_problems(name, *pair)]
     given = entry.model_extra or {}
     if "switch_fraction" in given and "switch_rate" in given:
@@ -173,12 +173,12 @@ def entry_problems(key: str, entry: OptimizerEntry, grid: Grid) -> list[Problem]
 
 
 def _value_problems(name: str, parameter: str, values: Any) -> Iterator[Problem]:
-    """Yield what the optimizer's constructor would not notice, or not explain."""
+    """Yield what the optimizer's constructor would not notice, or would not explain well."""
     defaults = hyperparameters(name)
     fraction = "switch_rate" in defaults
     allowed = ["optimizer", "lr", "weight_decay", *defaults, *["switch_fraction"] * fraction]
     if parameter not in allowed:
-        yield Problem((parameter,), values, unknown_key(parameter, allowed))
+        yield unknown_key((parameter,), values, allowed)
         return
     indexed = enumerate(values) if isinstance(values, tuple) else [(None, values)]
     for index, value in indexed:
@@ -203,9 +203,9 @@ def _type_rule(parameter: str, value: Scalar, default: Scalar) -> str | None:
 
 
 def _build_problems(key: str, entry: OptimizerEntry) -> list[Problem]:
-    """Return what the optimizer's own constructor refuses; it alone knows what it allows.
+    """Return what the optimizer's own constructor refuses: it alone knows what it allows.
 
-    Every variation is built, up to 1,000 of them.
+    Every variation is built, up to the first 1,000.
     """
     problems: dict[tuple[Location, str], Problem] = {}
     labels: set[str] = set()
@@ -219,18 +219,9 @@ def _build_problems(key: str, entry: OptimizerEntry) -> list[Problem]:
             values = variant.hyperparameters(_TRIAL_STEPS)
             dry_build(variant.optimizer, {"lr": 1e-3, "weight_decay": decay, **values})
         except (ValueError, TypeError) as error:
-            problem = _blame(str(error), variant)
+            problem = blame(str(error), variant.given)
             problems.setdefault((problem.location, problem.rule), problem)
     return list(problems.values())
-
-
-def _blame(message: str, variant: Variant) -> Problem:
-    """Return the constructor's ``message`` as the problem of the first given hyperparameter that it names."""
-    rule = without_value(message)
-    named = [word for word in re.findall(r"\w+", message) if word in variant.given]
-    if not named:
-        return Problem((), dict(variant.given), rule)
-    return Problem((named[0],), variant.given[named[0]], rule.removeprefix(f"{named[0]} "))
 
 
 def dry_build(name: str, values: Mapping[str, Any]) -> None:
@@ -252,9 +243,9 @@ def dry_build(name: str, values: Mapping[str, Any]) -> None:
 def _no_compiler() -> Iterator[None]:
     """Keep torch from importing its compiler.
 
-    The first parameter group of any optimizer imports it, to have the function that adds groups left out of
-    compiled code: 1.6 s and 150 MB for every command that reads a study, of which few compile. torch keeps the
-    function so prepared as an attribute of the plain one; while that is set, nothing is imported.
+    The first parameter group of any optimizer imports it, to keep the function that adds groups out of compiled
+    code. That costs every command that reads a study 1.6 s and 150 MB, and few of them compile. torch stores the
+    function that it has prepared so as an attribute of the plain one; while that is set, nothing is imported.
     """
     plain = getattr(torch.optim.Optimizer.add_param_group, "__wrapped__", None)
     kept = "__dynamo_disable"

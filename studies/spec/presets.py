@@ -9,12 +9,12 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from studies.spec.errors import SpecError
-from studies.spec.problems import nearest
+from studies.spec.problems import did_you_mean
 from studies.spec.study import StudySpec
 
 
 def presets() -> dict[str, str]:
-    """Return the presets that come with this package: their names, and each one's first comment line."""
+    """Return the first comment line of each preset that comes with this package, by the preset's name."""
     return {
         name: file.read_text("utf-8").splitlines()[0].removeprefix("#").strip()
         for name, file in sorted(_preset_files(resources.files("studies") / "presets"))
@@ -42,5 +42,5 @@ def load_spec(name_or_path: str | Path) -> StudySpec:
     path = Path(name_or_path)
     if isinstance(name_or_path, Path) or path.suffix in (".yaml", ".yml") or os.path.exists(path):
         return StudySpec.from_yaml(path)
-    hint = nearest(name_or_path, files)
+    hint = did_you_mean(name_or_path, files)
     raise SpecError(f"{name_or_path!r}: must be a YAML file or one of {', '.join(sorted(files))}{hint}")

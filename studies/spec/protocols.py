@@ -1,8 +1,8 @@
 """Protocols: how published experiments trained, as bundles that a study names and may override key by key.
 
 ``protocol: dualadam-2026`` in a study file stands for that bundle's ``budget``, ``schedule`` and ``training``, and on
-image tasks for its options of the task; what the study itself gives goes before it. The ``quick-`` versions keep the
-shape of a protocol and shorten it until a laptop finishes.
+image tasks for its options of the task. A key that the study itself gives overrides the protocol's. The ``quick-``
+versions keep the shape of a protocol and are short enough for a laptop.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Protocol:
     """How every trial of a study is trained.
 
     Attributes:
-        source: Who trained so, and where that is written.
+        source: Who trained like this, and where that is published.
         budget: As in a study file.
         schedule: As in a study file.
         training: As in a study file.
@@ -79,7 +79,7 @@ PROTOCOLS["quick-airbench-like"] = replace(
 
 
 def with_protocol(study: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a study's keys with those that its ``protocol`` stands for; its own go before them.
+    """Return a study's keys with those that its ``protocol`` stands for; the study's own override them.
 
     Raises:
         pydantic.ValidationError: If there is no such protocol.

@@ -1,4 +1,4 @@
-"""What a search looks for, and where: the key ``search`` of a study file."""
+"""The key ``search`` of a study file: which hyperparameters are searched, where, and for what."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from robustness.optimizers import hyperparameters
 from studies.spec.grid import Grid
 from studies.spec.objectives import OBJECTIVES
 from studies.spec.optimizers import OptimizerEntry, entry_problems
-from studies.spec.problems import Problem, one_of, raise_all, unknown_key
-from studies.spec.values import MAX_POINTS, Natural, Scalar, Setting, Strict, Text, distinct
+from studies.spec.problems import NOTHING, Problem, one_of, raise_all, unknown_key
+from studies.spec.values import MAX_POINTS, Natural, Number, Scalar, Setting, Strict, Text, distinct
 
-_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _VALUES: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(Annotated[Any, Setting])
 
 
@@ -27,11 +26,11 @@ class Range(Strict):
         low: The smallest.
         high: The largest.
         log: Whether they are searched, and spaced, on a logarithmic scale.
-        points: How many the sampler ``grid`` takes, both ends with them.
+        points: How many of them the sampler ``grid`` takes, both ends included.
     """
 
-    low: _Number
-    high: _Number
+    low: Number
+    high: Number
     log: Annotated[bool, Field(strict=True)] = False
     points: Annotated[int, Field(strict=True, ge=2, le=MAX_POINTS)] | None = None
 
@@ -44,9 +43,10 @@ class Range(Strict):
         return self
 
     def rounded(self, value: float) -> float:
-        """Return ``value`` to a 1,000th of the range, or 3 significant digits, so that near values are one.
+        """Return ``value`` rounded, so that values that hardly differ are trained once.
 
-        The step is the largest power of ten that is at most a 1,000th of the range.
+        On a logarithmic scale to 3 significant digits, else to a multiple of the largest power of ten that is at
+        most a 1,000th of the range.
         """
         if self.log:
             near = float(f"{value:.3g}")
@@ -66,11 +66,7 @@ class Range(Strict):
 def _axis(value: object) -> object:
     if isinstance(value, Mapping | Range):
         keys = Range.model_fields
-        raise_all(
-            Problem((key,), item, unknown_key(str(key), keys))
-            for key, item in dict(value).items()
-            if key not in keys
-        )
+        raise_all(unknown_key((key,), item, keys) for key, item in dict(value).items() if key not in keys)
         return Range.model_validate(value)
     if not isinstance(value, list | tuple):
         raise ValueError("must be {low: …, high: …} or a list of values")
@@ -96,12 +92,12 @@ class SearchSpec(Strict):
         optimizer: Which of the study's ``optimizers`` is searched; the others are its references.
         space: Its hyperparameters' ranges, or lists of values to choose from.
         objectives: What a point is scored by, of ``studies.spec.objectives.OBJECTIVES``.
-        sampler: Who suggests points; ``grid`` takes them all, in order.
+        sampler: What suggests the points; ``grid`` takes all combinations of values, in order.
         seed: Of the sampler.
-        trials: How many points; the sampler ``grid`` takes its whole grid.
+        trials: How many points; the sampler ``grid`` does not need it.
         batch: How many points are suggested, and trained, at a time.
-        max_diverged: The share of a point's trials that may diverge for it to be allowed on the front.
-        confirm: How many fresh seeds the points of the front, and the references, are trained with at the end.
+        max_diverged: The largest share of a point's trials that may diverge without barring it from the front.
+        confirm: With how many fresh seeds the points of the front, and the references, are trained at the end.
     """
 
     optimizer: Text
@@ -116,7 +112,7 @@ class SearchSpec(Strict):
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 0
     trials: Natural = 32
     batch: Natural = 8
-    max_diverged: Annotated[_Number, Field(ge=0, le=1)] | None = None
+    max_diverged: Annotated[Number, Field(ge=0, le=1)] | None = None
     confirm: Annotated[int, Field(strict=True, ge=2, le=1000)] | None = None
 
     def choices(self, name: str) -> tuple[Scalar, ...]:
@@ -133,14 +129,14 @@ class SearchSpec(Strict):
 
 
 def at_values(entry: OptimizerEntry, values: Mapping[str, Scalar | tuple[Scalar, ...]]) -> OptimizerEntry:
-    """Return ``entry`` with other hyperparameters; those given as a tuple are part of the labels."""
+    """Return ``entry`` with other hyperparameters; those given as a tuple appear in its labels."""
     return OptimizerEntry(**{**dict(entry), **(entry.model_extra or {}), **values})
 
 
 def search_problems(
     search: SearchSpec | None, optimizers: Mapping[str, OptimizerEntry], grid: Grid
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a search in the light of the study's optimizers and grid."""
+    """Yield what is wrong with a search, given the study's optimizers and grid."""
     if search is None:
         return
     if search.optimizer not in optimizers:
@@ -164,18 +160,19 @@ def _space_problems(search: SearchSpec, entry: OptimizerEntry, grid: Grid) -> It
     allowed = hyperparameters(entry.optimizer or search.optimizer)
     ends: dict[str, tuple[Scalar, ...]] = {}
     for name, axis in search.space.items():
-        place = ("search", "space", name)
+        location = ("search", "space", name)
         if name in ("lr", "weight_decay"):
-            yield Problem(place, name, "is an axis of the surface that every point is scored on (grid)")
+            yield Problem(location, name, "is an axis of the surface that every point is scored on (grid)")
         elif name not in allowed:
-            yield Problem(place, name, unknown_key(name, allowed))
+            yield unknown_key(location, name, allowed)
         elif isinstance(axis, Range):
             ends[name] = (axis.low, axis.high)
             if isinstance(allowed[name], str | bool) or name == "mixing_steps":
-                yield Problem(place, axis.model_dump(), "must be a list of values")
+                yield Problem(location, axis.model_dump(), "must be a list of values")
             elif (search.sampler == "grid") != (axis.points is not None):
-                need = "is required" if axis.points is None else "is there for the sampler grid only"
-                yield Problem((*place, "points"), axis.points, need)
+                given = axis.points is not None
+                rule = "is there for the sampler grid only" if given else "is required by the sampler grid"
+                yield Problem((*location, "points"), axis.points if given else NOTHING, rule)
         else:
             ends[name] = axis
     if set(ends) != set(search.space):

@@ -1,4 +1,4 @@
-"""The parts of a study that are no axes: its name, task, budget and schedule."""
+"""What a study says once for all of its trials: name, budget, schedule, training, resources, diagnostics."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pydantic import (
 )
 
 from robustness.training.settings import Schedule, Training
-from studies.spec.problems import Problem, raise_all, without_value
-from studies.spec.values import Natural, Option, Positive, Scalar, Strict, Text
+from studies.spec.problems import Problem, blame, raise_all
+from studies.spec.values import Natural, Positive, Strict
 
 
 def _ascending(epochs: tuple[int, ...]) -> tuple[int, ...]:
@@ -29,7 +29,7 @@ def _ascending(epochs: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _amount(value: object) -> float | None:
-    """Return an amount of a resource, or raise for one that Ray does not know."""
+    """Return an amount of a resource, or raise for one that Ray refuses."""
     if value is None:
         return None
     number = _POSITIVE.validate_python(value)
@@ -48,7 +48,7 @@ class Budget(Strict):
     Attributes:
         epochs: Passes over the training split.
         batch_size: Examples per step.
-        time_limit: Seconds after which a trial is given up as failed; it is no part of a trial's identity.
+        time_limit: Seconds after which a trial counts as failed; it is no part of a trial's identity.
     """
 
     epochs: Natural
@@ -56,19 +56,19 @@ class Budget(Strict):
     time_limit: Positive | None = None
 
 
-class Saving(Strict):
-    """When long trials are saved: every so many ``epochs``."""
+class CheckpointKeys(Strict):
+    """How often long trials are saved while they train: every ``epochs`` epochs."""
 
     epochs: Natural
 
 
 class Resources(Strict):
-    """What a worker takes of a cluster; further keys are a cluster's own resources.
+    """What each worker takes of a cluster; further keys name the cluster's own resources.
 
     Attributes:
         cpu: Cores.
-        gpu: GPUs or a fraction of one, which is shared, not divided; used where trials run on ``cuda``.
-        memory: Bytes; a worker that holds more is replaced, and a trial that needs more by itself fails.
+        gpu: On ``cuda``, GPUs or a fraction of one; workers that share a GPU see all of its memory.
+        memory: Bytes; a worker that holds more is replaced, and a trial that needs more in a fresh worker fails.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -88,30 +88,16 @@ class Resources(Strict):
         return self
 
     def request(self, device: str) -> dict[str, float]:
-        """Return what Ray is asked for: at least a GPU, or a part of one, on ``cuda``, and none on ``cpu``."""
+        """Return what Ray is asked for: on ``cuda`` one GPU unless ``gpu`` says otherwise, on ``cpu`` none."""
         gpu = {"gpu": self.gpu or 1.0} if device == "cuda" else {}
         memory = {"memory": self.memory} if self.memory is not None else {}
         return {"cpu": self.cpu, **gpu, **memory, **(self.model_extra or {})}
 
 
 class Diagnostics(Strict):
-    """When second moments are looked at: after these epochs, each from 1 on and given once."""
+    """After which epochs second moments are stored: each from 1 on and given once."""
 
     epochs: Annotated[tuple[Natural, ...], Field(min_length=1), AfterValidator(_ascending)]
-
-
-class TaskSpec(Strict):
-    """What is trained: a registered task or ``package.module:function``; further keys are its options."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, Annotated[Any, Option]]
-
-    name: Text
-
-    @property
-    def options(self) -> dict[str, Scalar | tuple[Scalar, ...]]:
-        """What the task's function is called with."""
-        return dict(self.model_extra or {})
 
 
 def _keys(kind: type) -> Any:
@@ -130,19 +116,17 @@ def _keys(kind: type) -> Any:
 ScheduleKeys = _keys(Schedule)
 TrainingKeys = _keys(Training)
 
-Part = TypeVar("Part", Schedule, Training)
+_Settings = TypeVar("_Settings", Schedule, Training)
 
 
-def _read(kind: type[Part], keys: Any, value: object) -> Part:
+def _read(kind: type[_Settings], keys: Any, value: object) -> _Settings:
     """Return ``value`` as a dataclass, which checks itself; only the keys' types are checked here."""
     given = keys.model_validate(asdict(value) if isinstance(value, kind) else value)
     values = {name: getattr(given, name) for name in keys.model_fields}
     try:
         return kind(**values)
     except ValueError as error:
-        rule = without_value(str(error)).removeprefix("schedule ")
-        key = next(word for word in re.findall(r"\w+", rule) if word in values)
-        raise_all([Problem((key,), values[key], rule.removeprefix(f"{key} "))])
+        raise_all([blame(str(error).removeprefix("schedule "), values)])
         raise
 
 
@@ -157,7 +141,7 @@ def read_training(value: object) -> Training:
 
 
 def folder_name(value: str) -> str:
-    """Return a study's name, or raise if no folder can be called so."""
+    """Return a study's name, or raise if it cannot be a folder's name."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
         raise ValueError("must be letters, digits, '.', '_' or '-' (at most 100), since it names a folder")
     return value

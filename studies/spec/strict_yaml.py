@@ -1,4 +1,4 @@
-"""Reading and writing a study's YAML: strict where YAML is silently lenient.
+"""Reading and writing a study's YAML: strict where PyYAML is silently lenient.
 
 Differences from ``yaml.safe_load``: ``1e-3`` is a number, as in YAML 1.2 (YAML 1.1 reads text); a key given
 twice is an error (PyYAML keeps the last); a file has at most 256 KiB; every failure is one ``SpecError``.
@@ -112,7 +112,7 @@ def _identity(key: yaml.Node) -> object:
 
 
 def _refuse_duplicates(node: yaml.Node, path: Location, seen: set[int]) -> None:
-    """Raise for the first key that a mapping has twice; ``seen`` visits what an alias repeats only once."""
+    """Raise for the first key that a mapping has twice; ``seen`` keeps aliased nodes from being visited again."""
     if id(node) in seen:
         return
     seen.add(id(node))
@@ -123,17 +123,19 @@ def _refuse_duplicates(node: yaml.Node, path: Location, seen: set[int]) -> None:
         lines: dict[object, int] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
-            place = (*path, str(key.value) if isinstance(key, yaml.ScalarNode) else "?")
+            location = (*path, str(key.value) if isinstance(key, yaml.ScalarNode) else "?")
             if _identity(key) in lines:
                 first = lines[_identity(key)]
-                raise SpecError(f"{dotted(place)}: given twice (lines {first} and {line}); keep one of them")
+                raise SpecError(
+                    f"{dotted(location)}: given twice (lines {first} and {line}); keep one of them"
+                )
             lines[_identity(key)] = line
-            _refuse_duplicates(value, place, seen)
+            _refuse_duplicates(value, location, seen)
 
 
 def _where(error: yaml.YAMLError) -> str:
     """Return what is wrong and where, in one line."""
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
-    return f"{place}is no YAML: {what}"
+    position = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+    return f"{position}is no YAML: {what}"

@@ -1,12 +1,10 @@
-"""A study: what is swept, from a YAML file or from Python, checked before anything is trained."""
+"""A study as a whole: what is swept, from a YAML file or from Python, checked before anything is trained."""
 
 from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,9 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from robustness.tasks import Task, load, name_rule
+from robustness.tasks import Task, name_rule
 from robustness.training.settings import Schedule, Training
-from robustness.training.steps import check_loss
 from studies.spec import strict_yaml
 from studies.spec.errors import SpecError
 from studies.spec.grid import Grid, LogRange
@@ -32,26 +29,20 @@ from studies.spec.protocols import with_protocol
 from studies.spec.search import SearchSpec, search_problems
 from studies.spec.sections import (
     Budget,
+    CheckpointKeys,
     Diagnostics,
     Resources,
-    Saving,
     ScheduleKeys,
-    TaskSpec,
     TrainingKeys,
     folder_name,
     read_schedule,
     read_training,
 )
+from studies.spec.task import TaskSpec, make_task, read_task
 from studies.spec.values import MAX_POINTS, Strict, Text, seed_list
 from studies.spec.verdict import MarginKeys, VerdictSpec, verdict_problems
 
-__all__ = ["SpecError", "StudySpec", "TaskSpec", "study_name"]
-
 MAX_TRIALS = 1_000_000
-
-
-def _task(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
 
 
 def _entries(value: object) -> object:
@@ -74,25 +65,25 @@ class StudySpec(Strict):
     Attributes:
         name: Names the study and its folder.
         task: A task's name, or a mapping of ``name`` and the task's options.
-        protocol: Names a bundle in ``studies.spec.study.protocols``, which stands for the keys that are not given.
+        protocol: A name in ``studies.spec.protocols.PROTOCOLS``; its values hold for the keys that are not given.
         budget: The same for every trial.
         schedule: The same for every trial; its fractions are of a trial's steps.
         training: The same for every trial: weight decay's mask, clipping, label smoothing, precision.
-        seeds: A number of seeds (0 to n - 1), or a list; held as the seeds themselves.
+        seeds: A number of seeds (0 to n - 1), or a list of them; here always the list.
         grid: The axes that all optimizers share.
         optimizers: What is compared, under registered names, or under any other with ``optimizer: name``.
-        extend: ``true``, or ``{decades: …}`` (default 3): after the grid, learning rates are added, one cell at a
-            time and with the same spacing, until every label's best cell has 1.5 decades and two cells on either
-            side, or so many decades are added to a side.
-        confirm: Fresh seeds (1000 and on) that are run at every label's validation-best cell after all that.
-        resources: What a worker takes of a cluster.
-        checkpoint: When long trials are saved; never, unless given.
+        extend: ``true``, or ``{decades: …}`` (default 3): after the grid, learning rates are added with the same
+            spacing until every label's best cell has 1.5 decades and two cells on either side, or until so many
+            decades have been added to a side.
+        confirm: How many fresh seeds (1000 and on) are then run at every label's validation-best cell.
+        resources: What each worker takes of a cluster.
+        checkpoint: How often long trials are saved while they train; never, unless given.
         verdict: What the study is to judge, if anything; its margins are declared before anything runs.
         search: What ``robustness search`` looks for.
-        flatness: Of which trials flatness is measured: ``none``, ``all``, or ``selected``, the runs that stand for
-            each optimizer's validation-best cell.
-        diagnostics: ``{epochs: [1, 5, 20]}``: after these epochs the spread of the second moment in each layer
-            is stored, of trials that are trained from then on.
+        flatness: The trials whose flatness is measured: ``none``, ``all``, or ``selected``, those at each label's
+            validation-best cell.
+        diagnostics: ``{epochs: [1, 5, 20]}``: after these epochs the spread of the second moment in each layer is
+            stored. Trials that are stored already are not trained again for it.
 
     Examples:
         >>> spec = StudySpec(
@@ -107,7 +98,7 @@ class StudySpec(Strict):
     """
 
     name: Annotated[Text, AfterValidator(folder_name)]
-    task: Annotated[TaskSpec, BeforeValidator(_task)]
+    task: Annotated[TaskSpec, BeforeValidator(read_task)]
     protocol: Text | None = None
     budget: Budget
     schedule: Annotated[Schedule, BeforeValidator(read_schedule)] = Schedule()
@@ -118,7 +109,7 @@ class StudySpec(Strict):
     extend: Annotated[Extend | None, BeforeValidator(read_extend)] = None
     confirm: Annotated[int, Field(strict=True, ge=0, le=MAX_POINTS)] = 0
     resources: Resources = Resources.model_validate({})
-    checkpoint: Saving | None = None
+    checkpoint: CheckpointKeys | None = None
     verdict: VerdictSpec | None = None
     search: SearchSpec | None = None
     flatness: Literal["none", "selected", "all"] = "none"
@@ -134,7 +125,7 @@ class StudySpec(Strict):
             raise SpecError(describe(error, _allowed_keys())) from None
 
     def __eq__(self, other: object) -> bool:
-        """Whether both say the same, wherever they were read from."""
+        """Whether both have the same values, wherever they were read from."""
         return isinstance(other, StudySpec) and self.model_dump() == other.model_dump()
 
     @model_validator(mode="after")
@@ -187,12 +178,12 @@ class StudySpec(Strict):
         return self.confirm * sum(entry.count() for entry in self.optimizers.values())
 
     def to_yaml(self) -> str:
-        """Return a study file that says the same, with every default written out."""
+        """Return a study file with the same values, every default written out."""
         return strict_yaml.dump(self.model_dump(mode="json"))
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> StudySpec:
-        """Read a study file. A task's module may lie beside it.
+        """Read a study file; the module of a user's own task may be in the same folder.
 
         Raises:
             SpecError: If there is no such file or it holds no valid study; one line, beginning with the file.
@@ -209,7 +200,7 @@ class StudySpec(Strict):
         Args:
             text: YAML.
             source: What messages begin with.
-            folder: Where a task's module may lie.
+            folder: Where the module of a user's own task may be.
 
         Raises:
             SpecError: If it holds no valid study.
@@ -228,24 +219,16 @@ class StudySpec(Strict):
 
     @property
     def folder(self) -> Path | None:
-        """Where the study's file lies, with a user's own modules beside it."""
+        """The folder of the study's file, where a user's own modules may be; None where there is no file."""
         return self._folder
 
     def load_task(self) -> Task:
-        """Make the task; a user's own module may lie beside the study's file.
+        """Make the task; its module may be in the folder of the study's file.
 
         Raises:
             SpecError: If it cannot be made.
         """
-        try:
-            with _on_path(self._folder):
-                task = load(self.task.name, **self.task.options)
-                check_loss(task, self.training)
-                return task
-        except Exception as error:  # a user's own function may raise anything
-            kind = "" if isinstance(error, ValueError) else f"{self.task.name!r}: {type(error).__name__}: "
-            reason = str(error).removeprefix("task ")
-            raise SpecError(one_line(f"{self._source}: task: {kind}{reason}")) from error
+        return make_task(self.task, self.training, self._folder, self._source)
 
 
 def _allowed_keys() -> dict[Location, list[str]]:
@@ -260,24 +243,12 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("grid", "lr"): LogRange,
         ("extend",): Extend,
         ("resources",): Resources,
-        ("checkpoint",): Saving,
+        ("checkpoint",): CheckpointKeys,
         ("verdict",): VerdictSpec,
         ("verdict", "margins"): MarginKeys,
         ("search",): SearchSpec,
     }
     return {location: list(model.model_fields) for location, model in models.items()}
-
-
-@contextmanager
-def _on_path(folder: Path | None) -> Iterator[None]:
-    added = [str(folder)] if folder is not None else []
-    sys.path[:0] = added
-    try:
-        yield
-    finally:
-        with suppress(ValueError):  # an imported module may have changed the path itself
-            for entry in added:
-                sys.path.remove(entry)
 
 
 def study_name(text: str, source: str = "study") -> str | None:

@@ -1,4 +1,4 @@
-"""The values a study gives: numbers, axes of numbers, and the grid of learning rates around a centre."""
+"""The kinds of value that a study's keys may have: numbers, texts, and lists of values that are all different."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_INTEGER = 2**63 - 1
 Scalar = bool | int | float | str | None
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """Turn a single number into a list of one."""
     return value if isinstance(value, list | tuple) else (value,)
 
@@ -38,7 +38,7 @@ def _only_lists(value: object) -> object:
 
 
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return ``values``, or raise for one that is among them twice."""
+    """Return ``values``, or raise if one of them is given twice."""
     seen = set()
     for index, value in enumerate(values):
         if value in seen:
@@ -67,25 +67,23 @@ def _plain(value: float) -> float:
 
 
 def rounded(rate: float) -> float:
-    """Return a learning rate of 6 significant digits, so that a trial's identity does not hang on the last bit."""
+    """Return a learning rate to 6 significant digits, so that a trial's identity does not depend on the last bit."""
     return float(f"{rate:.6g}")
 
 
 Text = Annotated[str, Field(strict=True)]
 Natural = Annotated[int, Field(strict=True, ge=1, le=MAX_INTEGER)]
 _Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
-_Number = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_plain)]
-Positive = Annotated[_Number, Field(gt=0)]
-NonNegative = Annotated[_Number, Field(ge=0)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_plain)]
+Positive = Annotated[Number, Field(gt=0)]
+NonNegative = Annotated[Number, Field(ge=0)]
 
 _Distinct = (Field(min_length=1), AfterValidator(distinct))
 Rates = Annotated[tuple[Positive, ...], BeforeValidator(_only_lists), *_Distinct]
-Scales = Annotated[tuple[Positive, ...], BeforeValidator(_listed), *_Distinct]
-Decays = Annotated[tuple[NonNegative, ...], BeforeValidator(_listed), *_Distinct]
+Scales = Annotated[tuple[Positive, ...], BeforeValidator(listed), *_Distinct]
+Decays = Annotated[tuple[NonNegative, ...], BeforeValidator(listed), *_Distinct]
 SeedList = Annotated[tuple[_Seed, ...], BeforeValidator(_only_lists), *_Distinct]
 
-_RATES: TypeAdapter[tuple[float, ...]] = TypeAdapter(Rates)
-_RATE: TypeAdapter[float] = TypeAdapter(Positive)
 _SEEDS: TypeAdapter[tuple[int, ...]] = TypeAdapter(SeedList)
 _SEED_COUNT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=1, le=MAX_POINTS)])
 _SCALARS: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(
@@ -113,12 +111,12 @@ def seed_list(value: object) -> tuple[int, ...]:
 
 
 class Strict(BaseModel):
-    """What all parts of a study share: they never change, and know no other keys."""
+    """The base of all parts of a study: they cannot be changed, and refuse keys that they do not have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_serializer(mode="wrap")
     def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what was not given; a null that was given as a hyperparameter stays."""
+        """Leave out keys that are None; a hyperparameter that was given as null stays."""
         extra = self.model_extra or {}
         return {key: value for key, value in handler(self).items() if value is not None or key in extra}

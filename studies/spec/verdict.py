@@ -1,4 +1,4 @@
-"""The verdict that a study asks for: declared in its file before anything runs, spoken when it is done."""
+"""The verdict that a study asks for: declared in its file before anything runs, given when all is trained."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 import analysis
-from analysis.labels import did_you_mean
-from studies.spec.problems import Problem, one_of, raise_all, without_value
-from studies.spec.values import Strict, Text, distinct
+from studies.spec.problems import Problem, blame, did_you_mean, one_of, raise_all
+from studies.spec.values import Strict, Text, distinct, listed
 
 MAX_LISTED = 12
-"""Labels that a message lists."""
+"""At most so many labels are listed in a message."""
 
 
 class MarginKeys(Strict):
@@ -30,12 +29,8 @@ def _read_margins(value: object) -> analysis.Margins:
         try:
             analysis.Margins(**{name: given})
         except ValueError as error:
-            raise_all([Problem((name,), given, without_value(str(error)).removeprefix(f"margins.{name} "))])
+            raise_all([blame(str(error).removeprefix("margins."), {name: given})])
     return analysis.Margins(keys.robustness, keys.generalization)
-
-
-def _listed(value: object) -> object:
-    return value if isinstance(value, list | tuple) else (value,)
 
 
 def _known_problems(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,21 +42,21 @@ def _known_problems(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-_Labels = Annotated[tuple[Text, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(distinct)]
-_Problems = Annotated[tuple[Text, ...], BeforeValidator(_listed), AfterValidator(_known_problems)]
+_Labels = Annotated[tuple[Text, ...], BeforeValidator(listed), Field(min_length=1), AfterValidator(distinct)]
+_Problems = Annotated[tuple[Text, ...], BeforeValidator(listed), AfterValidator(_known_problems)]
 
 
 class VerdictSpec(Strict):
     """What a study is to judge; see ``analysis.verdict``.
 
     Attributes:
-        candidate: A label of the study, or a list of labels, which are then corrected for by Holm's method.
+        candidate: A label of the study, or a list of them; the tests of several are corrected by Holm's method.
         robustness_reference: The label whose sensitivity and transfer regret are to be kept.
         generalization_reference: The label whose test error is to be kept.
         margins: How much worse still counts as kept: ``robustness`` as a share of what can be learned,
             ``generalization`` as a proportion (0.002 is 0.2 percentage points).
         alpha: Level of each one-sided test.
-        allow: Names of ``analysis.PROBLEMS`` that shall not make the verdict invalid.
+        allow: Names in ``analysis.PROBLEMS`` that are not to make the verdict invalid.
     """
 
     candidate: _Labels
@@ -77,14 +72,14 @@ def verdict_problems(verdict: VerdictSpec, labels: Sequence[str]) -> list[Proble
     references = {
         name: getattr(verdict, name) for name in ("robustness_reference", "generalization_reference")
     }
-    asked: list[tuple[tuple[int | str, ...], str]] = [
+    named: list[tuple[tuple[int | str, ...], str]] = [
         (("candidate", index) if len(verdict.candidate) > 1 else ("candidate",), name)
         for index, name in enumerate(verdict.candidate)
     ]
-    asked += [((key,), name) for key, name in references.items()]
+    named += [((key,), name) for key, name in references.items()]
     problems = [
         Problem(location, name, f"must be a label of this study: {_some(labels)}{did_you_mean(name, labels)}")
-        for location, name in asked
+        for location, name in named
         if name not in labels
     ]
     if not problems and len(set(references.values())) < 2:
@@ -92,7 +87,7 @@ def verdict_problems(verdict: VerdictSpec, labels: Sequence[str]) -> list[Proble
         problems.append(Problem(("generalization_reference",), verdict.generalization_reference, rule))
     problems += [
         Problem(location, name, "must not be one of the references too")
-        for location, name in asked
+        for location, name in named
         if location[0] == "candidate" and name in references.values()
     ]
     return problems

@@ -12,7 +12,7 @@ import pandas as pd
 
 from studies.planning.known_task import KnownTask
 from studies.planning.search_trials import point_size
-from studies.planning.stages import asked_for, stages
+from studies.planning.stages import rows_of, stages
 from studies.planning.trials import in_study, planned_cells
 from studies.spec.errors import StoreError
 from studies.spec.study import StudySpec, study_name
@@ -99,7 +99,7 @@ class StoredStudy:
             cells = planned_cells(self.spec)["label"].value_counts(sort=False) * len(self.spec.seeds)
             return StudyProgress(in_study(stored, self.spec), {str(label): n for label, n in cells.items()})
         trials = [trial for stage in stages(self.spec, self.task, lambda: stored) for trial in stage.trials]
-        return StudyProgress(asked_for(stored, trials), Counter(trial.label for trial in trials))
+        return StudyProgress(rows_of(trials, stored), Counter(trial.label for trial in trials))
 
     def progress(self) -> StudyProgress:
         """Read how far the study is now, with the points of a search that was begun in the folder.

@@ -16,7 +16,7 @@ from studies.planning.plan import Pack
 from studies.planning.stages import Stage, stages
 from studies.planning.trials import Trial
 from studies.spec.errors import InputError, StoreError
-from studies.spec.problems import nearest
+from studies.spec.problems import did_you_mean
 from studies.store.layout import STUDY_FILE
 from studies.store.store import Store
 from studies.store.study_folder import StoredStudy
@@ -97,7 +97,7 @@ def _row(rows: pd.DataFrame, prefix: str, store: Store) -> dict[str, Any]:
     if len(found) == 1 and prefix:
         return {str(name): value for name, value in found.iloc[0].items()}
     if found.empty:
-        hint = nearest(prefix, rows["trial_id"])
+        hint = did_you_mean(prefix, rows["trial_id"])
         raise InputError(f"{prefix!r}: no trial in {store.location} has an id that begins so{hint}")
     some = ", ".join(found["trial_id"].head(SHOWN))
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""

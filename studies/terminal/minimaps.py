@@ -1,4 +1,4 @@
-"""Small sensitivity surfaces of characters: three for each cell, in colour where the terminal has it."""
+"""Small sensitivity surfaces made of text: three characters for each cell, in colour where the terminal has it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def minimaps(rows: pd.DataFrame, planned: pd.DataFrame) -> dict[str, Minimap]:
 
     Args:
         rows: As ``analysis.REQUIRED`` describes them.
-        planned: Columns label, lr, weight_decay and grad_scale: the cells that are wanted. A label of more than
-            ``MAX_LINES`` pairs of gradient scale and weight decay shows those at gradient scale 1.
+        planned: The planned cells, with the columns label, lr, weight_decay and grad_scale. A label of more than
+            ``MAX_LINES`` pairs of gradient scale and weight decay shows only those at gradient scale 1.
     """
     keys = ["label", "grad_scale", "weight_decay", "lr"]
     runs = errors(rows[rows["role"] != "confirm"])
     cells = runs.groupby(keys, dropna=False)[["val_error", "diverged", "failed"]].mean()
     wanted = pd.MultiIndex.from_frame(planned[keys].drop_duplicates())
     cells = cells.reindex(cells.index.union(wanted))
-    made = {}
+    maps = {}
     for label in dict.fromkeys([*planned["label"], *runs["label"]]):
         own = cells.xs(label)
         rates = own.index.get_level_values("lr").nunique()
@@ -53,8 +53,8 @@ def minimaps(rows: pd.DataFrame, planned: pd.DataFrame) -> dict[str, Minimap]:
             for error, diverged, failed in own[["val_error", "diverged", "failed"]].itertuples(index=False)
         ]
         shown = pd.Series(words, index=own.index, dtype="str")
-        made[label] = Minimap(own["val_error"].unstack("lr"), shown.unstack("lr", fill_value="   "))
-    return made
+        maps[label] = Minimap(own["val_error"].unstack("lr"), shown.unstack("lr", fill_value="   "))
+    return maps
 
 
 def minimap(label: str, one: Minimap) -> Text:

@@ -16,16 +16,16 @@ PLAIN_EVERY_SECONDS = 15.0
 
 
 class ProgressLine:
-    """Shows how far a study is; redrawn in place on a terminal, a line now and then elsewhere.
+    """Shows how far a study is: redrawn in place on a terminal, elsewhere a new line every 15 seconds.
 
     Args:
         console: Where to show it.
         total: Trials in the study.
         stored: How many of them were stored before.
-        stage: Which of the study's stages they are.
+        stage: The name of the study's stage that they belong to.
 
     Attributes:
-        note: What is said after the counts; any text.
+        note: A text that is shown after the counts.
     """
 
     def __init__(self, console: Console, total: int, stored: int, stage: str = "training") -> None:
@@ -59,7 +59,7 @@ class ProgressLine:
         return f"{counts}, {self.note}" if self.note else counts
 
     def expect(self, left: int) -> None:
-        """Set the total to what is done and ``left`` more, for work whose size shows only while it goes on."""
+        """Set the total to what is done and ``left`` more, for work whose size is not known beforehand."""
         self.total = self.stored + self.counts.total() + left
         self.bar.update(self.job, total=self.total)
 

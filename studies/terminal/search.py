@@ -1,4 +1,4 @@
-"""How the findings of a search look on a terminal."""
+"""A search as the command prints it: what it will train, then its front and references."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ LEGEND = (
     "(arXiv 2605.20533)."
 )
 CONFIRMED = (
-    "The same with fresh seeds, errors at the cells selected before: free of the luck of the selection."
+    "The same with fresh seeds, errors at the cells that were selected before: free of selection bias."
 )
 
 
 def announce(console: Console, plan: SearchPlan, engine: str, location: str) -> None:
-    """Say what is going to be trained, how, and where it goes."""
+    """Print what is going to be trained, with which engine, and where its rows go."""
     references = sum(map(len, plan.references().values()))
     say(
         console,
@@ -38,41 +38,43 @@ def announce(console: Console, plan: SearchPlan, engine: str, location: str) -> 
 
 
 def progress_line(console: Console, plan: SearchPlan, stored: set[str]) -> ProgressLine:
-    """Return the line of progress; it counts trials, and ``stored`` ones of the references as done."""
+    """Return the line of progress; it counts trials, those of the references that are ``stored`` as done."""
     references = [trial for trials in plan.references().values() for trial in trials]
     done = sum(trial.trial_id in stored for trial in references)
     return ProgressLine(console, len(references) + plan.wanted * plan.point_size, done)
 
 
-def print_search(console: Console, found: SearchResult) -> None:
-    """Print the front, the references, what fresh seeds say of them, and where the files are."""
-    console.print(scores_table(found, pd.concat([found.front, found.references], ignore_index=True)))
-    if found.front.empty:
-        console.print("no point is on the front: none could be scored, or too many trials diverged in all")
+def print_search(console: Console, result: SearchResult) -> None:
+    """Print the front beside the references, both again with fresh seeds, and where the files are."""
+    console.print(scores_table(result, pd.concat([result.front, result.references], ignore_index=True)))
+    if result.front.empty:
+        console.print("no point is on the front: none could be scored, or too many trials diverged in each")
     console.print(LEGEND, highlight=False)
-    if len(found.confirmed):
+    if len(result.confirmed):
         console.print(f"\n{CONFIRMED}", highlight=False)
-        console.print(scores_table(found, found.confirmed))
-    if len(found.importance):
-        wide = found.importance.pivot_table(
+        console.print(scores_table(result, result.confirmed))
+    if len(result.importance):
+        wide = result.importance.pivot_table(
             index="hyperparameter", columns="objective", values="importance", sort=False
         )
         rows = [(name, *(number(share, 2) for share in row)) for name, *row in wide.itertuples()]
-        console.print("\nImportance (fANOVA: shares of the variance of each score among the points tried)")
+        console.print(
+            "\nImportance (fANOVA: shares of each score's variance over the points that were tried)"
+        )
         console.print(table(("hyperparameter", *wide.columns), rows))
-    asked = int((~found.points["stored_before"]).sum())
+    scored = int((~result.points["stored_before"]).sum())
     console.print(
-        f"\n{asked} points, {len(found.front)} on the front, hypervolume {found.hypervolume:.3f}; "
-        f"in {found.location}: {', '.join(found.files)}",
+        f"\n{scored} points, {len(result.front)} on the front, hypervolume {result.hypervolume:.3f}; "
+        f"in {result.location}: {', '.join(result.files)}",
         highlight=False,
         soft_wrap=True,
         markup=False,
     )
 
 
-def scores_table(found: SearchResult, scores: pd.DataFrame) -> Table:
+def scores_table(result: SearchResult, scores: pd.DataFrame) -> Table:
     """Return one line per surface: its scores with intervals, its best learning rate, what diverged."""
-    names = list(dict.fromkeys((*found.search.objectives, "test_error")))
+    names = list(dict.fromkeys((*result.search.objectives, "test_error")))
     header = ["optimizer", *(MEASURES[name].short for name in names), "best lr", "diverged"]
     return table(header, [_line(row, names) for row in scores.to_dict("records")])
 

@@ -17,7 +17,6 @@ from studies.terminal.text import duration, engine_text, interval, table
 
 if TYPE_CHECKING:
     from studies.planning.plan import Plan
-    from studies.spec.search import SearchSpec
     from studies.sweep.estimate import Estimate
     from studies.sweep.replay import Replay
 
@@ -75,7 +74,7 @@ METRICS_LEGEND = (
 
 
 def print_metrics(console: Console, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Print the metrics of ``analysis.tables`` that the summary does not show."""
+    """Print the measures of ``analysis.tables`` that the summary does not show."""
     metrics = tables["metrics"]
     shown = [name for name in METRICS_SHOWN if name in metrics]
     rows = [
@@ -108,14 +107,14 @@ def print_figures(console: Console, location: str, files: Sequence[str], left_ou
 
 
 def print_failures(console: Console, failed: Sequence[str], missing: int) -> None:
-    """Print a line for each failed trial."""
+    """Print how many trials failed and how many were not run, and a line for each failure."""
     console.print(f"\n{len(failed)} failed, {missing} not run", highlight=False)
     for line in failed:
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_replay(console: Console, replay: Replay) -> None:
-    """Print stored and new numbers beside each other, and whether they are equal."""
+    """Print the stored and the new numbers side by side, and whether they are equal."""
     rows = [
         [f"{value:.9g}" if isinstance(value, float) else str(value) for value in row[:3]]
         + ["yes" if row[4] else f"no (tolerance {row[3]:g})"]
@@ -126,8 +125,18 @@ def print_replay(console: Console, replay: Replay) -> None:
     console.print(f"{replay.trial_id} ({replay.how}): {word}", highlight=False, soft_wrap=True)
 
 
-def print_plan(console: Console, plan: Plan, cost: Estimate, later: Mapping[str, str]) -> None:
-    """Print what is planned, what it will take, and what is chosen ``later``."""
+def print_plan(
+    console: Console, plan: Plan, cost: Estimate, later: Mapping[str, str], searched: int | None
+) -> None:
+    """Print what is planned, what that would take, what is chosen ``later``, and what a search would train.
+
+    Args:
+        console: Where to print.
+        plan: What is planned.
+        cost: What that would take.
+        later: What is chosen after the grid, by the key of the study file that asks for it.
+        searched: How many trials the study's search would train, if it has one.
+    """
     labels = Counter(trial.label for trial in plan.trials)
     console.print(table((f"optimizers of {plan.spec.name}", "trials"), labels.items()))
     workers = f"{cost.workers} worker{'s' * (cost.workers != 1)}" if cost.workers else "this process"
@@ -142,14 +151,11 @@ def print_plan(console: Console, plan: Plan, cost: Estimate, later: Mapping[str,
         "disk": f"about {filesize.decimal(cost.disk)}",
         **later,
     }
-    if plan.spec.search is not None:
-        rows["search"] = _search_text(plan, plan.spec.search, cost)
+    if plan.spec.search is not None and searched is not None:
+        time = f", about {duration(searched * cost.each)}" if cost.each else ""
+        fresh = "; fresh seeds on top" if plan.spec.search.confirm else ""
+        rows["search"] = (
+            f"robustness search: {plan.spec.search.wanted} points and the references, "
+            f"{searched} trials{time}{fresh}"
+        )
     console.print(table(("in all", ""), rows.items()))
-
-
-def _search_text(plan: Plan, search: SearchSpec, cost: Estimate) -> str:
-    from studies.planning.search_trials import count_trials
-
-    trials = count_trials(plan.spec, search, plan.task)
-    time = f", about {duration(trials * cost.each)}" if cost.each else ""
-    return f"robustness search: {search.wanted} points and references, {trials} trials{time}; confirmation on top"

@@ -20,11 +20,9 @@ WIDTH_OFF_SCREEN = 120
 
 
 def console(*, error: bool = False) -> Console:
-    """Return the console that the command prints on; wide enough for the tables when it is not a terminal."""
-    made = Console(stderr=error)
-    if not made.is_terminal:
-        made = Console(stderr=error, width=WIDTH_OFF_SCREEN)
-    return made
+    """Return the console that the command prints on; where it is no terminal, it is wide enough for the tables."""
+    screen = Console(stderr=error)
+    return screen if screen.is_terminal else Console(stderr=error, width=WIDTH_OFF_SCREEN)
 
 
 def say(console: Console, text: str) -> None:
@@ -33,7 +31,7 @@ def say(console: Console, text: str) -> None:
 
 
 def notices(console: Console) -> Callable[[str], None]:
-    """Return what tells the user, and the log, something that turns up while trials run."""
+    """Return a function that tells the user, and the log, what turns up while trials run, such as a missing node."""
 
     def notice(text: str) -> None:
         logger.warning(text)
@@ -43,15 +41,15 @@ def notices(console: Console) -> Callable[[str], None]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Return a table: text to the left, numbers to the right."""
+    """Return a table with its texts aligned to the left and its numbers to the right."""
     rows = [tuple(row) for row in rows]
-    made = Table(box=SIMPLE_HEAD, pad_edge=False)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(header):
         numeric = any(not isinstance(row[index], str) for row in rows)
-        made.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
+        grid.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, str) else f"{cell:g}" for cell in row))
-    return made
+        grid.add_row(*(cell if isinstance(cell, str) else f"{cell:g}" for cell in row))
+    return grid
 
 
 def number(value: float, digits: int) -> str:
@@ -60,14 +58,14 @@ def number(value: float, digits: int) -> str:
 
 
 def interval(middle: float, low: float, high: float, digits: int, scale: float = 1.0) -> str:
-    """Return ``middle`` with half the width of its interval, where it has one, both multiplied by ``scale``."""
+    """Return ``middle ± half the width``, both multiplied by ``scale``; no ± where the interval is NaN."""
     half = (high - low) / 2
     spread = "" if math.isnan(half) else f" ± {number(half * scale, digits)}"
     return number(middle * scale, digits) + spread
 
 
 def engine_text(engine: Engine) -> str:
-    """Say which engine was chosen, and by what measurement."""
+    """Describe the engine that was chosen, and the measurement that chose it."""
     size = f", up to {engine.pack_size} trials at once" if engine.name == "fused" else ""
     compiling = ", compiled" if engine.compile else ""
     measured = ", ".join(f"{name} {1e3 * seconds:.3g}" for name, seconds in engine.measured.items())
@@ -79,7 +77,7 @@ def engine_text(engine: Engine) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as a person says them."""
+    """Return ``40 s``, ``12 min`` or ``3.5 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

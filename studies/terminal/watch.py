@@ -1,6 +1,6 @@
-"""A running or finished study as a terminal shows it: how far, how fast, and its surfaces filling in.
+"""The live view of a study that runs elsewhere: how far it is, how fast, and its surfaces filling in.
 
-It reads the store, as anyone may at any time, and takes no lock.
+It reads the store, which anyone may do at any time, and takes no lock.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from studies.terminal.text import table
 
 EVERY_SECONDS = 2.0
 BUSY_SHARE = 0.2
-"""At most this share of the time is spent on reading, however large the study is."""
+"""The largest share of the time that is spent on reading the store, however large the study is."""
 RECENT_SECONDS = 60.0
+"""The rate is that of this last stretch of time."""
 WORKERS_SHOWN = 16
 
 
@@ -41,9 +42,9 @@ class Snapshot:
     Attributes:
         spec: The study.
         progress: Its rows, and how many trials of each label it wants.
-        drivers: The processes that run it, as far as can be known from here.
-        busy_seconds: How long its runs took so far, all together.
-        at: When this was, by ``time.monotonic``.
+        drivers: The processes that run it, as far as this machine can tell.
+        busy_seconds: How long all its runs together have taken so far.
+        at: When it was read, by ``time.monotonic``.
     """
 
     spec: StudySpec
@@ -59,7 +60,7 @@ class Snapshot:
 
     @property
     def missing(self) -> int:
-        """How many trials are planned but not stored; later stages are planned when those before them are done."""
+        """How many trials are planned and not stored; a stage is planned once the one before it is stored."""
         return max(0, sum(self.progress.planned.values()) - self.done)
 
 
@@ -107,7 +108,7 @@ def watch(location: str | Path, console: Console, *, once: bool = False) -> None
 
 
 def rate(seen: Sequence[Snapshot]) -> float | None:
-    """Return trials a second: over what was seen while watching, else over all runs so far; None if unknown."""
+    """Return trials per second: while watching, or over all runs if none came in meanwhile; None if unknown."""
     first, last = seen[0], seen[-1]
     if last.done > first.done:
         return (last.done - first.done) / (last.at - first.at)
@@ -115,7 +116,7 @@ def rate(seen: Sequence[Snapshot]) -> float | None:
 
 
 def view(seen: Sequence[Snapshot]) -> RenderableType:
-    """Return what is shown of a study: a line, surfaces, and tables by optimizer and by worker."""
+    """Return the view: a line, surfaces, and tables by optimizer and by worker."""
     last = seen[-1]
     rows = last.progress.rows
     cells = planned_cells(last.spec)
@@ -166,21 +167,21 @@ def _by_label(progress: StudyProgress) -> RenderableType:
 
 
 def by_worker(rows: pd.DataFrame) -> RenderableType:
-    """Return where trials were trained, as far as rows tell; those that trained least are one line."""
-    places = rows.fillna({"worker": "not known"}).groupby(["worker", "device", "engine"])["wall_seconds"]
-    found = places.agg(["size", "sum"]).sort_values("size", ascending=False, kind="stable").reset_index()
+    """Return a table of the workers that trained, as far as rows tell; those that trained least share a line."""
+    groups = rows.fillna({"worker": "not known"}).groupby(["worker", "device", "engine"])["wall_seconds"]
+    workers = groups.agg(["size", "sum"]).sort_values("size", ascending=False, kind="stable").reset_index()
     lines = [
         [worker, device, engine, size, f"{seconds:.0f} s"]
-        for worker, device, engine, size, seconds in found[:WORKERS_SHOWN].itertuples(index=False)
+        for worker, device, engine, size, seconds in workers[:WORKERS_SHOWN].itertuples(index=False)
     ]
-    rest = found[WORKERS_SHOWN:]
+    rest = workers[WORKERS_SHOWN:]
     if len(rest):
         lines.append([f"{len(rest)} more", "", "", rest["size"].sum(), f"{rest['sum'].sum():.0f} s"])
     return table(["worker", "device", "engine", "trials", "training took"], lines)
 
 
 def _busy_seconds(runs: Sequence[Mapping[str, Any]], running: bool) -> float:
-    """Return how long runs took; that of one that was killed is not known and left out."""
+    """Return how long runs took, without those that were killed: nobody knows when."""
     total = 0.0
     for number, run in enumerate(runs, 1):
         begin = datetime.fromisoformat(run["start"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from studies import StudySpec, load, load_curves
-from studies.planning.stages import asked_for
+from studies.planning.stages import rows_of
 from studies.planning.trials import expand
 from studies.sweep.replay import replay
 
@@ -42,7 +42,7 @@ def test_the_stored_rows_are_those_of_the_study_beside_them():
     grid = expand(spec, spec.load_task())
     assert len(NOTEBOOKS) == 3
     assert {trial.trial_id for trial in grid} == set(rows.loc[rows["role"] == "grid", "trial_id"])
-    assert len(asked_for(rows, grid)) == len(grid) == spec.count()
+    assert len(rows_of(grid, rows)) == len(grid) == spec.count()
     assert (rows["role"] == "confirm").sum() == spec.count_confirm()
     assert set(load_curves(DATA)["trial_id"]) == set(rows["trial_id"])
     assert StudySpec.from_yaml(DATA / "study.yaml") == spec

@@ -12,7 +12,7 @@ import pytest
 from robustness.tasks import DATASETS
 from studies import StoreError, StudySpec, load, load_curves, load_spec, run
 from studies.spec.errors import InputError
-from studies.spec.sections import TaskSpec
+from studies.spec.task import TaskSpec
 
 TIMES = ["wall_seconds", "worker"]
 

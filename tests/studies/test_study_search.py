@@ -1,3 +1,4 @@
+import io
 import os
 import signal
 import subprocess
@@ -6,10 +7,13 @@ import time
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from analysis import mean_sensitivity, selected_cells, sensitivity
-from studies import StudySpec, load, run
+from robustness.training import Checkpoint
+from studies import StudySpec, load, load_diagnostics, run
 from studies.spec.errors import InputError, SpecError, StoreError
+from studies.store.store import Store
 from studies.store.study_folder import status
 from studies.study_search import search
 
@@ -69,8 +73,13 @@ def test_the_status_of_a_search_counts_its_points_and_not_the_grid_in_their_plac
     assert told.loc[[*half.confirmed["label"]], "planned"].tolist() == [6 + 3 * 3] * len(half.confirmed)
 
 
-def test_any_number_of_workers_gives_the_same_points_and_rows(alone, tmp_path):
-    found = seek(tiny(), tmp_path / "tiny", 2)
+def test_any_number_of_workers_gives_the_same_points_and_rows_and_notices_are_shown(
+    alone, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("studies.sweep.sweep.lacking", lambda request: "no node has a GPU")
+    screen = Console(file=io.StringIO(), width=120)
+    found = seek(tiny(), tmp_path / "tiny", 2, console=screen)
+    assert "no node has a GPU; waiting for one that has" in screen.file.getvalue()
     pd.testing.assert_frame_equal(found.points, alone.points)
     times = ["wall_seconds", "worker"]
     pd.testing.assert_frame_equal(
@@ -214,3 +223,46 @@ def stored(folder):
         return len(load(folder))
     except StoreError:
         return 0
+
+
+def test_second_moments_that_the_study_asks_for_are_stored(tmp_path):
+    seek(tiny({"trials": 1}, diagnostics={"epochs": [1]}), tmp_path / "t")
+    rows, moments = load(tmp_path / "t"), load_diagnostics(tmp_path / "t")
+    assert set(moments["trial_id"]) == set(rows.loc[rows["optimizer"] != "sgd", "trial_id"])
+    assert (rows["role"] == "search").sum() == 6
+
+
+def test_long_trials_go_on_from_their_checkpoints_when_a_search_was_interrupted(tmp_path, monkeypatch):
+    spec = tiny({"trials": 1}, budget={"epochs": 3, "batch_size": 64}, checkpoint={"epochs": 1})
+    save, load_state, resumed = Checkpoint.save, Checkpoint.load, []
+
+    def save_and_be_interrupted(self, state):
+        save(self, state)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", save_and_be_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        seek(spec, tmp_path / "t")
+    assert len(list((tmp_path / "t/checkpoints").glob("*.pt"))) == 1
+    monkeypatch.setattr(Checkpoint, "save", save)
+    monkeypatch.setattr(Checkpoint, "load", lambda self: resumed.append(load_state(self)) or resumed[-1])
+    seek(spec, tmp_path / "t")
+    assert sum(state is not None for state in resumed) == 1
+    assert not (tmp_path / "t/checkpoints").exists()
+
+
+def test_a_time_limit_needs_a_worker_as_it_does_for_run(tmp_path):
+    spec = tiny(budget={"epochs": 1, "batch_size": 64, "time_limit": 60})
+    for command in (search, run):
+        with pytest.raises(
+            InputError, match="^--workers: 0: only a worker can be stopped at budget.time_limit"
+        ):
+            command(spec, out=tmp_path / "t", workers=0)
+    assert not (tmp_path / "t").exists()
+
+
+def test_the_status_of_a_search_reads_its_rows_once(alone, monkeypatch):
+    reads, rows = [], Store.rows
+    monkeypatch.setattr(Store, "rows", lambda self: reads.append(self.location) or rows(self))
+    assert len(status(alone.location)) == len(alone.points) + 3
+    assert reads == [alone.location]

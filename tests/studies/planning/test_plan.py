@@ -4,9 +4,7 @@ import pytest
 
 from robustness.training import Engine
 from studies.planning.plan import SEQUENTIAL_PACK, cut, plan
-from studies.spec.errors import SpecError
 from studies.spec.presets import load_spec
-from studies.spec.study import StudySpec
 
 SEQUENTIAL, FUSED = Engine("sequential", 1, False, {}), Engine("fused", 4, False, {})
 
@@ -44,22 +42,3 @@ def test_stored_trials_are_not_planned_again():
     assert work.pending == 11
     assert {pack.pack_id for pack in work.packs} <= {pack.pack_id for pack in everything.packs}
     assert stored.isdisjoint(trial.trial_id for pack in work.packs for trial in pack.trials)
-
-
-@pytest.mark.parametrize(
-    ("task", "message"),
-    [
-        ("no_such_module:make", "own.yaml: task: .*No module named 'no_such_module'"),
-        ("{name: digits-mlp, size: 3}", "own.yaml: task: 'digits-mlp'.*'size'; its options are: none"),
-        ("{name: 'broken_task:make'}", "own.yaml: task: .*broken_task.*ZeroDivisionError"),
-    ],
-)
-def test_a_task_that_cannot_be_made_is_one_line_that_begins_with_the_file(tmp_path, task, message):
-    (tmp_path / "broken_task.py").write_text("make = 1 / 0\n")
-    (tmp_path / "own.yaml").write_text(
-        f"name: own\ntask: {task}\nbudget: {{epochs: 1, batch_size: 8}}\n"
-        "grid: {lr: [0.1], weight_decay: [0]}\noptimizers: {sgd: {}}\n"
-    )
-    with pytest.raises(SpecError, match=message) as error:
-        plan(StudySpec.from_yaml(tmp_path / "own.yaml"), set())
-    assert "\n" not in str(error.value)

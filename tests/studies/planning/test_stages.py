@@ -7,7 +7,7 @@ import pytest
 
 from analysis import test_error as confirmed_error
 from robustness.tasks import load
-from studies.planning.stages import asked_for, stages
+from studies.planning.stages import rows_of, stages
 from studies.spec.study import StudySpec
 from studies.store.schema import ROW_SCHEMA
 
@@ -130,7 +130,7 @@ def test_when_the_best_cell_moves_the_new_one_is_confirmed_and_the_old_one_hidde
         for record in rows.to_dict("records")
     ]
     found, after = grown(moved, {"sgd": 1.0}, old)
-    asked = asked_for(after, [trial for stage in found for trial in stage.trials])
+    asked = rows_of([trial for stage in found for trial in stage.trials], after)
     assert set(asked.loc[asked["role"] == "confirm", "lr"]) == {10.0}
     assert len(after[after["role"] == "confirm"]) == 4  # the old ones are still stored
     error = confirmed_error(asked).iloc[0]
@@ -144,7 +144,7 @@ def test_a_row_is_shown_under_the_name_and_role_that_the_study_gives_it_now():
         extend=False, confirm=0, seeds=[1000], optimizers={"mine": {"optimizer": "sgd", "lr": [1.0]}}
     )
     trials = next(stages(renamed, TASK, lambda: rows)).trials
-    asked = asked_for(rows, trials)
+    asked = rows_of(trials, rows)
     assert list(asked["label"]) == ["mine"]
     assert list(asked["role"]) == ["grid"]
     assert list(asked.columns) == ROW_SCHEMA.names

@@ -1,13 +1,16 @@
 import hashlib
 import json
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from robustness.tasks import load
-from robustness.training.settings import Schedule
-from studies.planning.trials import expand
+from robustness.training.settings import Schedule, Training, TrialSettings
+from studies.planning.trials import expand, in_study, setup, trial_id
 from studies.spec.errors import SpecError
 from studies.spec.study import StudySpec
+from studies.spec.task import TaskSpec
 
 TASK = load("digits-mlp")
 STEPS = TASK.steps(2, 64)
@@ -166,3 +169,50 @@ def test_a_hundred_thousand_trials_all_differ():
     }
     found = trials({"sgd": {"lr": 0.1}, "adamw": {"lr": 1e-3}}, grid=grid, seeds=100)
     assert len({trial.trial_id for trial in found}) == len(found) == 100_000
+
+
+PROTOCOLLED = {
+    "name": "s",
+    "task": "digits-mlp",
+    "protocol": "adamnx-2025",
+    "grid": {"lr": [0.001], "weight_decay": [0]},
+    "optimizers": {"adamw": {}},
+}
+
+
+def test_settings_at_their_defaults_are_no_part_of_an_identity_and_others_are():
+    task = load("digits-mlp")
+    plain = TrialSettings("adamw", {"lr": 0.1, "weight_decay": 0.0})
+    ids = [trial_id(task, plain)] + [
+        trial_id(task, replace(plain, training=training))
+        for training in (
+            Training(evaluate_every=5),
+            Training(decay="matrices"),
+            Training(clip_norm=1.0),
+            Training(precision="bf16"),
+            Training(label_smoothing=0.1),
+        )
+    ]
+    assert ids[0] == ids[1] == "5a028cfece758342"
+    assert len(set(ids[1:])) == 5
+
+
+def test_where_data_lie_is_no_part_of_an_identity(tmp_path):
+    settings = TrialSettings("adamw", {"lr": 0.1, "weight_decay": 0.0})
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("some text " * 200)
+    tasks = [load("char-lm", text=str(tmp_path / name), context=8) for name in ("a", "b")]
+    assert len({trial_id(task, settings) for task in tasks}) == 1
+    assert trial_id(load("char-lm", context=8), settings) != trial_id(tasks[0], settings)
+
+
+def test_rows_tell_the_setup_and_a_study_hides_those_of_another():
+    task = TaskSpec(name="cifar10/cnn", root="/data", augment=["crop", "flip"], width=8)
+    assert setup(task, Training(decay="matrices")) == "augment=crop+flip, width=8, decay=matrices"
+    assert setup(TaskSpec(name="digits-mlp"), Training()) is None
+    spec = StudySpec(**PROTOCOLLED)
+    (trial,) = expand(spec, load("digits-mlp"))
+    row = {"label": trial.label, "lr": 0.001, "weight_decay": 0.0, "grad_scale": 1.0, "seed": 0}
+    row |= {"task": "digits-mlp", "epochs": 80, "batch_size": 64}
+    rows = pd.DataFrame([{**row, "setup": text} for text in (None, "decay=matrices")])
+    assert in_study(rows, spec)["setup"].tolist() == ["decay=matrices"]

@@ -8,10 +8,9 @@ and ``b = (1 - t)^2 / 2``, so that the front dominates 5/6 of the box from (0, 0
 import optuna
 import pytest
 
-from analysis.statistics.pareto import on_front
 from studies.searches.loop import explore
 from studies.searches.points import SAMPLERS, Points, open_journal
-from studies.searches.result import importance, point_table
+from studies.searches.result import point_table
 from studies.spec.search import SearchSpec
 
 DIRECTIONS = {"val_error": "minimize", "sensitivity": "minimize"}
@@ -61,18 +60,10 @@ def test_the_front_reaches_95_percent_of_the_true_hypervolume(sampler, trials):
     assert share_of_truth(searched(plane(sampler=sampler, trials=trials))) > 0.95
 
 
-def test_the_front_shown_is_the_true_one_for_the_points_told():
-    table = point_table(searched(plane(sampler="random", trials=40)))
-    for row in table.itertuples():
-        better = (table["val_error"] <= row.val_error) & (table["sensitivity"] <= row.sensitivity)
-        strictly = (table["val_error"] < row.val_error) | (table["sensitivity"] < row.sensitivity)
-        assert row.on_front == (not (better & strictly).any())
-
-
 @pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "gp"])
 def test_the_same_seed_gives_the_same_points_and_another_seed_others(sampler):
     once, again, other = (
-        [trial.params for trial in searched(plane(sampler=sampler, trials=20, seed=seed)).trials()]
+        [trial.params for trial in searched(plane(sampler=sampler, trials=20, seed=seed)).records()]
         for seed in (0, 0, 1)
     )
     assert once == again
@@ -108,9 +99,9 @@ def test_killed_while_asking_or_telling_it_goes_on_with_the_very_same_points(sam
                 go_on()
         monkeypatch.setattr(optuna.Study, name, original)
     points = go_on()
-    assert [trial.params for trial in points.trials()] == [trial.params for trial in undisturbed.trials()]
-    assert [trial.values for trial in points.trials()] == [trial.values for trial in undisturbed.trials()]
-    assert all(trial.state.is_finished() for trial in points.trials())
+    assert [trial.params for trial in points.records()] == [trial.params for trial in undisturbed.records()]
+    assert [trial.values for trial in points.records()] == [trial.values for trial in undisturbed.records()]
+    assert all(trial.state.is_finished() for trial in points.records())
 
 
 def test_a_journal_whose_last_line_was_cut_short_is_read_up_to_there(tmp_path):
@@ -139,16 +130,6 @@ def test_suggestions_are_rounded_to_what_is_trained():
         assert trial.params["eps"] == float(f"{trial.params['eps']:.3g}")
 
 
-def test_points_that_diverge_too_much_are_not_on_the_front():
-    points = searched(plane(sampler="random", trials=30, max_diverged=0.25))
-    table = point_table(points)
-    assert (table.loc[table["on_front"], "q"] <= 0.25).all()
-    assert table["on_front"].any()
-    feasible = table["diverged"] <= 0.25
-    assert table.loc[feasible, "on_front"].tolist() == on_front(table[feasible], DIRECTIONS).tolist()
-    assert points.trials()[0].constraints == {"diverged": table["diverged"][0] - 0.25}
-
-
 def test_known_points_are_added_once_and_are_not_counted():
     search = plane(sampler="tpe", trials=8)
     points = Points(optuna.storages.InMemoryStorage(), "plane", search)
@@ -168,23 +149,4 @@ def test_a_point_that_cannot_be_scored_has_failed_and_stops_nothing():
 
     points = points_of(plane(sampler="tpe", trials=8))
     explore(points, first_is_broken, 8)
-    assert [trial.state.name for trial in points.trials()] == ["FAIL"] + 7 * ["COMPLETE"]
-
-
-def test_importance_goes_with_the_hyperparameter_that_matters_on_its_own_scale():
-    space = {"p": {"low": 0.0, "high": 1.0}, "eps": {"low": 1e-8, "high": 1.0, "log": True}}
-    search = plane(space=space, sampler="random", trials=40)
-    points = points_of(search)
-
-    def by_eps(batch):
-        import math
-
-        return [
-            {"label": "x", "val_error": -math.log10(v["eps"]) / 8, "sensitivity": v["p"], "diverged": 0.0}
-            for v in batch
-        ]
-
-    explore(points, by_eps, 40)
-    shares = importance(point_table(points), search).set_index(["objective", "hyperparameter"])["importance"]
-    assert shares["val_error", "eps"] > 0.9
-    assert shares["sensitivity", "p"] > 0.9
+    assert [trial.state.name for trial in points.records()] == ["FAIL"] + 7 * ["COMPLETE"]

@@ -1,16 +1,10 @@
 """Protocols: what they stand for, what a study overrides, and what trials of other settings are called."""
 
-from dataclasses import replace
-
-import pandas as pd
 import pytest
 
-from robustness.tasks import load
-from robustness.training import Schedule, Training, TrialSettings
-from studies.planning.trials import expand, in_study, setup, trial_id
+from robustness.training import Schedule, Training
 from studies.spec.errors import SpecError
 from studies.spec.protocols import PROTOCOLS
-from studies.spec.sections import TaskSpec
 from studies.spec.study import StudySpec
 
 STUDY = {
@@ -76,59 +70,3 @@ def test_every_protocol_makes_a_study_that_says_the_same_when_written_and_read(n
 def test_what_is_wrong_is_one_line(change, message):
     with pytest.raises(SpecError, match=message):
         StudySpec(**{**STUDY, **change})
-
-
-def test_settings_at_their_defaults_are_no_part_of_an_identity_and_others_are():
-    task = load("digits-mlp")
-    plain = TrialSettings("adamw", {"lr": 0.1, "weight_decay": 0.0})
-    ids = [trial_id(task, plain)] + [
-        trial_id(task, replace(plain, training=training))
-        for training in (
-            Training(evaluate_every=5),
-            Training(decay="matrices"),
-            Training(clip_norm=1.0),
-            Training(precision="bf16"),
-            Training(label_smoothing=0.1),
-        )
-    ]
-    assert ids[0] == ids[1] == "5a028cfece758342"
-    assert len(set(ids[1:])) == 5
-
-
-def test_where_data_lie_is_no_part_of_an_identity(tmp_path):
-    settings = TrialSettings("adamw", {"lr": 0.1, "weight_decay": 0.0})
-    for name in ("a", "b"):
-        (tmp_path / name).write_text("some text " * 200)
-    tasks = [load("char-lm", text=str(tmp_path / name), context=8) for name in ("a", "b")]
-    assert len({trial_id(task, settings) for task in tasks}) == 1
-    assert trial_id(load("char-lm", context=8), settings) != trial_id(tasks[0], settings)
-
-
-def test_rows_tell_the_setup_and_a_study_hides_those_of_another():
-    task = TaskSpec(name="cifar10/cnn", root="/data", augment=["crop", "flip"], width=8)
-    assert setup(task, Training(decay="matrices")) == "augment=crop+flip, width=8, decay=matrices"
-    assert setup(TaskSpec(name="digits-mlp"), Training()) is None
-    spec = StudySpec(**{**STUDY, "task": "digits-mlp", "protocol": "adamnx-2025"})
-    (trial,) = expand(spec, load("digits-mlp"))
-    row = {"label": trial.label, "lr": 0.001, "weight_decay": 0.0, "grad_scale": 1.0, "seed": 0}
-    row |= {"task": "digits-mlp", "epochs": 80, "batch_size": 64}
-    rows = pd.DataFrame([{**row, "setup": text} for text in (None, "decay=matrices")])
-    assert in_study(rows, spec)["setup"].tolist() == ["decay=matrices"]
-
-
-def test_a_loss_that_cannot_be_smoothed_is_refused_before_anything_is_trained(tmp_path):
-    (tmp_path / "fit.py").write_text(
-        "import torch\nfrom robustness.tasks import Split, Task\n"
-        "def task():\n    split = Split(torch.ones(4, 1), torch.ones(4, 1))\n"
-        "    loss = torch.nn.functional.mse_loss\n"
-        "    return Task('fit', split, split, split, lambda: torch.nn.Linear(1, 1), loss=loss, correct=None)\n"
-    )
-    text = (
-        "name: s\ntask: fit:task\nbudget: {epochs: 1, batch_size: 1}\ntraining: {label_smoothing: 0.1}\n"
-        "grid: {lr: [0.001], weight_decay: [0]}\noptimizers: {adamw: {}}\n"
-    )
-    spec = StudySpec.from_text(text, "s.yaml", tmp_path)
-    with pytest.raises(
-        SpecError, match="s.yaml: task: .*label_smoothing: the loss of .* takes no label_smoothing"
-    ):
-        spec.load_task()

@@ -1,5 +1,4 @@
 import re
-import sys
 
 import pytest
 import yaml
@@ -115,20 +114,6 @@ def test_a_file_is_read_with_a_byte_order_mark_and_named_in_messages(tmp_path):
     path.write_text(STUDY.replace("small", "a b"), encoding="utf-8")
     with pytest.raises(SpecError, match=r"study.yaml: name: 'a b': must be letters"):
         StudySpec.from_yaml(path)
-
-
-def test_a_task_may_lie_beside_the_study(tmp_path):
-    (tmp_path / "own_task_beside.py").write_text(
-        "from robustness.tasks import load\n\ndef make():\n    return load('digits-mlp')\n"
-    )
-    path = tmp_path / "study.yaml"
-    path.write_text(STUDY.replace("digits-mlp", "own_task_beside:make"))
-    task = StudySpec.from_yaml(path).load_task()
-    assert task.name == "own_task_beside:make"
-    assert str(tmp_path) not in sys.path
-    path.write_text(STUDY.replace("digits-mlp", "own_task_beside:mkae"))
-    with pytest.raises(SpecError, match=r"study.yaml: task: 'own_task_beside:mkae' .* no attribute 'mkae'"):
-        StudySpec.from_yaml(path).load_task()
 
 
 def test_a_studys_name_is_read_without_checking_it():
