@@ -10,9 +10,9 @@ from studies.planning.plan import Plan, plan
 from studies.planning.stages import after_the_grid
 from studies.planning.workers import workplace
 from studies.spec.presets import load_spec
-from studies.store.resume import Resumed
+from studies.store.resume import ResumedStore
 from studies.store.study_folder import open_store
-from studies.sweep.estimate import Estimate, estimate
+from studies.sweep.estimate import Cost, estimate
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class StudyPlan:
     """
 
     plan: Plan
-    cost: Estimate
+    cost: Cost
     later: Mapping[str, str]
 
 
@@ -54,6 +54,6 @@ def plan_study(
     """
     spec = load_spec(study)
     places = workplace(workers, None, device)
-    stored = Resumed(open_store(spec, out), flatness=spec.flatness).trial_ids()
+    stored = ResumedStore(open_store(spec, out), flatness=spec.flatness).trial_ids()
     planned = plan(spec, stored, device=places.device, engine=engine)
     return StudyPlan(planned, estimate(planned, places), after_the_grid(spec))

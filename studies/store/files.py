@@ -1,4 +1,13 @@
-"""Files of a study's folder, wherever pyarrow reaches: a file is there whole or not at all, and for good."""
+"""Files of a study's folder, wherever pyarrow reaches: a file is there whole or not at all, and for good.
+
+What this covers: a reader never sees half a file, and a file that was written survives a power cut. On a disk the
+content is flushed first, then the file gets its name, then the folder that has the name is flushed; an object store
+shows a file only when it has taken all of it.
+
+What it does not: disks that lose what they have acknowledged, network file systems that cannot flush a folder (there
+the name may be lost, the content not), and two processes that write the same name: the last one counts. ``lock``
+keeps a second driver away, ``part`` notices content that changed on the disk.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +22,7 @@ import pyarrow as pa
 from pyarrow import fs as pafs
 
 from studies.spec.errors import StoreError, SweepError
-
-WRITING = ".writing"
-"""The end of a file's name while it is being written; no reader looks at such a file."""
+from studies.store.layout import WRITING_SUFFIX
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EISDIR}
@@ -76,7 +83,7 @@ class Files:
             with self.fs.open_output_stream(final) as stream:
                 stream.write(content)
             return
-        temporary = f"{final}.{uuid.uuid4().hex[:8]}{WRITING}"
+        temporary = f"{final}.{uuid.uuid4().hex[:8]}{WRITING_SUFFIX}"
         self._make_folder(os.path.dirname(final))
         try:
             with self.fs.open_output_stream(temporary) as stream:

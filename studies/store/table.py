@@ -2,6 +2,12 @@
 
 A trial that lies in several parts is what the last of them says. Parts that one part replaces are not read, whether
 or not they are deleted already, so merging them changes what is read at no moment.
+
+What this covers: one driver may append, merge and set aside while any number of readers read, and each of them sees
+every trial that was stored when it began, once. A damaged part is named and left out, never guessed at. What it does
+not: several writers (``lock`` sees to it that there is one), and a trial's rows in different tables, which readers
+may see at different moments (``store`` writes them in an order that makes this harmless). ``part`` says how damage is
+noticed.
 """
 
 from __future__ import annotations
@@ -18,13 +24,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from studies.spec.errors import StoreError
-from studies.store.files import WRITING, Files
-from studies.store.layout import DAMAGED
+from studies.store.files import Files
+from studies.store.layout import DAMAGED, PART_SUFFIX, WRITING_SUFFIX
 from studies.store.part import (
-    SUFFIX,
     DamagedError,
-    Layout,
     NewerError,
+    TableSchema,
     check,
     decode,
     encode,
@@ -51,17 +56,17 @@ class PartFolder:
     Args:
         files: The files of the study's folder.
         name: The table's folder in it.
-        layout: Its columns.
+        schema: Its columns.
     """
 
-    def __init__(self, files: Files, name: str, layout: Layout) -> None:
-        self.files, self.name, self.layout = files, name, layout
+    def __init__(self, files: Files, name: str, schema: TableSchema) -> None:
+        self.files, self.name, self.schema = files, name, schema
         self._warned: set[str] = set()
 
     def sizes(self) -> dict[str, int]:
         """Return the names of the parts in the order of their writing, and their sizes in bytes."""
         found = self.files.list(self.name)
-        names = (name for name in found if name.endswith(SUFFIX))
+        names = (name for name in found if name.endswith(PART_SUFFIX))
         return {name: found[name] for name in sorted(names, key=lambda name: (order_of(name), name))}
 
     def append(self, rows: pa.Table, order: int, replaces: Sequence[str] = ()) -> None:
@@ -78,7 +83,7 @@ class PartFolder:
             StoreError: If a part was written by a newer version.
         """
         parts, damaged = self._all(
-            lambda name, content: decode(name, content, self.layout, columns, small=small),
+            lambda name, content: decode(name, content, self.schema, columns, small=small),
             readers=2 if small else _READERS,
         )
         for name in damaged.keys() - self._warned:
@@ -93,7 +98,7 @@ class PartFolder:
         tables = [part.rows for name, part in parts.items() if name not in replaced]
         if tables:
             return latest(tables)
-        return self.layout.schema.empty_table().select(columns or self.layout.schema.names)
+        return self.schema.columns.empty_table().select(columns or self.schema.columns.names)
 
     def tidy(self) -> None:
         """Set damaged parts aside, and delete what a driver that was killed left behind; for the driver alone.
@@ -101,11 +106,13 @@ class PartFolder:
         Raises:
             StoreError: If a part was written by a newer version.
         """
-        whole, damaged = self._all(lambda name, content: check(name, content, self.layout))
+        whole, damaged = self._all(lambda name, content: check(name, content, self.schema))
         for name, reason in damaged.items():
             self.set_aside(name, reason)
         replaced = frozenset[str]().union(*whole.values())
-        left = (name for name in self.files.list(self.name) if name in replaced or name.endswith(WRITING))
+        left = (
+            name for name in self.files.list(self.name) if name in replaced or name.endswith(WRITING_SUFFIX)
+        )
         for name in left:
             self.files.delete(self._path(name))
 
@@ -134,7 +141,7 @@ class PartFolder:
         for names in groups:
             contents = (self.files.read(self._path(name)) for name in names)
             try:
-                tables = [decode(*part, self.layout).rows for part in zip(names, contents, strict=True)]
+                tables = [decode(*part, self.schema).rows for part in zip(names, contents, strict=True)]
             except DamagedError:  # the next driver's `tidy` sets it aside
                 continue
             self.append(latest(tables), max(order_of(names[-1]), 0), names)

@@ -9,6 +9,7 @@ from typing import Any
 
 from studies.spec.errors import InputError
 from studies.spec.problems import one_of
+from studies.store.layout import TENSORBOARD_FOLDER
 from studies.store.schema import ROW_SCHEMA
 
 Send = Callable[[Sequence[Mapping[str, Any]]], None]
@@ -60,7 +61,7 @@ def _tensorboard(study: str, folder: str) -> SendOne:
     from torch.utils.tensorboard import SummaryWriter
 
     def send_one(trial_id: str, settings: dict[str, Any], results: dict[str, float]) -> None:
-        with SummaryWriter(f"{folder}/tensorboard/{trial_id}") as writer:
+        with SummaryWriter(f"{folder}/{TENSORBOARD_FOLDER}/{trial_id}") as writer:
             writer.add_hparams(settings, results, run_name=".")
 
     return send_one

@@ -17,7 +17,7 @@ from studies.terminal.text import duration, engine_text, interval, number, table
 if TYPE_CHECKING:
     from studies.planning.plan import Plan
     from studies.spec.search import SearchSpec
-    from studies.sweep.estimate import Estimate
+    from studies.sweep.estimate import Cost
     from studies.sweep.replay import Replay
 
 
@@ -129,7 +129,7 @@ def print_replay(console: Console, replay: Replay) -> None:
     console.print(f"{replay.trial_id} ({replay.how}): {word}", highlight=False, soft_wrap=True)
 
 
-def print_plan(console: Console, plan: Plan, cost: Estimate, later: Mapping[str, str]) -> None:
+def print_plan(console: Console, plan: Plan, cost: Cost, later: Mapping[str, str]) -> None:
     """Print what is planned, what it will take, and what is chosen ``later``."""
     labels = Counter(trial.label for trial in plan.trials)
     console.print(table((f"optimizers of {plan.spec.name}", "trials"), labels.items()))
@@ -150,7 +150,7 @@ def print_plan(console: Console, plan: Plan, cost: Estimate, later: Mapping[str,
     console.print(table(("in all", ""), rows.items()))
 
 
-def _search_text(plan: Plan, search: SearchSpec, cost: Estimate) -> str:
+def _search_text(plan: Plan, search: SearchSpec, cost: Cost) -> str:
     from studies.planning.search_trials import count_trials
 
     trials = count_trials(plan.spec, search, plan.task)
