@@ -31,9 +31,6 @@ _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EISDIR}
 class Files:
     """The files under one folder; names are relative to it.
 
-    On a disk a file gets its name when all of it is on the disk, and the name is on the disk when ``write``
-    returns. An object store (``s3``, ``gs``, ``abfs``) shows a file when all of it has been taken.
-
     Args:
         location: A local path, or any address that ``pyarrow.fs`` knows (``s3://bucket/folder``).
 
@@ -58,7 +55,7 @@ class Files:
         return f"{self.root}/{name}" if name else self.root
 
     def list(self, folder: str = "") -> dict[str, int]:
-        """Return the names of the files right in ``folder``, and their sizes in bytes."""
+        """Return the files of ``folder``, not those of folders in it: their names and sizes in bytes."""
         selector = pafs.FileSelector(self._path(folder), allow_not_found=True)
         infos = self.fs.get_file_info(selector)
         return {info.base_name: info.size for info in infos if info.type == pafs.FileType.File}
@@ -77,7 +74,7 @@ class Files:
             return stream.read()
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file, whole or not at all; once this returns, it is there for good."""
+        """Write a file, whole or not at all; once this returns, it is on the disk."""
         final = self._path(name)
         if self._objects:
             with self.fs.open_output_stream(final) as stream:
@@ -114,7 +111,7 @@ class Files:
                 os.rmdir(self.root)
 
     def _make_folder(self, path: str) -> None:
-        """Make a folder and those above it, each of which is to know it for good."""
+        """Make a folder and those above it, and wait until their names are on the disk."""
         if self.fs.get_file_info(path).type == pafs.FileType.Directory:
             return
         above = os.path.dirname(path)
@@ -144,14 +141,14 @@ class Files:
 
 @contextmanager
 def writing(location: str, *, started: bool = True) -> Iterator[None]:
-    """Say in one line what went wrong if what is done within cannot be written.
+    """Turn an error of the disk, within, into one line that says what to do.
 
     Args:
         location: The study's folder.
         started: Whether it could be written to before.
 
     Raises:
-        SweepError: If the disk is full, or what worked before does not any longer.
+        SweepError: If the disk is full, or writing worked before and no longer does.
         StoreError: If the folder cannot be written to in the first place.
     """
     try:

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from studies.store.layout import PART_SUFFIX
 
 SCHEMA_VERSION = 1
-"""To be raised when a column's meaning or type changes; an added column is noticed without."""
+"""Raise it when a column's meaning or type changes; an added column is noticed without that."""
 
 _DISTRIBUTION = "ada2ms-robustness"
 _NAME = re.compile(rf"([0-9a-f]{{16}})-([0-9a-f]{{32}}){re.escape(PART_SUFFIX)}")
@@ -92,7 +92,7 @@ def encode(rows: pa.Table, replaces: Sequence[str] = ()) -> bytes:
 
 
 def file_name(content: bytes, order: int) -> str:
-    """Return what the part of these bytes is called."""
+    """Return the name of the part that has these bytes."""
     return f"{order:016x}-{_digest(content)}{PART_SUFFIX}"
 
 
@@ -123,12 +123,12 @@ def decode(
         DamagedError: If it is not what was written.
         NewerError: If a newer version wrote it.
     """
-    file, found, about = _opened(name, content, table)
+    file, present, about = _opened(name, content, table)
     wanted = list(columns if columns is not None else table.columns.names)
     try:
         if small:
             file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=table.texts)
-        rows = file.read(sorted(found.intersection(wanted)), use_threads=False)
+        rows = file.read(sorted(present.intersection(wanted)), use_threads=False)
         if small:
             rows = _halved(rows)
         replaces = frozenset(json.loads(about.get(_REPLACES, b"[]")))

@@ -40,13 +40,13 @@ _ROWS = TableSchema(ROW_SCHEMA.append(pa.field("has_curve", pa.bool_())), frozen
 _CURVES = TableSchema(CURVE_SCHEMA, frozenset(CURVE_SCHEMA.names))
 _DIAGNOSTICS = TableSchema(DIAGNOSTIC_SCHEMA, frozenset(DIAGNOSTIC_SCHEMA.names))
 MERGE_EVERY = 64
-"""Appended parts between two looks at whether there are many to be merged."""
+"""After how many appended parts to look again whether there are many to be merged."""
 
 
 class Store:
     """The folder of one study.
 
-    Anyone may read at any time; what writes rows does so within ``driving``.
+    Anyone may read at any time; rows are written within ``driving``.
 
     Args:
         location: A local path, or any address that ``pyarrow.fs`` knows (``s3://bucket/folder``).
@@ -136,10 +136,10 @@ class Store:
             self.files.write(name, content)
 
     def append(self, rows: Sequence[Row], curves: Sequence[Row], diagnostics: Sequence[Row] = ()) -> None:
-        """Store finished trials; once this returns, they are there for good.
+        """Store finished trials; once this returns, they are on the disk.
 
-        Curves and diagnostics are written before the rows that vouch for them: without a row they are not
-        read. A trial that is stored already is replaced.
+        Curves and diagnostics are written before the rows that vouch for them, without which they are not read. A
+        trial that is stored already is replaced.
 
         Raises:
             SweepError: If they cannot be written, or another driver has taken the folder over.
@@ -167,7 +167,7 @@ class Store:
                 self._diagnostics.merge()
 
     def trial_ids(self) -> set[str]:
-        """Return the ids of all stored trials but those whose curve was lost with a damaged part."""
+        """Return the ids of all stored trials, except those whose curve was lost with a damaged part."""
         if any(name.startswith(self._curves.name) for name in self.files.list(DAMAGED)):
             rows = self._rows.read(["trial_id", "has_curve"])
             whole = pc.invert(pc.fill_null(rows["has_curve"], False))
@@ -201,14 +201,14 @@ class Store:
         return points.sort_values(["trial_id", "epoch"], kind="stable", ignore_index=True)
 
     def _beside(self, table: PartFolder, *, small: bool = False) -> pa.Table:
-        """Return what ``table`` has of the stored trials."""
+        """Return the points in ``table`` that belong to stored trials."""
         points = table.read(small=small)
         vouched = pc.is_in(points["trial_id"], pc.unique(self._rows.read(["trial_id"])["trial_id"]))
         return points if pc.all(vouched).as_py() else points.filter(vouched)
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    """Return a table whose columns have the same types whatever they hold: nulls do not make floats of integers."""
+    """Return a DataFrame whose types do not depend on its values: nulls do not turn integers into floats."""
     import pandas as pd
 
     types = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}

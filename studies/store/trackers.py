@@ -1,4 +1,4 @@
-"""Rows of finished trials, sent to an experiment tracker too, if one is installed."""
+"""Rows of finished trials, sent on to an experiment tracker that is installed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _MEASURED = (
 
 @contextmanager
 def sending(kind: str | None, study: str, folder: str) -> Iterator[Send]:
-    """Yield what sends rows to a tracker: each trial becomes a run of its own, with its hyperparameters and results.
+    """Yield a function that sends rows to a tracker: each trial becomes a run, with its hyperparameters and results.
 
     Args:
-        kind: ``tensorboard`` (files in ``tensorboard`` in the study's folder), ``mlflow`` or ``wandb`` (where their
-            own settings say), or None: nowhere.
+        kind: ``tensorboard`` (files in the study's folder), ``mlflow`` or ``wandb`` (wherever their own settings
+            say), or None, which sends them nowhere.
         study: The study's name: the experiment in MLflow, the project in Weights & Biases.
         folder: The study's folder.
 
