@@ -11,9 +11,9 @@ from studies.planning.search_trials import count_trials
 from studies.planning.stages import after_the_grid
 from studies.planning.workers import workplace
 from studies.spec.presets import load_spec
-from studies.store.resume import Resumed
+from studies.store.resume import ResumedStore
 from studies.store.study_folder import open_store
-from studies.sweep.estimate import Estimate, estimate
+from studies.sweep.estimate import Cost, estimate
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Forecast:
     """
 
     plan: Plan
-    cost: Estimate
+    cost: Cost
     later: Mapping[str, str]
     searched: int | None
 
@@ -57,7 +57,7 @@ def plan_study(
     """
     spec = load_spec(study)
     where = workplace(workers, None, device)
-    stored = Resumed(open_store(spec, out), flatness=spec.flatness).trial_ids()
+    stored = ResumedStore(open_store(spec, out), flatness=spec.flatness).trial_ids()
     work = plan(spec, stored, device=where.device, engine=engine)
     searched = None if spec.search is None else count_trials(spec, spec.search, work.task)
     return Forecast(work, estimate(work, where), after_the_grid(spec), searched)

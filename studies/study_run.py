@@ -21,7 +21,7 @@ from studies.reports.verdict import verdict_lines
 from studies.spec.presets import load_spec
 from studies.spec.study import StudySpec
 from studies.store.provenance import recorded
-from studies.store.resume import Resumed
+from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
 from studies.store.store import Store
 from studies.store.study_folder import failures, open_store
@@ -95,7 +95,7 @@ def run(
     where = workplace(workers, address, device, spec.budget.time_limit)
     store = open_store(spec, out)
     with sending(log, spec.name, store.location) as send, store.driving():
-        stored = Resumed(store, retry, spec.flatness, send)
+        stored = ResumedStore(store, retry, spec.flatness, send)
         work = plan(spec, stored.trial_ids(), device=where.device, engine=engine)
         store.write_study(spec.to_yaml())
         write_task(store, work.task, spec.budget)
@@ -108,7 +108,7 @@ def run(
     return outcome
 
 
-def _run_stages(work: Plan, workers: Workers, stored: Resumed, console: Console) -> Outcome:
+def _run_stages(work: Plan, workers: Workers, stored: ResumedStore, console: Console) -> Outcome:
     """Run the stages of a study one after the other; ``work`` is the plan of the first."""
     trials: list[Trial] = []
     problems: list[str] = []
@@ -130,7 +130,7 @@ def _run_stages(work: Plan, workers: Workers, stored: Resumed, console: Console)
     return _conclude(trials, stored.store, problems, notes)
 
 
-def _run_packs(work: Plan, stage: str, workers: Workers, stored: Resumed, console: Console) -> list[str]:
+def _run_packs(work: Plan, stage: str, workers: Workers, stored: ResumedStore, console: Console) -> list[str]:
     """Sweep the packs of one stage's ``work`` into the store."""
     done = len(work.trials) - work.pending
     note = f", {done} of them stored already" if done else ""

@@ -26,7 +26,7 @@ from studies.spec.presets import load_spec
 from studies.spec.search import SearchSpec
 from studies.spec.study import StudySpec
 from studies.store.provenance import recorded
-from studies.store.resume import Resumed
+from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
 from studies.store.study_folder import open_store
 from studies.store.task_file import write_task
@@ -90,7 +90,7 @@ def search(
         with log_file(store), recorded(store, spec, task, chosen, where), ExitStack() as stack:
             announce(console, plan, engine_text(chosen), store.location)
             line = stack.enter_context(progress_line(console, plan, store.trial_ids()))
-            surfaces = Surfaces(spec, task, chosen, where, Resumed(store), line, notices(console), stack)
+            surfaces = Surfaces(spec, task, chosen, where, ResumedStore(store), line, notices(console), stack)
             search_loop = SearchLoop(plan, points, surfaces)
             result = search_loop.run(lambda: timeout is not None and time.monotonic() - started > timeout)
             return write_search(result, store)

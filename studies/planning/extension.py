@@ -64,13 +64,9 @@ class Reach:
         self._further = {upper: beyond(entry, grid, upper=upper, decades=decades) for upper in (False, True)}
 
     def extend(self, best: float) -> dict[bool, list[float]]:
-<<<<<<< HEAD
-        """Add what is missing for ``best`` to lie as far inside as ``analysis.judgement.grids.cells_wanted`` says.
-=======
         """Add the rates that are missing for ``best`` to lie far enough inside.
 
-        How far that is, ``analysis.judgement.validity.cells_wanted`` says.
->>>>>>> h-spec
+        How far that is, ``analysis.judgement.grids.cells_wanted`` says.
 
         Returns:
             The added rates of each side (``True``: above) on which it lies too near the edge; an empty list where

@@ -46,16 +46,9 @@ def stages(
 
     - The grid.
     - With ``extend``, as often as needed: for every label whose best cell has too few learning rates beyond
-<<<<<<< HEAD
       it on a side (``analysis.judgement.grids.cells_wanted``), those that are missing there, at all weight decays,
-      gradient scales and seeds.
-      Labels are extended one by one: S is taken within 1.5 decades of each one's own best, so what one needs
-      more of does not bear on another.
-=======
-      it on a side (``analysis.judgement.validity.cells_wanted``), those that are missing there, at all weight decays,
       gradient scales and seeds. Labels are extended one by one: S is taken within 1.5 decades of each label's own
       best, so the rates that one lacks do not matter to another.
->>>>>>> h-spec
     - With ``confirm: N``, N fresh seeds at each label's best cell.
 
     Args:

@@ -26,6 +26,7 @@ import pyarrow as pa
 import analysis
 from studies.reports.figures import figures
 from studies.reports.report import report
+from studies.store.layout import PROVENANCE_FILE, SEARCH_FOLDER, STUDY_FILE, TASK_FILE
 from studies.store.schema import ROW_SCHEMA
 from studies.store.store import Store
 from studies.store.study_folder import StoredStudy
@@ -34,7 +35,7 @@ HERE = Path(__file__).parent
 DOCUMENTS = HERE.parents[1] / "docs" / "study"
 SHOWN = ("forest", "profile", "error-sensitivity", "lr-error-aligned", "best-lr")
 REFERENCES = ("adamw", "sgd")
-KEPT = ("study.yaml", "task.json", "provenance.json")
+KEPT = (STUDY_FILE, TASK_FILE, PROVENANCE_FILE)
 CANDIDATE = "ada2ms(mixing=0.5)"
 
 
@@ -48,8 +49,9 @@ def publish(source: Path, target: Path) -> None:
     store = Store(target)
     with store.driving():
         store.append(rows.to_pylist(), [])
-    if (source / "search").is_dir():
-        shutil.copytree(source / "search", target / "search", ignore=shutil.ignore_patterns("*.pdf", "*.log"))
+    if (source / SEARCH_FOLDER).is_dir():
+        left_out = shutil.ignore_patterns("*.pdf", "*.log")
+        shutil.copytree(source / SEARCH_FOLDER, target / SEARCH_FOLDER, ignore=left_out)
 
 
 def verdicts(folders: Sequence[Path]) -> str:
@@ -69,7 +71,8 @@ def verdicts(folders: Sequence[Path]) -> str:
 def search_lines(folder: Path) -> list[str]:
     """Return the lines of a search's table for ``docs/study.md``: its front as found, and with fresh seeds."""
     tables = {
-        name: pd.read_csv(folder / "search" / f"{name}.csv") for name in ("front", "references", "confirmed")
+        name: pd.read_csv(folder / SEARCH_FOLDER / f"{name}.csv")
+        for name in ("front", "references", "confirmed")
     }
     scores = pd.concat([tables["front"], tables["references"]]).set_index("label")
     lines = [
@@ -103,14 +106,14 @@ def main(runs: Path) -> None:
         name = folder.name.removeprefix("main-")
         if not name.startswith("pilot-"):
             publish(folder, HERE / name)
-    published = sorted(file.parent for file in HERE.glob("*/study.yaml"))
+    published = sorted(file.parent for file in HERE.glob(f"*/{STUDY_FILE}"))
     workloads = [folder for folder in published if not folder.name.startswith("search-")]
     shutil.rmtree(DOCUMENTS, ignore_errors=True)
     report(*workloads, out=DOCUMENTS)
     figures(*workloads, only=SHOWN, formats=["png"], out=DOCUMENTS)
     for search in sorted(HERE.glob("search-*")):
         print(search.name, *search_lines(search), sep="\n")
-        shutil.copy(search / "search" / "front.png", DOCUMENTS / f"{search.name}-front.png")
+        shutil.copy(search / SEARCH_FOLDER / "front.png", DOCUMENTS / f"{search.name}-front.png")
     for drawn in DOCUMENTS.rglob("*.pdf"):
         drawn.unlink()
     (DOCUMENTS / "verdicts.txt").write_text(verdicts(workloads))

@@ -10,7 +10,8 @@ import pandas as pd
 
 from analysis.page.figures import PageFigures
 from analysis.page.page import page
-from studies.store.provenance import read_runs, versions
+from robustness import __version__
+from studies.store.provenance import read_runs
 from studies.store.schema import HYPERPARAMETERS
 from studies.store.study_folder import StoredStudy
 
@@ -62,7 +63,7 @@ def _provenance(study: StoredStudy) -> dict[str, str]:
         "hardware": "; ".join(_distinct(_hardware(run.get("hardware", {})) for run in runs)),
         "versions": "; ".join(_distinct(_versions(run.get("versions", {})) for run in runs)),
         "commit": "; ".join(_distinct(_commit(run.get("git") or {}) for run in runs)),
-        "report written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by version {versions()['ada2ms-robustness']}",
+        "report written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by version {__version__}",
         "study file": study.spec.to_yaml(),
     }
     return {name: value for name, value in facts.items() if value}

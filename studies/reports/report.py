@@ -16,7 +16,7 @@ from analysis.summaries.latex import latex_table
 from studies.reports.figures import figure_files
 from studies.reports.page import html_report
 from studies.reports.suite import Suite
-from studies.reports.verdict import as_sentence, judged
+from studies.reports.verdict import judged
 from studies.store.layout import REPORT_PAGE, SUMMARY_TABLE, TABLES_FOLDER
 from studies.store.store import Store
 

@@ -16,7 +16,7 @@ from studies.planning.trials import Trial
 from studies.planning.workers import Workers
 from studies.spec.errors import SweepError
 from studies.spec.study import StudySpec
-from studies.store.resume import Resumed
+from studies.store.resume import ResumedStore
 from studies.sweep.cluster import connected
 from studies.sweep.sweep import Progress, sweep_into
 
@@ -54,7 +54,7 @@ class Surfaces:
         task: Task,
         engine: Engine,
         workers: Workers,
-        stored: Resumed,
+        stored: ResumedStore,
         progress: SearchProgress,
         notice: Callable[[str], None],
         stack: ExitStack,

@@ -1,4 +1,4 @@
-"""Who drives a study, and whether that process still runs."""
+"""Who drives a study, and whether that process is still running."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ class Driver:
 
     Attributes:
         host: The machine's name.
-        machine: What tells its table of processes from all others: boot and process namespace.
-        pid: The process.
-        process_start: When that process was started, in ticks since boot; None where that cannot be known.
+        machine: Boot and process namespace: within one of them a process's number means one process.
+        pid: The process's number.
+        process_start: When the process was started, in ticks since boot; None where that cannot be known. It tells
+            the driver from a later process that was given the same number.
         began: When it asked for the folder, in seconds since 1970.
-        holds: Whether it has the folder, or asks for it still.
+        holds: Whether it has the folder, or is still asking for it.
         beat: How many times it has written its file.
     """
 
@@ -41,7 +42,7 @@ class Driver:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Driver | None:
-        """Return the driver that a lock file describes; None if it describes none."""
+        """Return the driver that a lock file describes; None if the file cannot be understood."""
         try:
             return cls(**json.loads(content))
         except (ValueError, TypeError):
@@ -52,7 +53,7 @@ class Driver:
         return f"host {self.host}, pid {self.pid}, started {began}"
 
     def runs(self) -> bool | None:
-        """Return whether its process runs; None if that cannot be known from here."""
+        """Return whether the process is running; None if that cannot be known from here."""
         if (self.host, self.machine) != (socket.gethostname(), _machine()):
             return None
         try:

@@ -1,4 +1,13 @@
-"""Files of a study's folder, wherever pyarrow reaches: a file is there whole or not at all, and for good."""
+"""Files of a study's folder, wherever pyarrow reaches: a file is there whole or not at all, and for good.
+
+What this covers: a reader never sees half a file, and a file that was written survives a power cut. On a disk the
+content is flushed first, then the file gets its name, then the folder that has the name is flushed; an object store
+shows a file only when it has taken all of it.
+
+What it does not: disks that lose what they have acknowledged, network file systems that cannot flush a folder (there
+the name may be lost, the content not), and two processes that write the same name: the last one counts. ``lock``
+keeps a second driver away, ``part`` notices content that changed on the disk.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +22,7 @@ import pyarrow as pa
 from pyarrow import fs as pafs
 
 from studies.spec.errors import StoreError, SweepError
-
-WRITING = ".writing"
-"""The end of a file's name while it is being written; no reader looks at such a file."""
+from studies.store.layout import WRITING_SUFFIX
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EISDIR}
@@ -23,9 +30,6 @@ _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EISDIR}
 
 class Files:
     """The files under one folder; names are relative to it.
-
-    On a disk a file gets its name when all of it is on the disk, and the name is on the disk when ``write``
-    returns. An object store (``s3``, ``gs``, ``abfs``) shows a file when all of it has been taken.
 
     Args:
         location: A local path, or any address that ``pyarrow.fs`` knows (``s3://bucket/folder``).
@@ -51,7 +55,7 @@ class Files:
         return f"{self.root}/{name}" if name else self.root
 
     def list(self, folder: str = "") -> dict[str, int]:
-        """Return the names of the files right in ``folder``, and their sizes in bytes."""
+        """Return the files of ``folder``, not those of folders in it: their names and sizes in bytes."""
         selector = pafs.FileSelector(self._path(folder), allow_not_found=True)
         infos = self.fs.get_file_info(selector)
         return {info.base_name: info.size for info in infos if info.type == pafs.FileType.File}
@@ -70,13 +74,13 @@ class Files:
             return stream.read()
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file, whole or not at all; once this returns, it is there for good."""
+        """Write a file, whole or not at all; once this returns, it is on the disk."""
         final = self._path(name)
         if self._objects:
             with self.fs.open_output_stream(final) as stream:
                 stream.write(content)
             return
-        temporary = f"{final}.{uuid.uuid4().hex[:8]}{WRITING}"
+        temporary = f"{final}.{uuid.uuid4().hex[:8]}{WRITING_SUFFIX}"
         self._make_folder(os.path.dirname(final))
         try:
             with self.fs.open_output_stream(temporary) as stream:
@@ -107,7 +111,7 @@ class Files:
                 os.rmdir(self.root)
 
     def _make_folder(self, path: str) -> None:
-        """Make a folder and those above it, each of which is to know it for good."""
+        """Make a folder and those above it, and wait until their names are on the disk."""
         if self.fs.get_file_info(path).type == pafs.FileType.Directory:
             return
         above = os.path.dirname(path)
@@ -137,14 +141,14 @@ class Files:
 
 @contextmanager
 def writing(location: str, *, started: bool = True) -> Iterator[None]:
-    """Say in one line what went wrong if what is done within cannot be written.
+    """Turn an error of the disk, within, into one line that says what to do.
 
     Args:
         location: The study's folder.
         started: Whether it could be written to before.
 
     Raises:
-        SweepError: If the disk is full, or what worked before does not any longer.
+        SweepError: If the disk is full, or writing worked before and no longer does.
         StoreError: If the folder cannot be written to in the first place.
     """
     try:

@@ -6,15 +6,19 @@
     rows/ curves/ diagnostics/    Parquet parts: a row per trial; per trial, epoch and split; per layer
     damaged/              parts that were found damaged, kept
     driver-*.lock         while a driver is at work
+    *.writing             a file that is not whole yet; no reader looks at it
     run.log               what the runs logged
     checkpoints/          long trials that are not finished
     search/               the search that was begun here: its record, its journal, its tables and figures
+    tensorboard/          a run per trial, with `--log tensorboard`
     summary.csv tables/ figures/ report.html    what a report wrote
 
 These names are on users' disks: they stay.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 STUDY_FILE = "study.yaml"
 TASK_FILE = "task.json"
@@ -25,13 +29,26 @@ ROWS = "rows"
 CURVES = "curves"
 DIAGNOSTICS = "diagnostics"
 DAMAGED = "damaged"
+PART_SUFFIX = ".parquet"
+
+LOCK_PREFIX, LOCK_SUFFIX = "driver-", ".lock"
+WRITING_SUFFIX = ".writing"
+
 CHECKPOINTS = "checkpoints"
+CHECKPOINT_SUFFIX = ".pt"
 
 SEARCH_FOLDER = "search"
 SEARCH_RECORD = f"{SEARCH_FOLDER}/search.yaml"
 SEARCH_JOURNAL = f"{SEARCH_FOLDER}/journal.log"
 
+TENSORBOARD_FOLDER = "tensorboard"
+
 SUMMARY_TABLE = "summary.csv"
 TABLES_FOLDER = "tables"
 FIGURES_FOLDER = "figures"
 REPORT_PAGE = "report.html"
+
+
+def default_folder(study: str) -> Path:
+    """Return the folder of the study of that name where none is given: ``runs/<study>``."""
+    return Path("runs") / study

@@ -2,12 +2,18 @@
 
 Every driver writes a file of its own, ``driver-<token>.lock``, and goes on when it sees no other living driver's.
 Of two that ask at the same time the earlier one goes on: one of them wrote last, and sees the other's file. As no
-two drivers share a file, a file that a dead one left can be deleted by anyone at any time without a race. Needs no
-exclusive creation and no file locks, which network file systems and object stores may not have.
+two drivers share a file, anyone may delete the file of a dead one at any time without a race. This needs no exclusive
+creation and no file locks, which network file systems and object stores may not have.
 
-A driver of the same machine is dead if its process is. Of any other, the file must change: a driver writes it
-anew every ``BEAT_SECONDS``, and one that has not for ``LEASE_SECONDS``, by the clock of who waits, is dead. A driver
-that was only suspended finds its file gone at its next beat and stops.
+A driver on the same machine is dead if its process is. A driver on another machine must keep its file changing: it
+writes it anew every ``BEAT_SECONDS``, and counts as dead when it has not for ``LEASE_SECONDS``, by the clock of the
+one that waits. A driver that was only suspended finds its file gone at its next beat and stops.
+
+What this covers: of the drivers that ask for a folder, on whatever machines, one goes on and the others are refused;
+one that died, or whose machine was cut off, keeps nobody out for longer than the lease. What it does not: storage
+that lists new files late, and a suspended driver that wakes up, until its next beat. Until then it may write rows, of
+which each trial's last one counts (``table``), and at any time files beside the tables, which nothing checks. Readers
+need no lock. ``driver`` describes a process and tells whether it runs.
 """
 
 from __future__ import annotations
@@ -24,13 +30,13 @@ from types import TracebackType
 from studies.spec.errors import StoreError, SweepError
 from studies.store.driver import Driver
 from studies.store.files import Files
+from studies.store.layout import LOCK_PREFIX, LOCK_SUFFIX
 
 logger = logging.getLogger("studies")
 
 BEAT_SECONDS = 15.0
 LEASE_SECONDS = 60.0
 _POLL_SECONDS = 0.05, 1.0
-_PREFIX, _SUFFIX = "driver-", ".lock"
 
 
 @dataclass
@@ -40,15 +46,15 @@ class _Watched:
     Attributes:
         content: What it held.
         since: When that was, by this process's clock.
-        told: Whether the user has been told of it.
+        announced: Whether the user has been told of it.
     """
 
     content: bytes
     since: float = field(default_factory=time.monotonic)
-    told: bool = False
+    announced: bool = False
 
     def is_alive(self, driver: Driver | None, content: bytes, lease_seconds: float) -> bool | None:
-        """Return whether the driver lives, going by what its file holds now; None if that is not known yet."""
+        """Return whether the driver lives, judged by what its file holds now; None if that is not known yet."""
         runs = driver.runs() if driver else None
         if runs is not None:
             return runs
@@ -70,9 +76,9 @@ class Lock:
         self, files: Files, *, beat_seconds: float = BEAT_SECONDS, lease_seconds: float = LEASE_SECONDS
     ) -> None:
         self.files, self.beat_seconds, self.lease_seconds = files, beat_seconds, lease_seconds
-        self.name = f"{_PREFIX}{uuid.uuid4().hex}{_SUFFIX}"
+        self.name = f"{LOCK_PREFIX}{uuid.uuid4().hex}{LOCK_SUFFIX}"
         self.driver = Driver.here()
-        self.lost = False
+        self.lost = False  # set by the beating thread when another driver has deleted the file
         self._ending = threading.Event()
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._beat, name="studies-lock", daemon=True)
@@ -158,8 +164,8 @@ class Lock:
                 f"{location}: another driver is at work here ({driver}): "
                 "wait for its end, or give another folder with --out"
             )
-        elif alive is None and not watched.told:
-            watched.told = True
+        elif alive is None and not watched.announced:
+            watched.announced = True
             wait = f"waiting up to {self.lease_seconds:.0f} s to see whether it still runs"
             logger.warning("%s: another driver may be at work here (%s): %s", location, who, wait)
 
@@ -176,14 +182,14 @@ class Lock:
 
 def drivers(files: Files) -> list[Driver]:
     """Return the drivers of a folder that are not known to be dead; takes no lock."""
-    found = map(Driver.from_bytes, _lock_files(files).values())
-    return [driver for driver in found if driver is not None and driver.runs() is not False]
+    described = map(Driver.from_bytes, _lock_files(files).values())
+    return [driver for driver in described if driver is not None and driver.runs() is not False]
 
 
 def _lock_files(files: Files) -> dict[str, bytes]:
-    found = {}
+    contents = {}
     for name in files.list():
-        if name.startswith(_PREFIX) and name.endswith(_SUFFIX):
+        if name.startswith(LOCK_PREFIX) and name.endswith(LOCK_SUFFIX):
             with suppress(FileNotFoundError):
-                found[name] = files.read(name)
-    return found
+                contents[name] = files.read(name)
+    return contents

@@ -3,6 +3,11 @@
 A part is called ``<order>-<digest>.parquet``: ``order`` grows with the time of writing, ``digest`` is the beginning
 of the SHA-256 of all its bytes. Parquet's own checksums cover its pages but not its footer, where one changed bit
 can make other numbers. Parts of any other name, such as an earlier version's, are taken by their schema alone.
+
+What this covers: a changed, truncated or foreign file is told from what was written, and a part of a newer version
+from one that this version understands; neither is ever read as if it were sound. What it does not: someone who edits
+a part and gives it the digest of its new bytes, and parts without a digest in their name, of which only Parquet's own
+checks and their columns vouch. ``table`` says what becomes of damaged parts, ``files`` how bytes get to the disk.
 """
 
 from __future__ import annotations
@@ -18,12 +23,13 @@ from importlib.metadata import version
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from studies.store.layout import PART_SUFFIX
+
 SCHEMA_VERSION = 1
-"""To be raised when a column's meaning or type changes; an added column is noticed without."""
-SUFFIX = ".parquet"
+"""Raise it when a column's meaning or type changes; an added column is noticed without that."""
 
 _DISTRIBUTION = "ada2ms-robustness"
-_NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{32})\.parquet")
+_NAME = re.compile(rf"([0-9a-f]{{16}})-([0-9a-f]{{32}}){re.escape(PART_SUFFIX)}")
 _SCHEMA, _WRITER, _REPLACES = b"robustness.schema", b"robustness.version", b"robustness.replaces"
 
 
@@ -36,15 +42,15 @@ class NewerError(Exception):
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The columns of a table.
+class TableSchema:
+    """The columns of a table, as its parts are checked against them.
 
     Attributes:
-        schema: All of them; a part of an earlier version may lack some, which are then null.
+        columns: All of them; a part of an earlier version may lack some, which are then null.
         needed: Those that every part has.
     """
 
-    schema: pa.Schema
+    columns: pa.Schema
     needed: frozenset[str]
 
     @cached_property
@@ -55,7 +61,7 @@ class Layout:
     @cached_property
     def types(self) -> dict[str, pa.DataType]:
         """The type of each column."""
-        return dict(zip(self.schema.names, self.schema.types, strict=True))
+        return dict(zip(self.columns.names, self.columns.types, strict=True))
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,8 @@ def encode(rows: pa.Table, replaces: Sequence[str] = ()) -> bytes:
 
 
 def file_name(content: bytes, order: int) -> str:
-    """Return what the part of these bytes is called."""
-    return f"{order:016x}-{_digest(content)}{SUFFIX}"
+    """Return the name of the part that has these bytes."""
+    return f"{order:016x}-{_digest(content)}{PART_SUFFIX}"
 
 
 def order_of(name: str) -> int:
@@ -97,14 +103,19 @@ def order_of(name: str) -> int:
 
 
 def decode(
-    name: str, content: bytes, layout: Layout, columns: Sequence[str] | None = None, *, small: bool = False
+    name: str,
+    content: bytes,
+    table: TableSchema,
+    columns: Sequence[str] | None = None,
+    *,
+    small: bool = False,
 ) -> Part:
     """Return what a part holds, or some columns of it.
 
     Args:
         name: The part's name.
         content: Its bytes.
-        layout: The table's columns.
+        table: The table's columns.
         columns: Those that are wanted; None means all.
         small: Whether text comes as dictionaries and numbers in half their bytes, as for millions of rows.
 
@@ -112,12 +123,12 @@ def decode(
         DamagedError: If it is not what was written.
         NewerError: If a newer version wrote it.
     """
-    file, found, about = _opened(name, content, layout)
-    wanted = list(columns if columns is not None else layout.schema.names)
+    file, present, about = _opened(name, content, table)
+    wanted = list(columns if columns is not None else table.columns.names)
     try:
         if small:
-            file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=layout.texts)
-        rows = file.read(sorted(found.intersection(wanted)), use_threads=False)
+            file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=table.texts)
+        rows = file.read(sorted(present.intersection(wanted)), use_threads=False)
         if small:
             rows = _halved(rows)
         replaces = frozenset(json.loads(about.get(_REPLACES, b"[]")))
@@ -125,10 +136,10 @@ def decode(
         raise DamagedError(f"cannot be read: {_line(error)}") from error
     if "trial_id" in wanted and rows["trial_id"].null_count:
         raise DamagedError("has rows without a trial_id")
-    return Part(_with_columns(rows, layout, wanted), replaces)
+    return Part(_with_columns(rows, table, wanted), replaces)
 
 
-def check(name: str, content: bytes, layout: Layout) -> frozenset[str]:
+def check(name: str, content: bytes, table: TableSchema) -> frozenset[str]:
     """Return what a part replaces, if it is whole; all of it is read only where its name does not vouch for it.
 
     Raises:
@@ -136,7 +147,7 @@ def check(name: str, content: bytes, layout: Layout) -> frozenset[str]:
         NewerError: If a newer version wrote it.
     """
     columns: list[str] | None = [] if _NAME.fullmatch(name) else None
-    return decode(name, content, layout, columns).replaces
+    return decode(name, content, table, columns).replaces
 
 
 def _digest(content: bytes) -> str:
@@ -152,7 +163,9 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _opened(name: str, content: bytes, layout: Layout) -> tuple[pq.ParquetFile, set[str], dict[bytes, bytes]]:
+def _opened(
+    name: str, content: bytes, table: TableSchema
+) -> tuple[pq.ParquetFile, set[str], dict[bytes, bytes]]:
     """Return the Parquet file that a part is, the names of its columns, and what it says of itself."""
     match = _NAME.fullmatch(name)
     if match and match[2] != _digest(content):
@@ -165,7 +178,7 @@ def _opened(name: str, content: bytes, layout: Layout) -> tuple[pq.ParquetFile, 
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DamagedError(f"is not a part: {_line(error)}") from error
     found = dict(zip(schema.names, schema.types, strict=True))
-    unknown = found.keys() - layout.types.keys()
+    unknown = found.keys() - table.types.keys()
     if _SCHEMA in about and (schema_version > SCHEMA_VERSION or unknown):
         writer = about.get(_WRITER, b"?").decode(errors="replace")
         extra = f", with the columns {', '.join(sorted(unknown))}" if unknown else ""
@@ -173,8 +186,8 @@ def _opened(name: str, content: bytes, layout: Layout) -> tuple[pq.ParquetFile, 
             f"was written by version {writer} (schema {schema_version}{extra}), "
             f"and this is version {_version()} (schema {SCHEMA_VERSION})"
         )
-    other = any(found[name] != layout.types[name] for name in found.keys() - unknown)
-    if unknown or other or layout.needed - found.keys():
+    other = any(found[name] != table.types[name] for name in found.keys() - unknown)
+    if unknown or other or table.needed - found.keys():
         raise DamagedError("holds the columns of another table")
     return file, set(found), about
 
@@ -184,10 +197,10 @@ def _halved(rows: pa.Table) -> pa.Table:
     return rows.cast(pa.schema([field.with_type(half.get(field.type, field.type)) for field in rows.schema]))
 
 
-def _with_columns(rows: pa.Table, layout: Layout, wanted: list[str]) -> pa.Table:
+def _with_columns(rows: pa.Table, table: TableSchema, wanted: list[str]) -> pa.Table:
     """Return ``rows`` with all ``wanted`` columns in their order, nulls where it has none."""
     found = dict(zip(rows.schema.names, rows.columns, strict=True))
     columns = {
-        name: found[name] if name in found else pa.nulls(rows.num_rows, layout.types[name]) for name in wanted
+        name: found[name] if name in found else pa.nulls(rows.num_rows, table.types[name]) for name in wanted
     }
     return pa.table(columns)

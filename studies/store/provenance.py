@@ -1,4 +1,4 @@
-"""Where a study's rows come from: ``provenance.json``, an entry for each run, written when it begins and ends."""
+"""Where a study's rows come from: ``provenance.json``, an entry per run, written when it begins and when it ends."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def read_runs(store: Store) -> list[dict[str, Any]]:
 def command() -> list[str]:
     """Return this process's command line as one would give it: programs by their names, wherever they lie.
 
-    What stands before an @ in an address is no one else's business.
+    A name and a password before the @ of an address are starred out.
     """
     words = [re.sub(r"(://)[^/@\s]+@", r"\1***@", word) for word in sys.orig_argv]
     if words[1:2] == sys.argv[:1] and not words[1].endswith(".py"):
@@ -105,15 +105,15 @@ def hardware() -> dict[str, Any]:
     return {"processor": processor(), "cores": os.cpu_count(), "memory_bytes": memory, "gpus": gpus}
 
 
-def versions() -> dict[str, str | None]:
-    """Return the versions of Python, this project and what its numbers depend on."""
-    found: dict[str, str | None] = {"python": platform.python_version(), "ada2ms-robustness": __version__}
+def package_versions() -> dict[str, str | None]:
+    """Return the versions of Python, of this project and of what its numbers depend on; None if not installed."""
+    versions: dict[str, str | None] = {"python": platform.python_version(), "ada2ms-robustness": __version__}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = None
-    return found
+            versions[name] = None
+    return versions
 
 
 def git_state(folder: Path, file: str) -> dict[str, Any] | None:
@@ -125,7 +125,7 @@ def git_state(folder: Path, file: str) -> dict[str, Any] | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    # a checkout's own settings may name programs to run: none of them is run for a look
+    # a checkout's own settings may name programs that git runs: reading its state must run none of them
     quiet = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
     try:
         done = subprocess.run(
@@ -147,9 +147,9 @@ def _described(spec: StudySpec, task: Task, engine: Engine, workers: Workers) ->
             "device": workers.device,
         },
         "engine": asdict(engine),
-        "versions": versions(),
+        "versions": package_versions(),
         "git": {
-            "project": git_state(project, "provenance.py"),
+            "project": git_state(project, Path(__file__).name),
             "study": git_state(spec.file.parent, spec.file.name) if spec.file else None,
         },
         "hardware": hardware(),

@@ -1,4 +1,4 @@
-"""Trials that are to be trained once more: they count as not stored until they are stored again."""
+"""A store as a run sees it that goes on with what others began: what is done, and what is to be done again."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ from studies.store.trackers import Send
 RETRIED = ("failed", "diverged")
 
 
-class Resumed:
-    """What a run finds in its store, less the trials that it is to train again.
+class ResumedStore:
+    """A store in which trials that are to be trained again count as missing, until they are stored again.
+
+    Their old rows stay in the folder, where readers see them until the new ones replace them.
 
     Args:
         store: The study's store.
-        retry: Among ``failed`` and ``diverged``; the stored trials of these statuses are trained again.
-        flatness: As in the study: with ``all``, so are completed trials whose flatness was not measured.
-        send: Where rows go too, once they are stored.
+        retry: Among ``failed`` and ``diverged``; stored trials of these statuses are trained again.
+        flatness: As in the study; with ``all``, completed trials whose flatness was not measured are trained again.
+        send: Where finished rows go too, once they are stored.
+
+    Attributes:
+        again: The ids of the trials that are to be trained again.
 
     Raises:
         InputError: If ``retry`` holds another word.
@@ -51,7 +56,11 @@ class Resumed:
         return rows[~rows["trial_id"].isin(self.again)]
 
     def append(self, finished: Finished) -> None:
-        """Store finished trials; they are done now."""
+        """Store finished trials, which need not run any more, and send them on.
+
+        Raises:
+            SweepError: If they cannot be stored, or another driver has taken the folder over.
+        """
         self.store.append(finished.rows, finished.curves, finished.diagnostics)
         self.again -= {row["trial_id"] for row in finished.rows}
         if self.send is not None:

@@ -1,4 +1,4 @@
-"""studies.store.rows"""
+"""A trial's row: what was trained, how, where, and what came of it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from typing import Any
 
 from robustness import __version__
 from robustness.tasks import Task
-from robustness.training import (
-    TrialResult,
-)
+from robustness.training import TrialResult
 from studies.planning.trials import Trial, setup
 from studies.store.schema import HYPERPARAMETERS
 
 
 @dataclass(frozen=True)
 class Finished:
-    """Finished trials.
+    """Finished trials, on their way from a worker to the store.
 
     Attributes:
-        rows: A row each.
-        curves: The points of their curves.
-        diagnostics: The second moments that were asked for.
-        checkpoints: Names of checkpoints that are of no use any more once the rows are stored.
+        rows: A row each, with the columns of ``ROW_SCHEMA``.
+        curves: The points of their learning curves (``CURVE_SCHEMA``).
+        diagnostics: Their second moments, where the study asks for them (``DIAGNOSTIC_SCHEMA``).
+        checkpoints: Names of checkpoints that may go once the rows are stored.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -35,8 +33,15 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class _Trained:
-    """Where and how a trial was trained; the row's columns of these names."""
+class Trained:
+    """Where and how a trial was trained: the row's columns of these names.
+
+    Attributes:
+        pack_id: The pack that it was part of.
+        device: ``cpu`` or ``cuda``.
+        engine: ``fused`` or ``sequential``.
+        worker: Host and process; None if no worker lived to say so.
+    """
 
     pack_id: str
     device: str
@@ -44,7 +49,8 @@ class _Trained:
     worker: str | None
 
 
-def _row(task: Task, trial: Trial, result: TrialResult, trained: _Trained) -> dict[str, Any]:
+def trial_row(task: Task, trial: Trial, result: TrialResult, trained: Trained) -> dict[str, Any]:
+    """Return the row of a trial, with the columns of ``ROW_SCHEMA``; what was not measured is left out."""
     settings = trial.settings
     own = {name: settings.hyperparameters.get(name) for name in HYPERPARAMETERS}
     return {
@@ -79,4 +85,4 @@ def _row(task: Task, trial: Trial, result: TrialResult, trained: _Trained) -> di
 def given_up(task: Task, trial: Trial, pack_id: str, device: str, reason: str) -> Finished:
     """Return the row of a trial whose workers died over it."""
     result = TrialResult("failed", reason=reason)
-    return Finished([_row(task, trial, result, _Trained(pack_id, device, "sequential", worker=None))])
+    return Finished([trial_row(task, trial, result, Trained(pack_id, device, "sequential", worker=None))])

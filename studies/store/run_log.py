@@ -1,4 +1,4 @@
-"""The log of a study."""
+"""The log of a study's runs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ logger = logging.getLogger("studies")
 
 
 class _LogFile(logging.FileHandler):
-    """A log that a full disk does not make loud: the store itself says so, in one line."""
+    """A log file that stays silent on a full disk: the store says so itself, in one line."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Leave the line out."""
 
     def close(self) -> None:
-        """Close the file, whatever of it could not be written."""
+        """Close the file, even if some of it could not be written."""
         with suppress(OSError):
             super().close()
 
 
 @contextmanager
 def log_file(store: Store) -> Iterator[None]:
-    """Log to ``run.log`` in the study's folder; where that is not a local folder, beside other temporary files."""
+    """Log to a file in the study's folder, or, if that is not a local one, in the folder of temporary files."""
     local = "://" not in store.location
     path = Path(store.root if local else tempfile.gettempdir()) / RUN_LOG
     with writing(store.location):

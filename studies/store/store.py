@@ -1,9 +1,14 @@
-"""The store: immutable Parquet parts in a study's folder.
+"""The store: a study's rows, learning curves and second moments, as immutable Parquet parts in its folder.
 
-A folder holds ``study.yaml`` (the resolved study), ``rows/*.parquet`` (one row per trial) and
-``curves/*.parquet`` (one row per trial, epoch and split). What is stored is what has been done: planned trials
-less stored trials are what runs next. While a study runs there is a ``driver-*.lock``; ``damaged`` keeps parts that
-were found to be. Needs neither torch nor ray, so reading a study is light.
+What is stored is what has been done: planned trials less stored trials are what runs next. ``layout`` lists what else
+lies in the folder. Needs neither torch nor ray, so reading a study is light.
+
+What this covers: when ``append`` returns, the trials are on the disk, each row with its curve; whatever kills the
+driver, a trial is there whole or runs again; a row that is read is one that was written. What it does not: trials
+that were trained but not yet appended (``sweep.supervision`` has workers report every few seconds), a study's other
+files, which are each written whole but not together, and deleted files: nothing is kept twice. How files are written
+is in ``files``, how damage is noticed in ``part``, how parts are read while they change in ``table``, and how a
+second driver is kept away in ``lock``.
 """
 
 from __future__ import annotations
@@ -19,31 +24,29 @@ import pyarrow.compute as pc
 
 from studies.spec.errors import StoreError
 from studies.store.files import Files, writing
-from studies.store.layout import CURVES, DAMAGED, DIAGNOSTICS, ROWS
+from studies.store.layout import CURVES, DAMAGED, DIAGNOSTICS, ROWS, STUDY_FILE
 from studies.store.lock import Lock
-from studies.store.part import Layout, order_of
+from studies.store.part import TableSchema, order_of
 from studies.store.schema import CURVE_SCHEMA, DIAGNOSTIC_SCHEMA, ROW_SCHEMA
 from studies.store.table import PartFolder
 
 if TYPE_CHECKING:
     import pandas as pd
-from studies.store.layout import STUDY_FILE
 
 Row = Mapping[str, Any]
 
-
 # Rows as they are stored: with whether the trial's curve was stored too, so that its loss can be noticed.
-_ROWS = Layout(ROW_SCHEMA.append(pa.field("has_curve", pa.bool_())), frozenset({"trial_id", "status"}))
-_CURVES = Layout(CURVE_SCHEMA, frozenset(CURVE_SCHEMA.names))
-_DIAGNOSTICS = Layout(DIAGNOSTIC_SCHEMA, frozenset(DIAGNOSTIC_SCHEMA.names))
+_ROWS = TableSchema(ROW_SCHEMA.append(pa.field("has_curve", pa.bool_())), frozenset({"trial_id", "status"}))
+_CURVES = TableSchema(CURVE_SCHEMA, frozenset(CURVE_SCHEMA.names))
+_DIAGNOSTICS = TableSchema(DIAGNOSTIC_SCHEMA, frozenset(DIAGNOSTIC_SCHEMA.names))
 MERGE_EVERY = 64
-"""Appended parts between two looks at whether there are many to be merged."""
+"""After how many appended parts to look again whether there are many to be merged."""
 
 
 class Store:
     """The folder of one study.
 
-    Anyone may read at any time; what writes rows does so within ``driving``.
+    Anyone may read at any time; rows are written within ``driving``.
 
     Args:
         location: A local path, or any address that ``pyarrow.fs`` knows (``s3://bucket/folder``).
@@ -102,6 +105,17 @@ class Store:
         except UnicodeDecodeError:
             raise StoreError(f"{self.location}/{STUDY_FILE}: must be text in UTF-8, but is binary") from None
 
+    def existing_study(self) -> str:
+        """Return the text of the study file in the folder.
+
+        Raises:
+            StoreError: If there is none, or it is no text.
+        """
+        text = self.read_study()
+        if text is None:
+            raise StoreError(f"{self.location}: holds no study (there is no {STUDY_FILE} in it)")
+        return text
+
     def write_study(self, text: str) -> None:
         """Make the folder and write the study file into it.
 
@@ -122,10 +136,10 @@ class Store:
             self.files.write(name, content)
 
     def append(self, rows: Sequence[Row], curves: Sequence[Row], diagnostics: Sequence[Row] = ()) -> None:
-        """Store finished trials; once this returns, they are there for good.
+        """Store finished trials; once this returns, they are on the disk.
 
-        Curves and diagnostics are written before the rows that vouch for them: without a row they are not
-        read. A trial that is stored already is replaced.
+        Curves and diagnostics are written before the rows that vouch for them, without which they are not read. A
+        trial that is stored already is replaced.
 
         Raises:
             SweepError: If they cannot be written, or another driver has taken the folder over.
@@ -137,9 +151,9 @@ class Store:
         with_curve = {point["trial_id"] for point in curves}
         records = [{**row, "has_curve": row["trial_id"] in with_curve} for row in rows]
         tables = [
-            (self._curves, pa.Table.from_pylist([*curves], schema=_CURVES.schema)),
-            (self._diagnostics, pa.Table.from_pylist([*diagnostics], schema=_DIAGNOSTICS.schema)),
-            (self._rows, pa.Table.from_pylist(records, schema=_ROWS.schema)),
+            (self._curves, pa.Table.from_pylist([*curves], schema=CURVE_SCHEMA)),
+            (self._diagnostics, pa.Table.from_pylist([*diagnostics], schema=DIAGNOSTIC_SCHEMA)),
+            (self._rows, pa.Table.from_pylist(records, schema=_ROWS.columns)),
         ]
         self._order = max(self._order + 1, time.time_ns() // 1000)
         with writing(self.location):
@@ -153,7 +167,7 @@ class Store:
                 self._diagnostics.merge()
 
     def trial_ids(self) -> set[str]:
-        """Return the ids of all stored trials but those whose curve was lost with a damaged part."""
+        """Return the ids of all stored trials, except those whose curve was lost with a damaged part."""
         if any(name.startswith(self._curves.name) for name in self.files.list(DAMAGED)):
             rows = self._rows.read(["trial_id", "has_curve"])
             whole = pc.invert(pc.fill_null(rows["has_curve"], False))
@@ -187,14 +201,14 @@ class Store:
         return points.sort_values(["trial_id", "epoch"], kind="stable", ignore_index=True)
 
     def _beside(self, table: PartFolder, *, small: bool = False) -> pa.Table:
-        """Return what ``table`` has of the stored trials."""
+        """Return the points in ``table`` that belong to stored trials."""
         points = table.read(small=small)
         vouched = pc.is_in(points["trial_id"], pc.unique(self._rows.read(["trial_id"])["trial_id"]))
         return points if pc.all(vouched).as_py() else points.filter(vouched)
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    """Return a table whose columns have the same types whatever they hold: nulls do not make floats of integers."""
+    """Return a DataFrame whose types do not depend on its values: nulls do not turn integers into floats."""
     import pandas as pd
 
     types = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
@@ -235,6 +249,5 @@ def open_existing(location: str | Path) -> Store:
         StoreError: If the folder holds no study.
     """
     store = Store(location)
-    if store.read_study() is None:
-        raise StoreError(f"{location}: holds no study (there is no {STUDY_FILE} in it)")
+    store.existing_study()
     return store

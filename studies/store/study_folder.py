@@ -16,8 +16,8 @@ from studies.planning.stages import rows_of, stages
 from studies.planning.trials import in_study, planned_cells
 from studies.spec.errors import StoreError
 from studies.spec.study import StudySpec, study_name
-from studies.store.layout import SEARCH_RECORD, STUDY_FILE
-from studies.store.store import Store, open_existing
+from studies.store.layout import SEARCH_RECORD, STUDY_FILE, default_folder
+from studies.store.store import Store
 from studies.store.task_file import read_task
 
 STATUSES = ["completed", "diverged", "failed"]
@@ -30,17 +30,28 @@ class StudyProgress:
     """How far a study is.
 
     Attributes:
-        rows: Of the trials that it asks for; those that it no longer asks for are hidden.
-        planned: How many trials of each label are known to be wanted; later stages follow from the rows.
+        rows: The rows of the trials that it asks for; what it no longer asks for is left out.
+        planned: By label, how many trials are known to be wanted; later stages follow from the rows.
     """
 
     rows: pd.DataFrame
     planned: Mapping[str, int]
 
+    def counts(self) -> pd.DataFrame:
+        """Return the columns ``planned``, ``completed``, ``diverged`` and ``failed``, a line per planned label."""
+        planned = pd.Series(self.planned, dtype="int64")
+        counts = pd.crosstab(self.rows["label"], self.rows["status"])
+        counts = counts.reindex(index=planned.index, columns=STATUSES, fill_value=0)
+        counts.insert(0, "planned", planned)
+        return counts.rename_axis("label").rename_axis(None, axis=1)
+
 
 @dataclass(frozen=True)
 class StoredStudy:
-    """A study in its folder. Nothing that the study names is imported.
+    """A study in its folder.
+
+    The study file is read when the folder is opened, everything else when it is first asked for, and each of them
+    once: open the folder again to see what has changed since. Nothing that the study names is imported.
 
     Attributes:
         store: The folder.
@@ -51,49 +62,73 @@ class StoredStudy:
     spec: StudySpec
 
     @classmethod
-    def open(cls, location: str | Path, folder: Path | None = None) -> StoredStudy:
+    def open(cls, location: str | Path, imports: Path | None = None) -> StoredStudy:
         """Open the study in a folder.
 
         Args:
-            location: The folder.
-            folder: Where a task of a user's own is imported from, if it is to be imported.
+            location: The folder, a path or any ``pyarrow.fs`` address.
+            imports: The folder from which ``spec.load_task`` is to import a task of the user's own, if it is called.
 
         Raises:
             StoreError: If the folder holds no study.
             SpecError: If the study file in it is not valid.
         """
-        store = open_existing(location)
-        text, source = store.read_study() or "", f"{location}/{STUDY_FILE}"
-        return cls(store, StudySpec.from_text(text, source, folder))
+        store = Store(location)
+        spec = StudySpec.from_text(store.existing_study(), f"{location}/{STUDY_FILE}", imports)
+        return cls(store, spec)
 
     @cached_property
     def task(self) -> KnownTask | None:
-        """The task as the folder remembers it.
+        """The task as the folder remembers it; None where it remembers none, or another than the study's.
 
         Raises:
             StoreError: If what it remembers is damaged.
         """
         return read_task(self.store, self.spec)
 
-    @cached_property
-    def grid_progress(self) -> StudyProgress:
-        """How far the grid is, with what followed from it; read when it is first asked for."""
-        return self._grid_progress(self.store.rows())
-
     @property
     def rows(self) -> pd.DataFrame:
-        """The rows of the trials of ``grid_progress``."""
-        return self.grid_progress.rows
+        """The rows of the grid's trials, and of those that followed from them."""
+        return self._grid_and_others[0].rows
 
     @property
     def planned(self) -> Mapping[str, int]:
-        """The planned trials of ``grid_progress``."""
-        return self.grid_progress.planned
+        """By label, how many trials the grid and what followed from it are known to have."""
+        return self._grid_and_others[0].planned
+
+    @cached_property
+    def progress(self) -> StudyProgress:
+        """How far the study is, with the points of a search that was begun in the folder.
+
+        A search trains points in the place of the searched optimizer's own grid. Those that are not suggested yet
+        are planned as ``TO_COME``; fresh seeds are planned for a label once the first of its own are stored.
+        """
+        grid, outside = self._grid_and_others
+        spec, search = self.spec, self.spec.search
+        if search is None or self.task is None or self.store.read_file(SEARCH_RECORD) is None:
+            return grid
+        points, fresh = (outside[outside["role"] == role] for role in ("search", "confirm"))
+        size = point_size(spec, search, self.task)
+        suggested = points["label"].unique()
+        untrained = self._labels_of(search.optimizer) - set(grid.rows["label"])
+        planned = Counter({label: count for label, count in grid.planned.items() if label not in untrained})
+        planned.update(dict.fromkeys(suggested, size))
+        planned[TO_COME] = max(0, search.wanted - len(suggested)) * size
+        fresh_seeds = size // len(spec.seeds) * (search.confirm or 0)
+        planned.update(dict.fromkeys(fresh["label"].unique(), fresh_seeds))
+        rows = pd.concat([grid.rows, points, fresh], ignore_index=True).drop_duplicates("trial_id")
+        return StudyProgress(rows, +planned)
+
+    @cached_property
+    def _grid_and_others(self) -> tuple[StudyProgress, pd.DataFrame]:
+        """How far the grid is, and the rows of search points and fresh seeds; the one place that reads rows."""
+        stored = self.store.rows()
+        return self._grid_progress(stored), stored[stored["role"].isin(["search", "confirm"])]
 
     def _grid_progress(self, stored: pd.DataFrame) -> StudyProgress:
-        """Tell the rows of the study from the ``stored`` ones.
+        """Pick the rows of the study from all that are ``stored``.
 
-        Where the folder does not say which version of its task was trained, they are told by what they show.
+        Where the folder does not say which version of its task was trained, they are told by their columns.
         """
         if self.task is None:
             cells = planned_cells(self.spec)["label"].value_counts(sort=False) * len(self.spec.seeds)
@@ -101,31 +136,10 @@ class StoredStudy:
         trials = [trial for stage in stages(self.spec, self.task, lambda: stored) for trial in stage.trials]
         return StudyProgress(rows_of(trials, stored), Counter(trial.label for trial in trials))
 
-    def progress(self) -> StudyProgress:
-        """Read how far the study is now, with the points of a search that was begun in the folder.
-
-        A search trains points in the place of the searched optimizer's own grid. Those that are not suggested yet
-        are planned as ``TO_COME``; fresh seeds are planned for a label once the first of its own are stored.
-        """
-        stored = self.store.rows()
-        grid = self._grid_progress(stored)
-        spec, search = self.spec, self.spec.search
-        if search is None or self.task is None or self.store.read_file(SEARCH_RECORD) is None:
-            return grid
-        points, fresh = stored[stored["role"] == "search"], stored[stored["role"] == "confirm"]
-        size = point_size(spec, search, self.task)
-        searched = {search.optimizer: spec.optimizers[search.optimizer]}
-        own = set(planned_cells(spec.model_copy(update={"optimizers": searched}))["label"])
-        own -= set(grid.rows["label"])
-        planned = Counter({label: count for label, count in grid.planned.items() if label not in own})
-        suggested = points["label"].unique()
-        planned.update(dict.fromkeys(suggested, size))
-        planned.update({TO_COME: max(0, search.wanted - len(suggested)) * size})
-        planned.update(
-            dict.fromkeys(fresh["label"].unique(), size // len(spec.seeds) * (search.confirm or 0))
-        )
-        together = pd.concat([grid.rows, points, fresh], ignore_index=True).drop_duplicates("trial_id")
-        return StudyProgress(together, +planned)
+    def _labels_of(self, optimizer: str) -> set[str]:
+        """Return the labels of an optimizer's own grid."""
+        alone = self.spec.model_copy(update={"optimizers": {optimizer: self.spec.optimizers[optimizer]}})
+        return set(planned_cells(alone)["label"])
 
 
 def open_store(spec: StudySpec, out: str | Path | None) -> Store:
@@ -134,7 +148,7 @@ def open_store(spec: StudySpec, out: str | Path | None) -> Store:
     Raises:
         StoreError: If the folder holds another study or something else.
     """
-    store = Store(out if out is not None else Path("runs") / spec.name)
+    store = Store(out if out is not None else default_folder(spec.name))
     text = store.read_study()
     source = f"{store.location}/{STUDY_FILE}"
     if text is not None and (name := study_name(text, source)) != spec.name:
@@ -145,7 +159,7 @@ def open_store(spec: StudySpec, out: str | Path | None) -> Store:
 
 
 def status(location: str | Path) -> pd.DataFrame:
-    """Return, for each optimizer of the study in a folder and for all, how many trials are where.
+    """Return, for each optimizer of the study in a folder and for all together, how many trials are done.
 
     Where a search was begun, each of its points has a line too.
 
@@ -157,14 +171,10 @@ def status(location: str | Path) -> pd.DataFrame:
         StoreError: If the folder holds no study.
         SpecError: If the study file in it is not valid.
     """
-    progress = StoredStudy.open(location).progress()
-    planned = pd.Series(progress.planned, dtype="int64")
-    counts = pd.crosstab(progress.rows["label"], progress.rows["status"])
-    counts = counts.reindex(index=planned.index, columns=STATUSES, fill_value=0)
-    counts.insert(0, "planned", planned)
+    counts = StoredStudy.open(location).progress.counts()
     counts["missing"] = counts["planned"] - counts[STATUSES].sum(axis=1)
     counts.loc["all"] = counts.sum()
-    return counts.rename_axis("optimizer").reset_index().rename_axis(None, axis=1)
+    return counts.rename_axis("optimizer").reset_index()
 
 
 def failures(rows: pd.DataFrame) -> list[str]:

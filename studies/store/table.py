@@ -1,7 +1,13 @@
-"""A table as a folder of immutable parts: written, read while others write, merged, and rid of damaged ones.
+"""A table as a folder of immutable parts: written, read while others write, merged; damaged ones set aside.
 
-A trial that lies in several parts is what the last of them says. Parts that one part replaces are not read, whether
-or not they are deleted already, so merging them changes what is read at no moment.
+If several parts have a trial, the last of them counts. Parts that another part replaces are not read, whether or not
+they are deleted already, so that merging changes what is read at no moment.
+
+What this covers: one driver may append, merge and set aside while any number of readers read, and each of them sees
+every trial that was stored when it began, once. A damaged part is named and left out, never guessed at. What it does
+not: several writers (``lock`` sees to it that there is one), and a trial's rows in different tables, which readers
+may see at different moments (``store`` writes them in an order that makes this harmless). ``part`` says how damage is
+noticed.
 """
 
 from __future__ import annotations
@@ -18,13 +24,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from studies.spec.errors import StoreError
-from studies.store.files import WRITING, Files
-from studies.store.layout import DAMAGED
+from studies.store.files import Files
+from studies.store.layout import DAMAGED, PART_SUFFIX, WRITING_SUFFIX
 from studies.store.part import (
-    SUFFIX,
     DamagedError,
-    Layout,
     NewerError,
+    TableSchema,
     check,
     decode,
     encode,
@@ -34,9 +39,9 @@ from studies.store.part import (
 
 logger = logging.getLogger("studies")
 MANY_PARTS = 512
-"""Small neighbouring parts are merged as soon as there are so many."""
+"""How many small neighbouring parts there must be before they are merged."""
 MERGED_BYTES = 8_000_000
-"""Parts are merged to at most this; a part of half of it or more stays as it is."""
+"""The size to which parts are merged at most; a part of half this size or more stays as it is."""
 
 _READERS = 8
 _VANISHED_SECONDS = 10.0
@@ -51,18 +56,18 @@ class PartFolder:
     Args:
         files: The files of the study's folder.
         name: The table's folder in it.
-        layout: Its columns.
+        schema: Its columns.
     """
 
-    def __init__(self, files: Files, name: str, layout: Layout) -> None:
-        self.files, self.name, self.layout = files, name, layout
+    def __init__(self, files: Files, name: str, schema: TableSchema) -> None:
+        self.files, self.name, self.schema = files, name, schema
         self._warned: set[str] = set()
 
     def sizes(self) -> dict[str, int]:
         """Return the names of the parts in the order of their writing, and their sizes in bytes."""
-        found = self.files.list(self.name)
-        names = (name for name in found if name.endswith(SUFFIX))
-        return {name: found[name] for name in sorted(names, key=lambda name: (order_of(name), name))}
+        sizes = self.files.list(self.name)
+        names = (name for name in sizes if name.endswith(PART_SUFFIX))
+        return {name: sizes[name] for name in sorted(names, key=lambda name: (order_of(name), name))}
 
     def append(self, rows: pa.Table, order: int, replaces: Sequence[str] = ()) -> None:
         """Write a part."""
@@ -78,7 +83,7 @@ class PartFolder:
             StoreError: If a part was written by a newer version.
         """
         parts, damaged = self._all(
-            lambda name, content: decode(name, content, self.layout, columns, small=small),
+            lambda name, content: decode(name, content, self.schema, columns, small=small),
             readers=2 if small else _READERS,
         )
         for name in damaged.keys() - self._warned:
@@ -93,24 +98,26 @@ class PartFolder:
         tables = [part.rows for name, part in parts.items() if name not in replaced]
         if tables:
             return latest(tables)
-        return self.layout.schema.empty_table().select(columns or self.layout.schema.names)
+        return self.schema.columns.empty_table().select(columns or self.schema.columns.names)
 
     def tidy(self) -> None:
-        """Set damaged parts aside, and delete what a driver that was killed left behind; for the driver alone.
+        """Set damaged parts aside, and delete what a killed driver left behind; only the driver may call this.
 
         Raises:
             StoreError: If a part was written by a newer version.
         """
-        whole, damaged = self._all(lambda name, content: check(name, content, self.layout))
+        whole, damaged = self._all(lambda name, content: check(name, content, self.schema))
         for name, reason in damaged.items():
             self.set_aside(name, reason)
         replaced = frozenset[str]().union(*whole.values())
-        left = (name for name in self.files.list(self.name) if name in replaced or name.endswith(WRITING))
+        left = (
+            name for name in self.files.list(self.name) if name in replaced or name.endswith(WRITING_SUFFIX)
+        )
         for name in left:
             self.files.delete(self._path(name))
 
     def set_aside(self, name: str, reason: object) -> None:
-        """Move a damaged part to where no table is, and say so."""
+        """Move a damaged part out of the table's folder, and say so."""
         target = f"{DAMAGED}/{self.name}-{name}"
         while self.files.exists(target):
             target += ".again"
@@ -124,9 +131,9 @@ class PartFolder:
         )
 
     def merge(self) -> None:
-        """Merge small parts if there are many; for the driver alone.
+        """Merge small parts if there are many; only the driver may call this.
 
-        A merged part is there for good before the first of those that it replaces is deleted.
+        A merged part is on the disk before the first of those that it replaces is deleted.
         """
         groups = mergeable(self.sizes())
         if sum(map(len, groups)) < MANY_PARTS:
@@ -134,7 +141,7 @@ class PartFolder:
         for names in groups:
             contents = (self.files.read(self._path(name)) for name in names)
             try:
-                tables = [decode(*part, self.layout).rows for part in zip(names, contents, strict=True)]
+                tables = [decode(*part, self.schema).rows for part in zip(names, contents, strict=True)]
             except DamagedError:  # the next driver's `tidy` sets it aside
                 continue
             self.append(latest(tables), max(order_of(names[-1]), 0), names)
@@ -147,10 +154,10 @@ class PartFolder:
     def _all(
         self, load: Callable[[str, bytes], T], readers: int = _READERS
     ) -> tuple[dict[str, T], dict[str, str]]:
-        """Call ``load`` with the name and bytes of every part; return what it returns, and what is damaged and how.
+        """Call ``load`` with the name and bytes of every part; return its results, and what is damaged and how.
 
-        A listing that was made while parts were merged may lack a part and the one that replaces it. So parts
-        are listed again after they are read, until nothing has changed.
+        A listing that is made while parts are merged may lack both a part and the one that replaces it. So parts are
+        listed again after they are read, until nothing has changed.
         """
         known: dict[str, tuple[T | None, Exception | None]] = {}
         before: list[str] = []
@@ -209,13 +216,13 @@ def mergeable(sizes: Mapping[str, int]) -> list[list[str]]:
 def latest(tables: Sequence[pa.Table]) -> pa.Table:
     """Return the rows of ``tables`` as one, of each trial only those in the last table that has any."""
     trials = [table["trial_id"].unique().to_pylist() for table in tables]
-    last = {trial: index for index, found in enumerate(trials) for trial in found}
+    last = {trial: index for index, own in enumerate(trials) for trial in own}
     if len(last) == sum(map(len, trials)):
         return pa.concat_tables(tables)
-    kept = [[trial for trial in found if last[trial] == index] for index, found in enumerate(trials)]
+    kept = [[trial for trial in own if last[trial] == index] for index, own in enumerate(trials)]
     return pa.concat_tables(
         table
-        if len(here) == len(found)
-        else table.filter(pc.is_in(table["trial_id"], pa.array(here, pa.string())))
-        for table, found, here in zip(tables, trials, kept, strict=True)
+        if len(some) == len(own)
+        else table.filter(pc.is_in(table["trial_id"], pa.array(some, pa.string())))
+        for table, own, some in zip(tables, trials, kept, strict=True)
     )

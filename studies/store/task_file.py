@@ -1,4 +1,4 @@
-"""What a study's folder says of its task, so that readers know every trial's identity without importing the task."""
+"""What a study's folder remembers of its task: from it readers know every trial's id without importing the task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of finished trials, sent to an experiment tracker too, if one is installed."""
+"""Rows of finished trials, sent on to an experiment tracker that is installed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from studies.spec.errors import InputError
 from studies.spec.problems import one_of
+from studies.store.layout import TENSORBOARD_FOLDER
 from studies.store.schema import ROW_SCHEMA
 
 Send = Callable[[Sequence[Mapping[str, Any]]], None]
@@ -22,11 +23,11 @@ _MEASURED = (
 
 @contextmanager
 def sending(kind: str | None, study: str, folder: str) -> Iterator[Send]:
-    """Yield what sends rows to a tracker: each trial becomes a run of its own, with its hyperparameters and results.
+    """Yield a function that sends rows to a tracker: each trial becomes a run, with its hyperparameters and results.
 
     Args:
-        kind: ``tensorboard`` (files in ``tensorboard`` in the study's folder), ``mlflow`` or ``wandb`` (where their
-            own settings say), or None: nowhere.
+        kind: ``tensorboard`` (files in the study's folder), ``mlflow`` or ``wandb`` (wherever their own settings
+            say), or None, which sends them nowhere.
         study: The study's name: the experiment in MLflow, the project in Weights & Biases.
         folder: The study's folder.
 
@@ -60,7 +61,7 @@ def _tensorboard(study: str, folder: str) -> SendOne:
     from torch.utils.tensorboard import SummaryWriter
 
     def send_one(trial_id: str, settings: dict[str, Any], results: dict[str, float]) -> None:
-        with SummaryWriter(f"{folder}/tensorboard/{trial_id}") as writer:
+        with SummaryWriter(f"{folder}/{TENSORBOARD_FOLDER}/{trial_id}") as writer:
             writer.add_hparams(settings, results, run_name=".")
 
     return send_one

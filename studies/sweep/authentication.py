@@ -1,4 +1,4 @@
-"""Ray's token authentication: a sweep uses it where the cluster that it joins does."""
+"""Ray's token authentication: a sweep uses a token if the cluster that it joins does."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ MODE = "RAY_AUTH_MODE"
 
 
 def agree_on_token(address: str) -> None:
-    """Set Ray's mode of authentication as the cluster has it; to be called before Ray is imported.
+    """Set Ray's mode of authentication to the cluster's; to be called before Ray is imported.
 
-    Ray starts clusters with a token wherever it finds one, but joins without unless told, and is then refused. The
-    other way round is worse: a process that wants a token, in a cluster that sends none, loses every worker before
-    it starts.
+    Ray starts a cluster with a token wherever it finds one, but joins without one unless told, and is then refused.
+    The other way round is worse: a process that wants a token, in a cluster that sends none, loses every worker
+    before it starts.
 
     Args:
         address: ``auto`` or ``host:port``, where something listens.
 
     Raises:
-        SweepError: If the cluster wants a token and there is none here, or another, or if the environment asks for
-            one that the cluster does not have.
+        SweepError: If the cluster wants a token and this machine has none or another one, or if the environment asks
+            for a token that the cluster does not have.
     """
     asked = os.environ.get(MODE)
     without = _answer(address, "disabled")
@@ -49,7 +49,10 @@ def agree_on_token(address: str) -> None:
 
 
 def _answer(address: str, mode: str) -> str:
-    """Return what keeps a cluster from answering, or nothing; Ray reads its mode once a process."""
+    """Return what keeps a cluster from answering, or an empty text if it answers.
+
+    Asked in a process of its own, since Ray reads its mode once per process.
+    """
     where = [] if address == "auto" else ["--address", address]
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--skip-version-check", *where]
     done = subprocess.run(command, env={**os.environ, MODE: mode}, capture_output=True, text=True)

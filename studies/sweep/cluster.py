@@ -1,4 +1,4 @@
-"""Ray: started on this machine or joined, its nodes checked, and what workers need put where they reach it."""
+"""Ray: started on this machine or joined, its nodes checked, and a user's own modules sent along."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from studies.planning.workers import Workers
 
 
-# Read by Ray when it is imported. One file per trial and logger, and a snapshot of the experiment every few
-# seconds, would cost more than the trials: what is stored already is the state to resume from. Tensors lie in a
-# node's shared memory once, and all its workers read them there.
+# Ray reads these when it is imported. One file per trial and logger, and a snapshot of the experiment every few
+# seconds, would cost more than the trials: the store is the state to resume from. Tensors lie in a node's shared
+# memory once, and all its workers read them there.
 RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -41,13 +41,13 @@ CONNECT_SECONDS = 10.0
 
 @contextmanager
 def connected(workers: Workers) -> Iterator[None]:
-    """Start Ray on this machine, or join a cluster, and leave it at the end; where it is at hand, use that.
+    """Start Ray on this machine or join a cluster, and leave it at the end; use it as it is if it is there already.
 
     Without workers nothing is done.
 
     Raises:
-        SweepError: If it cannot be started or reached, or it and this process do not agree on a token, or a node has
-            other versions than this process.
+        SweepError: If Ray cannot be started or reached, or does not take this process's token, or a node has other
+            versions than this process.
     """
     if workers.count == 0:
         yield
@@ -64,8 +64,8 @@ def connected(workers: Workers) -> Iterator[None]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if workers.address is None:
         options |= {"include_dashboard": False, "num_cpus": workers.count, "address": "local"}
-        # workers find a user's own modules where this process does; by the environment that they inherit, since
-        # a runtime environment keeps Ray from using the workers that it has started in advance
+        # workers find a user's own modules where this process does, by the environment that they inherit: a runtime
+        # environment would keep Ray from using the workers that it has started in advance
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     else:
         options["address"] = workers.address
@@ -87,9 +87,9 @@ def connected(workers: Workers) -> Iterator[None]:
 
 @contextmanager
 def _loopback() -> Iterator[None]:
-    """Let Ray listen on the loopback alone, as it does where it does not support clusters.
+    """Let Ray listen on the loopback address alone, as it does on systems where it does not support clusters.
 
-    Elsewhere it turns 127.0.0.1 into the machine's own address and listens on all of them.
+    On all others it turns 127.0.0.1 into the machine's own address and listens on all of its addresses.
     """
     from ray._private import ray_constants
 
@@ -103,7 +103,7 @@ def _loopback() -> Iterator[None]:
 
 
 def _check_reachable(address: str) -> None:
-    """Find out in seconds whether anything listens at ``host:port``; Ray itself tries for minutes.
+    """Find out within seconds whether anything listens at ``host:port``; Ray itself would try for minutes.
 
     Raises:
         SweepError: If nothing does.
@@ -117,8 +117,8 @@ def _check_reachable(address: str) -> None:
         raise SweepError(f"Ray cannot be started at {address}: {error}") from None
 
 
-def versions() -> dict[str, str]:
-    """Return what driver and workers must have in common; of torch, whether it is built for GPUs does not matter."""
+def shared_versions() -> dict[str, str]:
+    """Return the versions that driver and workers must have in common; torch built for GPUs or not is the same."""
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "ada2ms-robustness": metadata.version("ada2ms-robustness"),
@@ -138,7 +138,7 @@ def differences(here: Mapping[str, str], there: Mapping[str, str | None], node: 
 
 
 def _mismatch(error: Exception) -> str | None:
-    """Return Ray's own message of differing versions in the form of ours."""
+    """Return Ray's own message about differing versions in the words of ours; None if it is about something else."""
     text = one_line(str(error))
     return text.replace("Version mismatch: ", "versions differ: ") if "Version mismatch" in text else None
 
@@ -152,20 +152,21 @@ def _probe_nodes() -> None:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    names = [name for name in versions() if name != "python"]
+    names = [name for name in shared_versions() if name != "python"]
 
-    # defined here, so that it travels by value: on a node without this project it must run all the same
+    # This function must stay nested. A function of a module is sent by its name, and a node without this project, or
+    # with another version of it, would fail on the import before it could say so; a nested one is sent with its code.
     def there() -> dict[str, str | None]:
         import platform
         from importlib import metadata
 
-        found: dict[str, str | None] = {"python": ".".join(platform.python_version_tuple()[:2])}
+        versions: dict[str, str | None] = {"python": ".".join(platform.python_version_tuple()[:2])}
         for name in names:
             try:
-                found[name] = metadata.version(name).partition("+")[0]
+                versions[name] = metadata.version(name).partition("+")[0]
             except metadata.PackageNotFoundError:
-                found[name] = None
-        return found
+                versions[name] = None
+        return versions
 
     probe = ray.remote(num_cpus=0, max_retries=3)(there)
     nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
@@ -175,12 +176,12 @@ def _probe_nodes() -> None:
     }
     for node, job in jobs.items():
         try:
-            found = ray.get(job, timeout=PROBE_SECONDS)
+            versions = ray.get(job, timeout=PROBE_SECONDS)
         except ray.exceptions.RayError as error:
             if node not in {other["NodeID"] for other in ray.nodes() if other["Alive"]}:
-                continue  # it went away meanwhile
+                continue  # it has gone away since
             raise SweepError(one_line(f"node {nodes[node]} does not answer: {error}")) from error
-        different = differences(versions(), found, nodes[node])
+        different = differences(shared_versions(), versions, nodes[node])
         if different:
             raise SweepError(different)
 
@@ -200,9 +201,9 @@ def lacking(request: Mapping[str, float]) -> str | None:
 
 
 def carry_modules(task_name: str, folder: Path | None) -> None:
-    """Let a user's own task travel with its code: workers need not have its files.
+    """Send a user's own task with its code, so that workers need not have its files.
 
-    That is the task's package, and what else was imported from beside the study's file.
+    That is the task's package, and whatever else was imported from beside the study's file.
     """
     import ray.cloudpickle
 

@@ -14,23 +14,23 @@ from studies.planning.workers import Workers
 from studies.sweep.runner import Runner
 
 RAY_START_SECONDS = 10.0
-# Ray's own processes; what quickstart held at its peak (3.5 GB with 2 workers), less its three Python processes
+# Ray's own processes: what quickstart held at its peak (3.5 GB with 2 workers), less its three Python processes
 RAY_BYTES = 800_000_000
-# rows and learning curves of the preset quickstart (1,458 trials of 20 epochs), 2.3 MB in all
+# from the rows and learning curves of the preset quickstart (1,458 trials of 20 epochs), 2.3 MB in all
 BYTES_PER_ROW = 900
 BYTES_PER_CURVE_POINT = 12
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Cost:
     """What the trials that are not stored yet will take.
 
     Attributes:
-        workers: Processes that train.
+        workers: How many processes train.
         seconds: Wall time.
-        memory: Bytes, all processes together.
+        memory: Bytes, of all processes together.
         disk: Bytes in the study's folder, figures left out.
-        each: Seconds that each further trial takes, with all workers at work.
+        each: Seconds that each further trial adds, with all workers at work.
     """
 
     workers: int
@@ -40,8 +40,8 @@ class Estimate:
     each: float
 
 
-def estimate(plan: Plan, workers: Workers) -> Estimate:
-    """Extrapolate the measured step of the chosen engine, and its evaluations, to the pending trials."""
+def estimate(plan: Plan, workers: Workers) -> Cost:
+    """Time a short training with the chosen engine, and extrapolate to the pending trials."""
     pending = [trial for pack in plan.packs for trial in pack.trials]
     processes = workers.count if workers.count is not None else os.cpu_count() or 1
     seconds = _trial_seconds(plan, workers.device)  # before memory is looked at: it trains
@@ -53,7 +53,7 @@ def estimate(plan: Plan, workers: Workers) -> Estimate:
     )
     each = seconds / max(processes, 1)
     start = RAY_START_SECONDS if processes and pending else 0.0
-    return Estimate(
+    return Cost(
         workers=processes,
         seconds=len(pending) * each + start,
         memory=own * (processes + 1) + shared + (RAY_BYTES if processes else 0),
@@ -63,7 +63,7 @@ def estimate(plan: Plan, workers: Workers) -> Estimate:
 
 
 def _trial_seconds(plan: Plan, device: str) -> float:
-    """Return the time of one trial, its evaluations with it, as one trial in a pack of the chosen size."""
+    """Return the time that one trial of the largest pack takes, its evaluations included."""
     if not plan.packs:
         return 0.0
     pack = max((pack.trials for pack in plan.packs), key=len)

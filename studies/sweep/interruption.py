@@ -10,10 +10,14 @@ from typing import Any
 
 
 class Interruption:
-    """Whether the user has asked for an end, from ``with`` on to its end.
+    """Whether the user has asked for an end; a context manager that listens for it.
 
-    A first signal is only noted, so that what is finished can be collected; for a second one the handlers that
-    were there before are back. Elsewhere than in the main thread, which alone gets signals, nothing is changed.
+    A first signal is only noted, so that what is finished can be collected. It puts back the handlers that were there
+    before, so that a second one takes effect at once. In other threads than the main one, which alone gets signals,
+    nothing is changed.
+
+    Attributes:
+        asked_at: When the first signal came, by ``time.monotonic``; None if none has.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -42,10 +46,10 @@ class Interruption:
         self.asked_at = time.monotonic()
 
     def stop_after(self, seconds: float) -> None:
-        """Raise once ``seconds`` have passed since an end was asked for.
+        """Raise if an end was asked for ``seconds`` ago or more.
 
         Raises:
-            KeyboardInterrupt: Then.
+            KeyboardInterrupt: In that case.
         """
         if self.asked_at is not None and time.monotonic() - self.asked_at >= seconds:
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Training one stored trial again, to see whether its numbers come back."""
+"""One stored trial trained again, to see whether its numbers come back."""
 
 from __future__ import annotations
 
@@ -34,9 +34,11 @@ COMPARED = {
     "test_accuracy": "accuracy",
 }
 LOSS_TOLERANCE = 0.02
-"""Relative. Trained alone, a trial of a fused pack is rounded otherwise, and rounding grows over the steps."""
+"""Relative: trained alone, a trial of a fused pack is rounded otherwise, and the difference grows over the steps."""
 ACCURACY_TOLERANCE = 0.01
+"""Absolute, as a fraction."""
 SHOWN = 4
+"""How many trials a message names when an id's beginning fits several."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Replay:
     Attributes:
         trial_id: The trial's whole id.
         table: Columns ``number``, ``stored``, ``new``, ``tolerance`` and ``equal``, a row for each number.
-        how: With which engine and on which device it was repeated.
+        how: The engine and the device with which it was repeated.
     """
 
     trial_id: str
@@ -62,12 +64,12 @@ class Replay:
 def replay(location: str | Path, prefix: str) -> Replay:
     """Train a stored trial of the study in a folder again, alone, and compare; nothing is stored.
 
-    It is trained by the engine and on the device that it had, where this machine has it. What was trained one
-    by one on the same kind of device must come back to the last digit. What was trained in a pack, or on
-    another kind of device, is rounded otherwise: then status and stopped step must be the same, losses agree to
-    2 % and accuracies to 1 percentage point.
+    It is trained with the engine that it had, and on the same device if this machine has one. What was trained one
+    by one on the same kind of device must come back to the last digit. What was trained in a pack, or on another
+    kind of device, is rounded differently: status and stopped step must then be the same, losses agree to 2 % and
+    accuracies to 1 percentage point.
 
-    The task is made as ``run`` makes it: a study that names a function of a user's own has it imported, from the
+    The task is made as ``run`` makes it: if the study names a function of the user's own, that is imported, from the
     current folder or the usual path, and called.
 
     Args:
@@ -76,7 +78,7 @@ def replay(location: str | Path, prefix: str) -> Replay:
 
     Raises:
         StoreError: If the folder holds no study.
-        InputError: If no one trial of the study has an id that begins so.
+        InputError: If ``prefix`` begins no trial's id, or several.
         SpecError: If the study in the folder is not valid, or its task cannot be made.
     """
     study = StoredStudy.open(location, Path.cwd())
@@ -93,15 +95,15 @@ def replay(location: str | Path, prefix: str) -> Replay:
 
 
 def _row(rows: pd.DataFrame, prefix: str, store: Store) -> dict[str, Any]:
-    found = rows[rows["trial_id"].str.startswith(prefix)]
-    if len(found) == 1 and prefix:
-        return {str(name): value for name, value in found.iloc[0].items()}
-    if found.empty:
+    fitting = rows[rows["trial_id"].str.startswith(prefix)]
+    if len(fitting) == 1 and prefix:
+        return {str(name): value for name, value in fitting.iloc[0].items()}
+    if fitting.empty:
         hint = did_you_mean(prefix, rows["trial_id"])
-        raise InputError(f"{prefix!r}: no trial in {store.location} has an id that begins so{hint}")
-    some = ", ".join(found["trial_id"].head(SHOWN))
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    raise InputError(f"{prefix!r}: must begin the id of one trial, but fits {some}{more}")
+        raise InputError(f"{prefix!r}: begins the id of no trial in {store.location}{hint}")
+    some = ", ".join(fitting["trial_id"].head(SHOWN))
+    more = f" and {len(fitting) - SHOWN} more" if len(fitting) > SHOWN else ""
+    raise InputError(f"{prefix!r}: must begin the id of one trial, but begins those of {some}{more}")
 
 
 def _trial(planned: Iterable[Stage], trial_id: str, store: Store) -> Trial:
@@ -111,7 +113,7 @@ def _trial(planned: Iterable[Stage], trial_id: str, store: Store) -> Trial:
             if trial.trial_id == trial_id:
                 return trial
     raise StoreError(
-        f"{trial_id}: is stored, but {store.location}/{STUDY_FILE}, or its task as it is now, no longer means it"
+        f"{trial_id}: is stored, but {store.location}/{STUDY_FILE}, or its task as it is now, no longer asks for it"
     )
 
 

@@ -1,4 +1,11 @@
-"""What a worker does: train the trials of a pack and turn each into rows."""
+"""What a worker does: train the trials of a pack and turn each into rows.
+
+What this covers: every trial of a pack gets a row. Divergence is a result; an exception of a trial's own code makes
+that trial ``failed`` and no other; a block that does not fit into memory is halved, and one that cannot be trained
+together is trained one by one. What it does not: a trial that hangs, eats the machine's memory or ends the process,
+which only something outside of the training thread can stop (``supervision``), and a process that is gone, whose
+trials run again elsewhere (``turns``). How trials are trained is in ``robustness.training``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +14,7 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Protocol
 
@@ -27,14 +34,14 @@ from robustness.training import (
 )
 from studies.planning.plan import Pack
 from studies.planning.trials import Trial
-from studies.store.rows import Finished, _row, _Trained
+from studies.store.rows import Finished, Trained, trial_row
 from studies.sweep.checkpoints import Checkpoints
 
 logger = logging.getLogger("studies")
 
 
 class Watch(Protocol):
-    """Is told what is being trained."""
+    """Something that is told what is being trained."""
 
     def begin(self, trials: Sequence[Trial]) -> None:
         """Note that ``trials`` begin, together."""
@@ -51,8 +58,11 @@ class _Unwatched:
         pass
 
 
-# Trials that finished together, and the engine that trained them.
+OnFinished = Callable[[Finished], None]
+"""Is given what is finished, each trial once."""
+
 Together = tuple[list[tuple[Trial, TrialResult]], str]
+"""Trials that finished together with their results, and the engine that trained them."""
 
 
 class Runner:
@@ -62,7 +72,7 @@ class Runner:
         task: What is trained.
         device: ``cpu`` or ``cuda``.
         engine: How to train.
-        checkpoints: Where and how often long trials are saved; None: never.
+        checkpoints: Where and how often long trials are saved; None means never.
     """
 
     def __init__(
@@ -76,7 +86,11 @@ class Runner:
         self.trainer = PackTrainer(self.task, device=device, compile=engine.compile) if fused else None
 
     def run(self, pack: Pack, *, every_seconds: float = 2.0) -> Iterator[Finished]:
-        """Train the trials of ``pack`` and yield what is finished, about ``every_seconds``."""
+        """Train the trials of ``pack`` and yield what is finished, about every ``every_seconds``.
+
+        Raises:
+            KeyboardInterrupt: If the user interrupts, after what is finished was yielded.
+        """
         finished, reported = Finished(), time.monotonic()
         try:
             for more in self.each(pack):
@@ -91,12 +105,12 @@ class Runner:
             yield finished
 
     def each(self, pack: Pack, *, alone: bool = False, watch: Watch | None = None) -> Iterator[Finished]:
-        """Train the trials of ``pack`` and yield what is finished, at once.
+        """Train the trials of ``pack`` and yield each as soon as it is finished.
 
         Args:
             pack: What to train.
-            alone: Whether to train them one by one, whatever the engine.
-            watch: Is told what is being trained.
+            alone: Whether to train its trials one by one, whatever the engine.
+            watch: What is told of the training.
         """
         self.watch = watch if watch is not None else _Unwatched()
         with one_thread():
@@ -105,11 +119,11 @@ class Runner:
                 yield self.finished(together, pack.pack_id, engine)
 
     def finished(self, together: Sequence[tuple[Trial, TrialResult]], pack_id: str, engine: str) -> Finished:
-        """Return trials and their results as rows and curves."""
+        """Return trials and their results as rows, curves and second moments."""
         done = Finished()
-        trained = _Trained(pack_id, self.device, engine, f"{socket.gethostname()}:{os.getpid()}")
+        trained = Trained(pack_id, self.device, engine, f"{socket.gethostname()}:{os.getpid()}")
         for trial, result in together:
-            done.rows.append(_row(self.task, trial, result, trained))
+            done.rows.append(trial_row(self.task, trial, result, trained))
             done.curves.extend({"trial_id": trial.trial_id, **asdict(point)} for point in result.curves)
             done.diagnostics.extend({"trial_id": trial.trial_id, **asdict(s)} for s in result.diagnostics)
         if self.checkpoints is not None:
@@ -117,7 +131,7 @@ class Runner:
         return done
 
     def train(self, trials: Sequence[TrialSettings]) -> list[TrialResult]:
-        """Train ``trials`` by the runner's engine; exceptions are the caller's."""
+        """Train ``trials`` with the runner's engine; what their code raises is raised here too."""
         if self.trainer is not None:
             return self.trainer.train(trials)
         return [train(self.task, settings, device=self.device) for settings in trials]
@@ -130,11 +144,11 @@ class Runner:
             yield from self._together(self.trainer, [trials[index] for index in indices])
 
     def _together(self, trainer: PackTrainer, trials: Sequence[Trial]) -> Iterator[Together]:
-        """Train a block; halve it where memory runs out, and go one by one where it cannot be trained so."""
+        """Train a block together; halve it if memory runs out, go one by one if it cannot be trained together."""
         self.watch.begin(trials)
         try:
             results = trainer.train([trial.settings for trial in trials], self._checkpoint(trials))
-        except Exception as error:  # one trial's own code may raise anything; its mates are to finish
+        except Exception as error:  # one trial's own code may raise anything; the others are to finish
             if _out_of_memory(error) and len(trials) > 1:
                 half = len(trials) // 2
                 logger.warning("out of memory with %d trials at once: going on with %d", len(trials), half)

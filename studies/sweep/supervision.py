@@ -3,6 +3,14 @@
 Training runs beside the watching, so that finished rows leave the worker every few seconds however long the next
 trial takes, and so that a trial that hangs is noticed. What hangs cannot be stopped from within: the worker reports
 it and ends itself, and Ray gives what is left of the pack to another.
+
+What this covers: a trial that breaks the study's time or memory limit is ``failed``, whatever its code does; trials
+that train together are halved until the one to blame is found; a trial is blamed for memory only in a fresh process.
+Where a trial holds Python's lock, so that not even the watching thread runs, the process is ended from outside of
+Python ``LOCKED_SECONDS`` after the time limit, and counts as a worker that died. What it does not: memory that runs
+out between two looks (the system or Ray then kills the process), memory on a GPU, and training in the driver's own
+process (``--workers 0``), where nothing can be stopped. What becomes of the rest of a pack is in ``turns``, what a
+trial's exceptions become is in ``runner``.
 """
 
 from __future__ import annotations
@@ -26,10 +34,11 @@ from studies.sweep.runner import Runner
 from studies.sweep.turns import Loss
 
 REPORT_SECONDS = 2.0
+"""How often finished rows leave the worker, at most."""
 LOOK_SECONDS = 0.2
-# Where not even the watching thread gets a turn, since a trial holds Python's lock, the process is ended from outside
-# of Python, so many seconds after the limit.
+"""How often time and memory are looked at."""
 LOCKED_SECONDS = 30.0
+"""How long after its time limit a trial that holds Python's lock is ended from outside of Python."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,13 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a worker sends: finished trials, and whether it ends after that, and why."""
+class WorkerReport:
+    """What a worker sends to the driver.
+
+    Attributes:
+        finished: Trials that finished since its last report.
+        end: Why it ends itself after this report; None if it goes on.
+    """
 
     finished: Finished
     end: Loss | None = None
@@ -87,13 +101,13 @@ class _Watch:
             reason = f"memory: its worker held {held / 1e9:.2f} GB of the {self.limits.memory / 1e9:.2f} GB allowed"
             if first_pack and self.begun == 1:
                 return reason, Loss(reason, kind), trials, seconds
-            # what trials before left behind may be to blame: it gets a worker of its own
+            # what earlier trials left behind may be to blame: these get a fresh worker
             return reason, Loss(reason, "retired"), (), seconds
         return None
 
 
 def resident_bytes() -> int:
-    """Return the memory that this process holds now (elsewhere than on Linux: has held at most)."""
+    """Return the resident memory of this process: what it holds now on Linux, the most it has held elsewhere."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -101,11 +115,13 @@ def resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def supervised(runner: Runner, pack: Pack, limits: Limits, *, alone: bool, first: bool) -> Iterator[Report]:
+def supervised(
+    runner: Runner, pack: Pack, limits: Limits, *, alone: bool, first: bool
+) -> Iterator[WorkerReport]:
     """Train the trials of ``pack`` and yield reports; after one with an ``end`` the process is to exit.
 
     Args:
-        runner: Of this worker.
+        runner: This worker's.
         pack: What to train.
         limits: What a trial may take.
         alone: Whether to train the trials one by one, whatever the engine.
@@ -129,10 +145,10 @@ def supervised(runner: Runner, pack: Pack, limits: Limits, *, alone: bool, first
             break
         finished += item
         if finished.rows and time.monotonic() - reported >= REPORT_SECONDS:
-            yield Report(finished)
+            yield WorkerReport(finished)
             finished, reported = Finished(), time.monotonic()
     if finished.rows:
-        yield Report(finished)
+        yield WorkerReport(finished)
 
 
 def _train(
@@ -158,9 +174,9 @@ def _last(
     end: Loss,
     trials: Sequence[Trial],
     seconds: float,
-) -> Report:
-    """Return the last report of a worker: a single trial that broke a limit is finished, as failed."""
+) -> WorkerReport:
+    """Return the last report of a worker; a single trial that broke a limit is in it, as failed."""
     if len(trials) == 1:
         result = TrialResult("failed", reason=reason, wall_seconds=seconds)
         finished += runner.finished([(trials[0], result)], pack.pack_id, "sequential")
-    return Report(finished, end)
+    return WorkerReport(finished, end)

@@ -1,4 +1,8 @@
-"""Packs of trials, spread over workers by Ray Tune, or run in this process, and their rows stored as they finish."""
+"""Packs of trials, spread over workers by Ray Tune or run in this process, and their rows stored as they finish.
+
+``sweep_into`` is what a run and a search call; ``sweep`` only hands on what is finished. Neither retries anything:
+what becomes of the trials of lost workers is in ``turns``, and the same command, given again, runs what is missing.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +12,24 @@ from typing import Protocol
 
 from studies.planning.plan import Plan
 from studies.planning.workers import Workers
-from studies.store.resume import Resumed
+from studies.store.resume import ResumedStore
 from studies.store.rows import Finished
-from studies.sweep.checkpoints import Checkpoints, checkpoints
+from studies.sweep.checkpoints import Checkpoints
 from studies.sweep.cluster import connected, lacking
-from studies.sweep.runner import Runner
-
-OnFinished = Callable[[Finished], None]
+from studies.sweep.runner import OnFinished, Runner
 
 logger = logging.getLogger("studies")
 
 
 class Progress(Protocol):
-    """Is told of trials as they are stored."""
+    """Something that is told of trials as they are stored."""
 
     def update(self, statuses: Iterable[str]) -> None:
         """Count finished trials by their status."""
 
 
 def sweep_into(
-    stored: Resumed,
+    stored: ResumedStore,
     work: Plan,
     workers: Workers,
     progress: Progress,
@@ -35,23 +37,24 @@ def sweep_into(
 ) -> list[str]:
     """Run the packs of ``work``, and store rows, curves and second moments of trials as they finish.
 
-    Where the study asks for checkpoints, long trials are saved, and a checkpoint goes when its trials are stored.
+    Where the study asks for checkpoints, long trials are saved; a checkpoint is removed when its trials are stored,
+    and what is left of them when all packs were run.
 
     Args:
         stored: Where rows go.
         work: What to run.
-        workers: Where.
-        progress: Is told of each trial once.
-        notice: Is given what the user should know while it runs.
+        workers: Where to run it.
+        progress: What is told the status of each trial, once, after it was stored.
+        notice: Called with each line that the user should see while the packs run.
 
     Returns:
         As ``sweep``.
 
     Raises:
-        SweepError: As ``sweep``, or if the disk is full.
+        SweepError: As ``sweep``, or if rows cannot be stored.
         KeyboardInterrupt: If the user interrupts; everything that was finished is stored.
     """
-    saved = checkpoints(work.spec, stored.store)
+    saved = Checkpoints.of_study(work.spec, stored.store)
 
     def on_finished(finished: Finished) -> None:
         stored.append(finished)
@@ -79,17 +82,17 @@ def sweep(
 
     Args:
         work: What to run.
-        workers: Where.
-        on_finished: Is given each trial once.
-        checkpoints: Where long trials are saved.
-        notice: Is given what the user should know while it runs.
+        workers: Where to run it.
+        on_finished: Called with what is finished, each trial once.
+        checkpoints: Where long trials are saved; None means nowhere.
+        notice: Called with each line that the user should see while the packs run.
 
     Returns:
-        What went wrong with packs as a whole (such as nodes that were lost too often), a line each.
+        A line for each pack that could not be run, such as one that lost its node too often.
 
     Raises:
         SweepError: If Ray cannot be started or reached, or nodes have other versions than this process.
-        KeyboardInterrupt: If the user interrupts; everything handed on is stored.
+        KeyboardInterrupt: If the user interrupts, after what was finished is handed on.
     """
     if not work.packs:
         return []

@@ -1,4 +1,11 @@
-"""A sweep as Ray Tune sees it: a Tune trial for each turn of a worker, on actors that live on from turn to turn."""
+"""A sweep as Ray Tune sees it: a Tune trial for each turn of a worker, on actors that live on from turn to turn.
+
+What this covers: whatever a worker reports reaches ``on_finished`` once, and whatever ends a worker, Ray's message
+about it becomes a ``Loss`` by which ``turns`` decides. What it does not: Tune's own retries, snapshots and restores,
+which are all off, since the store is what a study goes on from; and starting, joining or checking Ray (``cluster``).
+Ray's messages are its own: one that ``_loss`` does not know counts as no fault of the trials. What happens within a
+worker is in ``supervision``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +15,8 @@ import pickle
 import tempfile
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,18 +32,16 @@ from studies.spec.errors import SweepError
 from studies.spec.problems import one_line
 from studies.store.rows import Finished, given_up
 from studies.sweep.checkpoints import Checkpoints
-from studies.sweep.cluster import carry_modules, differences, versions
+from studies.sweep.cluster import carry_modules, differences, shared_versions
 from studies.sweep.interruption import Interruption
-from studies.sweep.runner import Runner
-from studies.sweep.supervision import REPORT_SECONDS, Limits, Report, supervised
+from studies.sweep.runner import OnFinished, Runner
+from studies.sweep.supervision import REPORT_SECONDS, Limits, WorkerReport, supervised
 from studies.sweep.turns import Loss, Turn, Turns
 
 logger = logging.getLogger("studies")
 
-# After Ctrl-C: long enough for every worker to send what it has finished.
 DRAIN_SECONDS = REPORT_SECONDS + 1.0
-
-OnFinished = Callable[[Finished], None]
+"""How long to go on after Ctrl-C: every worker has sent what it had finished by then."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,9 @@ class Setup:
     """What every worker of a sweep needs, sent to it once.
 
     Attributes:
-        sweep: Tells one sweep from another in a worker that lives on.
-        task: A reference to the task: its data lie on each node once.
-        trials: A reference to the study's trials, each pickled.
+        sweep: A name by which a worker that lives on tells one sweep from another.
+        task: A reference to the task, whose data lie on each node once.
+        trials: A reference to the study's trials, each of them pickled.
         device: ``cpu`` or ``cuda``.
         engine: How to train.
         limits: What a trial may take.
@@ -67,9 +73,6 @@ class _Worker:
     """A worker process: its runner, made at its first turn, and the trials that turns name by number."""
 
     def __init__(self, setup: Setup) -> None:
-        different = differences(setup.versions, versions(), ray.util.get_node_ip_address())
-        if different:
-            raise VersionsDifferError(different)
         task: Task = ray.get(setup.task)
         self.setup, self.trials, self.used = setup, ray.get(setup.trials), False
         warm_up()
@@ -82,26 +85,31 @@ class _Worker:
         return supervised(self.runner, pack, self.setup.limits, alone=turn.alone, first=first)
 
 
-class VersionsDifferError(SweepError):
-    """A worker has other versions than the driver."""
-
-
 _workers: dict[str, _Worker] = {}
 
 
 def train_turn(config: dict[str, Any], setup: Setup) -> None:
     """Train a turn in a worker; called by Tune."""
-    if setup.sweep not in _workers:
-        _workers.clear()
-        _workers[setup.sweep] = _Worker(setup)
-    for report in _workers[setup.sweep].run(config["turn"]):
+    for report in _reports(config["turn"], setup):
         tune.report({"report": report})
         if report.end is not None:
             os._exit(1)  # a thread that hangs cannot be ended in any other way
 
 
+def _reports(turn: Turn, setup: Setup) -> Iterator[WorkerReport]:
+    """Yield what this worker reports of a turn: what it has trained, or that its versions are not the driver's."""
+    if setup.sweep not in _workers:
+        different = differences(setup.versions, shared_versions(), ray.util.get_node_ip_address())
+        if different:
+            yield WorkerReport(Finished(), Loss(different, "versions"))
+            return
+        _workers.clear()
+        _workers[setup.sweep] = _Worker(setup)
+    yield from _workers[setup.sweep].run(turn)
+
+
 class _Source(Searcher):
-    """Gives Tune one turn after the other."""
+    """Gives Tune one turn after another."""
 
     def __init__(self, turns: Turns, interruption: Interruption) -> None:
         super().__init__()
@@ -116,17 +124,21 @@ class _Source(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Nothing: ``_Collect`` is told more."""
+        """Do nothing: ``_Collect`` is told more."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the store is what a study goes on from."""
+        """Save nothing: the store is what a study goes on from."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing is ever restored."""
+        """Restore nothing: nothing was saved."""
 
 
 class _Collect(tune.Callback):
-    """Hands on what comes from workers, and puts back what they leave."""
+    """Hands on what comes from workers, and puts back what they leave.
+
+    An error in a callback of one Tune trial, such as a full disk, is kept until the step ends: Tune would put it into
+    an error of its own, with the traceback as its message.
+    """
 
     def __init__(
         self, work: Plan, device: str, turns: Turns, on_finished: OnFinished, stop: Interruption
@@ -135,19 +147,23 @@ class _Collect(tune.Callback):
         self.on_finished, self.stop = on_finished, stop
         self.numbers = {trial.trial_id: number for number, trial in enumerate(work.trials)}
         self.ends: dict[str, Loss] = {}
+        self.error: Exception | None = None
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if self.error is not None:
+            raise self.error
         self.stop.stop_after(DRAIN_SECONDS)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        report: Report = result.pop("report")  # Tune would keep it to the end of the sweep
+        report: WorkerReport = result.pop("report")  # Tune would keep it to the end of the sweep
         # a result without anything in it is printed, however quiet Tune is to be
         result["trials"] = len(report.finished.rows)
         if report.end is not None:
             self.ends[trial.trial_id] = report.end
-        self._hand_on(report.finished)
+        with self._keeping_errors():
+            self._hand_on(report.finished)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.turns.end(trial.trial_id)
@@ -155,13 +171,21 @@ class _Collect(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         loss = self.ends.pop(trial.trial_id, None) or _loss(Path(trial.error_file).read_text())
         logger.warning("worker lost (%s): %s", loss.kind, loss.reason)
-        if loss.kind == "versions":
-            raise VersionsDifferError(loss.reason)
-        pack_id = self.turns.running[trial.trial_id].pack_id
-        for number in self.turns.lose(trial.trial_id, loss):
-            reason = f"its worker died each time: {loss.reason}"
-            row = given_up(self.work.task, self.work.trials[number], pack_id, self.device, reason)
-            self.on_finished(row)
+        with self._keeping_errors():
+            if loss.kind == "versions":
+                raise SweepError(loss.reason)
+            pack_id = self.turns.running[trial.trial_id].pack_id
+            for number in self.turns.lose(trial.trial_id, loss):
+                reason = f"its worker died each time: {loss.reason}"
+                row = given_up(self.work.task, self.work.trials[number], pack_id, self.device, reason)
+                self.on_finished(row)
+
+    @contextmanager
+    def _keeping_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.error = self.error or error
 
     def _hand_on(self, finished: Finished) -> None:
         """Hand on the trials that are not finished already: a trial has one row."""
@@ -176,7 +200,7 @@ class _Collect(tune.Callback):
             self.on_finished(Finished(rows, curves, spreads, finished.checkpoints))
 
     def __reduce__(self) -> Any:
-        # Tune pickles its set-up for a restore that is not used here; the screen and the store stay behind
+        # Tune pickles its callbacks for a restore that is not used here; the screen and the store stay behind
         return tune.Callback, ()
 
 
@@ -184,14 +208,12 @@ def _loss(error: str) -> Loss:
     """Return how a worker was lost, by Ray's message."""
     text = one_line(error)
     reason = one_line(error.strip().splitlines()[-1]) if error.strip() else "no message"
-    if "VersionsDifferError" in text:
-        return Loss(text.rpartition("VersionsDifferError: ")[2], "versions")
     if "node has died" in text or "node was terminated" in text or "preempt" in text:
         return Loss("its node went away", "outside")
     if "low on memory" in text or "OutOfMemory" in text:
         return Loss("killed by Ray since its node ran out of memory", "memory")
     if "never ran" in text:
-        return Loss("it was called off before it started", "outside")
+        return Loss("Ray ended it before it started", "outside")
     if "actor died" in text or "worker process" in text.lower():
         return Loss("its process was killed or crashed", "died")
     return Loss(reason, "outside")
@@ -206,8 +228,19 @@ def run_turns(
 ) -> list[str]:
     """Run the packs of ``work`` on Ray, which is connected.
 
+    Args:
+        work: What to run.
+        device: ``cpu`` or ``cuda``.
+        count: How many workers at most; None means as many as there is room for.
+        on_finished: Called with what is finished, each trial once.
+        checkpoints: Where long trials are saved; None means nowhere.
+
     Returns:
         A line for each pack that could not be run.
+
+    Raises:
+        SweepError: If a worker has other versions than this process, or ``on_finished`` raises it.
+        KeyboardInterrupt: If the user interrupts, after what was finished is handed on.
     """
     spec = work.spec
     carry_modules(work.task.name, spec.folder)
@@ -222,7 +255,7 @@ def run_turns(
         engine=work.engine,
         limits=Limits(spec.budget.time_limit, spec.resources.memory),
         checkpoints=checkpoints,
-        versions=versions(),
+        versions=shared_versions(),
     )
     trainable = tune.with_resources(tune.with_parameters(train_turn, setup=setup), request)
     with tempfile.TemporaryDirectory(prefix="robustness-") as scratch, Interruption() as stop:
@@ -233,15 +266,15 @@ def run_turns(
 
 
 def _put(task: Task) -> Any:
-    """Put ``task`` into the object store; its tensors are read there in place by all workers of a node."""
+    """Put ``task`` into Ray's object store, where all workers of a node read its tensors in place."""
     with warnings.catch_warnings():
-        # tensors in the store must not be written into: a task's data are only read
+        # tensors there must not be written into, and a task's data are only read
         warnings.filterwarnings("ignore", "(Zero-copy tensor|The input tensor is non-contiguous)")
         return ray.put(task)
 
 
 def _tuner(trainable: Any, count: int | None, source: Searcher, collect: tune.Callback, scratch: str) -> Any:
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what goes wrong is told by rows and problems
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # rows and problems say what goes wrong
     return tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(

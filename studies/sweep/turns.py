@@ -1,4 +1,11 @@
-"""Which trials a worker gets next, and what becomes of those whose worker was lost. Knows nothing of Ray."""
+"""Which trials a worker gets next, and what becomes of those whose worker was lost. Knows nothing of Ray.
+
+What this covers: every trial ends exactly once, however many workers are lost. It is finished, or given up after
+``TRIAL_DEATHS`` workers died over it alone, or its turn is named in ``problems`` after ``OUTSIDE_LOSSES`` losses that
+were no fault of its own. A trial that kills its workers is found by halving, and the others of its pack finish. What
+it does not: noticing that a worker is lost or at its limits (``tune``, ``supervision``), and anything after this
+process ends: the next run goes on from what is stored (``store``).
+"""
 
 from __future__ import annotations
 
@@ -7,11 +14,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-# A pack may lose so many workers before it is cut in two, or, a single trial, before it is given up.
 PACK_DEATHS, TRIAL_DEATHS = 2, 3
-# Losses that say nothing of the trials (a node went away, a worker could not start): so many a pack.
+"""How many workers may die over a pack before it is cut in two, and over a single trial before it is given up."""
 OUTSIDE_LOSSES = 10
+"""How many workers a pack may lose for reasons that say nothing of its trials, such as a node that went away."""
 BACKOFF_SECONDS, LONGEST_BACKOFF = 1.0, 30.0
+"""The first pause before a turn is given out again, doubled with every loss, and the longest one."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +31,8 @@ class Turn:
         trials: Their numbers.
         alone: Whether this is what is left of a pack that was cut down to one suspicious trial.
         deaths: How many workers died over it.
-        losses: How many were lost for reasons that lie outside.
-        not_before: The time (monotonic) before which it is not tried again.
+        losses: How many were lost for reasons outside of its trials.
+        not_before: The time (monotonic) before which it is not given out again.
     """
 
     pack_id: str
@@ -42,8 +50,9 @@ class Loss:
     Attributes:
         reason: One line.
         kind: ``died`` (it may be the trials' fault), ``memory`` (too much of it in use), ``outside`` (no fault of
-            the trials), ``retired`` (it stopped of itself, between or after trials), ``split`` (it stopped of itself
-            because of trials that it trained together).
+            the trials), ``versions`` (it has others than the driver), ``retired`` (it ended itself; what is left goes
+            on elsewhere as it is), ``split`` (it ended itself because of trials that it trained together, which go on
+            in halves).
     """
 
     reason: str
@@ -55,9 +64,12 @@ class Turns:
 
     Args:
         turns: In the order in which they are given out.
-        clock: Seconds that only grow.
+        clock: Returns the seconds since some moment; they only grow.
 
     Attributes:
+        waiting: Turns that no worker has.
+        running: The turns that workers have, by name.
+        finished: The numbers of the trials that are done.
         problems: A line for each turn that was given up for reasons outside of its trials.
     """
 
@@ -73,7 +85,7 @@ class Turns:
         return not self.waiting and not self.running
 
     def take(self, name: str) -> Turn | None:
-        """Return the next turn that may run now, which runs under ``name`` from here on; None if there is none."""
+        """Return the next turn that may run now, and note it as running under ``name``; None if there is none."""
         now = self.clock()
         for _ in range(len(self.waiting)):
             turn = self.waiting.popleft()
@@ -90,7 +102,7 @@ class Turns:
         return new
 
     def end(self, name: str) -> None:
-        """Note that the turn ``name`` came to its end; trials it left out run again."""
+        """Note that the turn ``name`` has ended; trials that it left out run again."""
         turn = self.running.pop(name)
         if self._left(turn):
             self.running[name] = turn
@@ -100,7 +112,7 @@ class Turns:
         """Put what is left of the turn ``name`` back, whole or in halves.
 
         Returns:
-            The trial that is given up, having cost ``TRIAL_DEATHS`` workers by itself; mostly none.
+            The trial that is given up, since ``TRIAL_DEATHS`` workers died over it alone; mostly none.
         """
         turn = self.running.pop(name)
         left = self._left(turn)

@@ -17,7 +17,7 @@ from studies.terminal.text import duration, engine_text, interval, table
 
 if TYPE_CHECKING:
     from studies.planning.plan import Plan
-    from studies.sweep.estimate import Estimate
+    from studies.sweep.estimate import Cost
     from studies.sweep.replay import Replay
 
 
@@ -126,7 +126,7 @@ def print_replay(console: Console, replay: Replay) -> None:
 
 
 def print_plan(
-    console: Console, plan: Plan, cost: Estimate, later: Mapping[str, str], searched: int | None
+    console: Console, plan: Plan, cost: Cost, later: Mapping[str, str], searched: int | None
 ) -> None:
     """Print what is planned, what that would take, what is chosen ``later``, and what a search would train.
 

@@ -74,7 +74,7 @@ def snapshot(location: str | Path) -> Snapshot:
     study = StoredStudy.open(location)
     alive = [str(driver) for driver in drivers(study.store.files)]
     busy = _busy_seconds(read_runs(study.store), bool(alive))
-    return Snapshot(study.spec, study.progress(), alive, busy, time.monotonic())
+    return Snapshot(study.spec, study.progress, alive, busy, time.monotonic())
 
 
 def watch(location: str | Path, console: Console, *, once: bool = False) -> None:
@@ -157,12 +157,7 @@ def _duration(seconds: float) -> str:
 
 
 def _by_label(progress: StudyProgress) -> RenderableType:
-    counts = pd.crosstab(progress.rows["label"], progress.rows["status"])
-    counts = counts.reindex(index=list(progress.planned), columns=STATUSES, fill_value=0)
-    lines = [
-        [str(label), progress.planned[str(label)], *values]
-        for label, *values in counts.itertuples(index=True, name=None)
-    ]
+    lines = list(progress.counts().itertuples(name=None))
     return table(["optimizer", "planned", *STATUSES], lines)
 
 

@@ -1,8 +1,8 @@
 """Ways to train a grid of AdamW trials, each in a fresh process: ``python contenders.py NAME JOB ANSWER``.
 
 ``JOB`` is a JSON file with ``task``, ``axes`` (what spans the grid), ``trials`` (those of its cells that are to
-be trained), ``device``, ``workers`` and ``folder``. ``ANSWER`` becomes one with ``finished`` (the clock at the
-end of each trial), ``accuracy`` (the mean on the test split, to see that all do the same) and ``note``.
+be trained), ``device``, ``workers`` and ``folder``. ``ANSWER`` is written as another, with ``finished`` (the
+clock at the end of each trial), ``accuracy`` (the mean on the test split, to see that all do the same) and ``note``.
 
 Nothing heavy is imported before it is needed, since imports are part of what is timed.
 """
@@ -28,9 +28,9 @@ Answer = dict[str, Any]
 
 
 def stepper(task: Any, trial: dict[str, Any], device: str) -> tuple[Any, Callable[[Any, Any, float], None]]:
-    """Return a model and what takes one step of it, as fast as plain PyTorch goes.
+    """Return a model and a function that takes one training step of it, as fast as plain PyTorch goes.
 
-    The second is called with inputs, targets and the learning rate as a multiple of its peak.
+    The function is called with inputs, targets and the learning rate as a multiple of its peak.
     """
     import torch
     from torch.nn import functional
@@ -88,7 +88,7 @@ def measured(task: Any, model: Any) -> dict[str, float]:
 
 @cache
 def loaded(name: str, device: str) -> Any:
-    """Return the task with its data on ``device``, made once a process."""
+    """Return the task with its data on ``device``, made once per process."""
     import torch
 
     from robustness.tasks import load
@@ -119,7 +119,7 @@ def ray_documented(job: Job) -> Answer:
 
 
 def ray_reusing(job: Job) -> Answer:
-    """Ray Tune with all that makes short trials cheaper: lasting actors, one report a trial, no files, no output."""
+    """Ray Tune with all that makes short trials cheaper: actors reused, one report per trial, no files, no output."""
     quiet = {
         "RAY_AIR_NEW_OUTPUT": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -130,10 +130,8 @@ def ray_reusing(job: Job) -> Answer:
     from ray import tune
 
     def trainable(config: dict[str, Any]) -> None:
-        from contenders import (
-            epochs,
-            loaded,
-        )  # a module, so that what it has loaded lasts as the process does
+        # from a module, so that what is loaded once stays as long as the process
+        from contenders import epochs, loaded
         from ray import tune
 
         curve = list(epochs(loaded(job["task"], "cpu"), config["trial"], "cpu"))
@@ -165,8 +163,8 @@ def _tuned(tuner: Any) -> Answer:
 
 
 def by_hand(job: Job) -> Answer:
-    """Train with a hand-written loop: one process a core with one thread each, or one process on a GPU."""
-    loaded(job["task"], job["device"])  # forked processes find the imports and the data made
+    """Train with a hand-written loop: one process per core with one thread each, or one process on a GPU."""
+    loaded(job["task"], job["device"])  # forked processes then find imports and data ready
     cases = [(job["task"], trial, job["device"]) for trial in job["trials"]]
     if job["device"] == "cuda":
         ends = [_to_its_end(case) for case in cases]
@@ -209,7 +207,7 @@ def project(job: Job) -> Answer:
     outcome = studies.run(spec, out=out, engine="auto", workers=job["workers"], device=job["device"])
     if outcome.failed or outcome.missing:
         raise RuntimeError(f"{outcome.missing} trials missing; {outcome.failed[:3]}")
-    stored: dict[str, float] = {}  # when a pack was, as a whole
+    stored: dict[str, float] = {}  # when all of a pack was
     for path in (out / "rows").iterdir():
         for pack in pq.read_table(path, columns=["pack_id"])["pack_id"].unique().to_pylist():
             stored[pack] = max(path.stat().st_mtime, stored.get(pack, 0.0))

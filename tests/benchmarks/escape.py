@@ -28,7 +28,7 @@ STEPS, NOISE = 512, math.sqrt(20)
 BARRIERS = (1.75, 2.25, 2.75, 3.25, 3.75)
 RATIOS = (1.0, 3.0, 10.0, 30.0)
 LABELS = {"ada2ms": "ada2ms (our reimplementation)"}
-# Learning rates: T about 0.4 for SGD; the others' noise is divided, or multiplied, by its own size.
+# Learning rates: a temperature of about 0.4 for SGD; the other rules divide, or multiply, the noise by its own size.
 RATES = {"sgd": 0.04, "adam": 0.18, "ada2ms": 0.18, "invadam": 0.009}
 
 

@@ -1,7 +1,7 @@
 """What the benchmarks share: the machine, interleaved timing, a table of medians.
 
-Times of one process on a shared machine drift, so cases take turns: within a round each runs once, and every
-round starts with another case. What is compared is medians over rounds.
+Times of one process on a shared machine drift, so cases take turns: each runs once in a round, and every round starts
+with another case. Medians over rounds are compared.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def machine() -> dict[str, Any]:
 
 
 def interleaved(cases: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Run every case once a round and return the seconds of each, a list of ``rounds`` times per case.
+    """Run every case once per round and return its seconds, one for each of the ``rounds``.
 
     One more round before these is not timed: it compiles and warms caches.
     """

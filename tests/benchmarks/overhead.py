@@ -1,8 +1,8 @@
-"""What a trial costs beside its training: thousands of trials of one step of one parameter, with Ray.
+"""What a trial costs apart from its training: thousands of trials of one step of one parameter, with Ray.
 
     python tests/benchmarks/overhead.py [--trials 10000] [--workers 2] [--json]
 
-The seconds are those from the first stored trial to the last, so that starting Ray is not among them, over the trials
+Time is counted from the first stored trial to the last, which leaves out the start of Ray, and divided by the trials
 stored in between; the driver's resident memory is read at each tenth of the way. Trials run on the sequential engine.
 """
 
@@ -37,7 +37,7 @@ class Constant(nn.Module):
         self.value = nn.Parameter(torch.zeros(1))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return it once an example."""
+        """Return the parameter once per example."""
         return self.value.expand(len(inputs))
 
 

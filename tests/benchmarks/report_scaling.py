@@ -1,9 +1,9 @@
-"""How long the report of a large study takes, with how much memory, and how soon its page is there.
+"""How long the report of a large study takes, how much memory it needs, and how soon its page is painted.
 
     python tests/benchmarks/report_scaling.py [--trials 100000] [--epochs 20] [--json FILE]
 
 A synthetic study, stored as a sweep stores it: 10 labels, 20 learning rates, 10 weight decays, 10 gradient scales and
-as many seeds as make up the trials; a twentieth diverged; learning curves of three splits that no two trials share.
+as many seeds as make up the trials; a twentieth diverged; learning curves of three splits, different for every trial.
 `robustness report` then runs in a process of its own. First paint is Chromium's, from disk, if it is installed.
 """
 
@@ -31,7 +31,7 @@ from studies.planning.trials import expand
 from studies.spec.study import StudySpec
 from studies.store.schema import CURVE_SCHEMA, ROW_SCHEMA
 from studies.store.store import Store
-from studies.store.task_file import read_task
+from studies.store.task_file import read_task, write_task
 
 MIXINGS = [round(0.1 * step, 1) for step in range(8)]
 STUDY = """
@@ -58,8 +58,6 @@ def store_study(folder: Path, trials: int, epochs: int) -> int:
     store = Store(folder)
     store.write_study(spec.to_yaml())
     task = spec.load_task()
-    from studies.store.task_file import write_task
-
     write_task(store, task, spec.budget)
     planned = expand(spec, read_task(store, spec) or KnownTask.of(task, spec.budget))
     rng = np.random.default_rng(0)

@@ -1,11 +1,11 @@
 """Time and peak memory of planning, storing and loading studies of 10^2 to 10^5 trials, and time against pack size.
 
 100,000 trials on 2 cores (Intel Xeon), Python 3.11.7, torch 2.15.0, n = 1: planning 1.8 s, storing 5.3 s, loading
-rows 1.9 s, curves 5.0 s, all linear; at most .92 GB (planning, nearly all of it torch), 1.46 GB with the 6.3 million
-points of the curves.
+rows 1.9 s, curves 5.0 s, all linear; at most 0.92 GB (planning, nearly all of it torch), 1.46 GB with the 6.3
+million points of the curves.
 
 Every line is a process of its own. ``seconds`` leaves out its start and imports, ``MB`` is the most memory it ever
-held (``ru_maxrss``), and ``MB more`` what came on top of what it held after its imports. Rows are synthetic, with
+held (``ru_maxrss``), and ``MB more`` how much more that is than after its imports. Rows are synthetic, with
 curves of 20 epochs, and stored in parts as a sweep stores packs. Packs train digits-mlp for 20 epochs of 16
 steps, evaluations included, compiled beforehand, on one thread.
 
@@ -94,7 +94,7 @@ def _parts(count: int) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, An
 
 
 def store(count: int, folder: Path) -> Callable[[], object]:
-    """Append parts as they come, as a sweep does; making them up is no part of the time."""
+    """Append parts as they come, as a sweep does; the time to make them up is not counted."""
     from studies.store.store import Store
 
     target, seconds = Store(folder), 0.0
@@ -177,7 +177,7 @@ def measure_here(name: str, count: int, folder: Path) -> None:
     started = time.perf_counter()
     returned = timed()
     seconds = time.perf_counter() - started
-    if isinstance(returned, float):  # it kept the time itself
+    if isinstance(returned, float):  # it took the time itself
         seconds = returned
     print(json.dumps({"seconds": seconds, "MB": peak(), "MB more": peak() - before}))
 
@@ -200,17 +200,16 @@ def rows(groups: list[str], most: int, rounds: int) -> list[dict[str, Any]]:
         for count in (PACK_SIZES if group == "packs" else [size for size in SIZES if size <= most])
         for name in GROUPS[group]
     ]
-    found: dict[tuple[str, int], list[dict[str, float]]] = {point: [] for point in points}
+    results: dict[tuple[str, int], list[dict[str, float]]] = {point: [] for point in points}
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             for name, count in points:
-                found[name, count].append(measure(name, count, Path(folder)))
-                print(f"round {number + 1}: {name} {count}: {found[name, count][-1]}", file=sys.stderr)
+                results[name, count].append(measure(name, count, Path(folder)))
+                print(f"round {number + 1}: {name} {count}: {results[name, count][-1]}", file=sys.stderr)
     table = []
-    for (name, count), results in sorted(
-        found.items(), key=lambda item: (list(WHAT).index(item[0][0]), item[0][1])
-    ):
-        middle = {key: statistics.median(result[key] for result in results) for key in results[0]}
+    for name, count in sorted(points, key=lambda point: (list(WHAT).index(point[0]), point[1])):
+        repeated = results[name, count]
+        middle = {key: statistics.median(result[key] for result in repeated) for key in repeated[0]}
         each = 1e3 * middle["seconds"] / count
         table.append({"what": WHAT[name], "trials": count, **middle, "ms a trial": each})
     return table

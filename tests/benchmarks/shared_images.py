@@ -2,9 +2,9 @@
 
     python tests/benchmarks/shared_images.py
 
-Every process opens the training split as a worker does, from its pickled address, and reads all of it. Reported is
-the sum over processes of the proportional set size (PSS: pages, each divided by the processes that share it) of the
-file of the images, beside what private copies would take.
+Every process opens the training split as a worker does, from its pickled address, and reads all of it. The table has
+the proportional set size of the file of images (PSS: each page divided by the number of processes that share it),
+summed over processes, and what private copies would take.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def mapped_pss(name: str) -> int:
 
 
 def worker(sent: bytes, end: Connection) -> None:
-    """Open the split, read it, and once all processes have, tell the PSS."""
+    """Open the split and read it; once all processes have, report the PSS."""
     split = pickle.loads(sent)
     end.send(sum(int(part.to(torch.int64).sum()) for part in split.inputs.split(1000)))
     end.recv()

@@ -4,13 +4,13 @@ digits-mlp on 2 cores (Intel Xeon, AVX-512), Python 3.11.7, torch 2.15.0, Ray 2.
 trials (n = 2 rounds) take Ray Tune as documented 1,648 s (extrapolated), Ray Tune with reused actors 64 s
 (extrapolated), the loop by hand 57 s, this project 52 s; 4,096 trials (n = 1) 446 s and 281 s (both extrapolated)
 and 216 s. Once running: 13 trials/s against 10 by hand (512), 24 against 16 (4,096). Share of the peak of
-torch.mm in a fused step, 16, 32 and 64 models: .41, .39, .37; one model by hand .09.
+torch.mm in a fused step, 16, 32 and 64 models: 0.41, 0.39, 0.37; one model by hand 0.09.
 
 Every contender runs in a fresh process with empty caches, and its seconds are those of the whole process: start,
 imports, Ray, calibration, compiling, training, storing, report. Contenders take turns. Those marked ``from a and
-b`` were run with a and with b trials, and a straight line through both gives the rest: this favours Ray Tune, whose
-cost per trial grows with the number of trials. ``trials/s`` is the rate once running: the slope of that line or,
-where all trials were run, the rate at which the second half of them arrived. ``start s`` is the rest of the time.
+b`` were run with a and with b trials, and the rest is read off a straight line through both: this favours Ray Tune,
+whose cost per trial grows with the number of trials. ``trials/s`` is the rate once running: the slope of that line
+or, where all trials were run, the rate at which the second half of them arrived. ``start s`` is the rest of the time.
 
 ``share`` compares the fused training step of digits-mlp with the machine's own matrix product.
 
@@ -55,8 +55,8 @@ class Contender:
     Attributes:
         function: Its name in ``contenders.py``.
         title: What a table calls it.
-        sample: Two numbers of trials to run where there are more than ``most``.
-        most: The most trials that are all run.
+        sample: The two numbers of trials to run if there are more than ``most``.
+        most: Up to how many trials all of them are run.
     """
 
     function: str
@@ -142,7 +142,7 @@ def rate_once_running(finished: list[float], workers: int) -> float:
 
 
 def once(contender: Contender, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return a contender's seconds for all trials, its rate once running, and where both come from."""
+    """Return a contender's seconds for all trials, its rate once running, and how both were found."""
     total = arguments.trials
     if total <= contender.most:
         ran = run(contender, total, arguments)
@@ -207,8 +207,8 @@ def main() -> None:
     parser.add_argument(
         "--only", help="some of i,ii,iii,iv,share; default: what the task and the device allow"
     )
-    parser.add_argument("--rounds", type=int, default=1, help="each contender runs so many times")
-    parser.add_argument("--json", action="store_true", help="a JSON object for each table")
+    parser.add_argument("--rounds", type=int, default=1, help="how often each contender runs")
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each table")
     arguments = parser.parse_args()
     if arguments.task == "resnet8":
         rows = resnet8(arguments.device, arguments.rounds)

@@ -1,4 +1,4 @@
-"""Tasks that raise, hang, return NaN, leak memory or end their process: recorded as that, all others complete."""
+"""Tasks that raise, hang, return NaN, leak memory or end their process: each is recorded, all others complete."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness import Run, main, orphans, workplace
 import studies
 
 TASK = '''
-"""A linear model that misbehaves once its outputs are large, which a large learning rate sees to."""
+"""A linear model that misbehaves once its outputs are large, as a large learning rate makes them."""
 
 import os
 import time
@@ -70,7 +70,7 @@ grid: {lr: [0.01, 0.1, 1.0e+6], weight_decay: [0]}
 optimizers: {sgd: {}}
 resources: {memory: 2_000_000_000}
 """
-# What a bad trial's status is to be, and what its reason is to begin with.
+# The status that a bad trial must have, and how its reason must begin.
 EXPECTED = {
     "raises": ("failed", "RuntimeError: too large"),
     "hangs": ("failed", "time limit: not finished after 5 s"),
@@ -81,7 +81,7 @@ EXPECTED = {
 
 
 def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
-    """Yield whether each kind of bad task, ``tries`` times, came out right, and a line about it."""
+    """Yield whether each kind of bad task was handled as expected, ``tries`` times, and a line about it."""
     with workplace() as (folder, _):
         (folder / "faulty.py").write_text(TASK)
         for number in range(tries):
@@ -90,7 +90,7 @@ def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
 
 
 def attempt(folder: Path, kind: str, out: Path) -> tuple[bool, str]:
-    """Run the study of one kind of bad task and look at every row."""
+    """Run the study of one kind of bad task and check every row."""
     study = folder / f"{kind}.yaml"
     study.write_text(STUDY.replace("KIND", kind))
     run = Run(study, out, "--workers", "2", "--engine", "sequential")
@@ -102,9 +102,9 @@ def attempt(folder: Path, kind: str, out: Path) -> tuple[bool, str]:
     right = len(bad) == 3 and (bad["status"] == status).all() and bad["reason"].str.startswith(reason).all()
     right = right and len(good) == 6 and (good["status"] == "completed").all() and ended
     right = right and code == (1 if status == "failed" else 0)
-    found = "; ".join(sorted(set(bad["reason"].dropna())))
+    reasons = "; ".join(sorted(set(bad["reason"].dropna())))
     done = (good["status"] == "completed").sum()
-    line = f"{kind}: exit code {code}, {done} of 6 good trials completed, bad ones: {found}; {left}"
+    line = f"{kind}: exit code {code}, {done} of 6 good trials completed, bad ones: {reasons}; {left}"
     return bool(right), line
 
 

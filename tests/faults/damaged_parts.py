@@ -1,7 +1,8 @@
-"""Truncated, zeroed, changed and foreign parts, and parts of a newer schema: named, set aside, never a wrong number.
+"""Truncated, zeroed, changed and foreign parts, and parts of a newer schema: never a wrong number.
 
-Each of 20 seeded tries damages up to three parts of a study of 6 trials, one trial a part; then a reader reads,
-the same study runs again, and its table must be that of the undisturbed run.
+Each of 20 seeded tries damages up to three parts of a study of 6 trials, one trial a part. A reader must leave the
+damaged parts out; the same study, run again, must name them and set them aside, and end with the table of the
+undisturbed run. A part of a newer schema must be refused and left alone.
 
 Example:
     python tests/faults/damaged_parts.py
@@ -38,7 +39,7 @@ def truncate(part: Path, chance: random.Random) -> None:
 
 
 def zero(part: Path, chance: random.Random) -> None:
-    """Make a stretch of the file zeros, as a crash may leave it."""
+    """Fill the end of the file with zeros, as a crash may leave it."""
     content = bytearray(part.read_bytes())
     start = chance.randrange(len(content) // 2)
     content[start:] = bytes(len(content) - start)
@@ -58,7 +59,7 @@ def garble(part: Path, chance: random.Random) -> None:
 
 
 def another_table(part: Path, chance: random.Random) -> None:
-    """Put a Parquet file of other columns in its place, under a name of its own."""
+    """Put a Parquet file of other columns in its place, under another name."""
     part.unlink()
     pq.write_table(
         pa.table({"trial_id": ["a"], "price": [chance.random()]}), part.with_name("prices.parquet")
@@ -69,7 +70,7 @@ DAMAGE: list[Callable[[Path, random.Random], None]] = [truncate, zero, flip, gar
 
 
 class Heard(logging.Handler):
-    """Collects what the store says."""
+    """Collects what the store logs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,7 +113,7 @@ def damage_and_run_again(whole: Path, folder: Path, seed: int) -> str:
 
 
 def newer_part(whole: Path, folder: Path, seed: int) -> str:
-    """Put a part of a newer schema there: reading and running are refused, and nothing is changed."""
+    """Add a part of a newer schema: reading and running are refused, and nothing is changed."""
     shutil.copytree(whole, folder)
     schema = {"trial_id": ["n"], "status": ["completed"]} | ({"mood": [seed]} if seed % 2 else {})
     about = {"robustness.schema": str(1 + (seed + 1) % 2), "robustness.version": "9.0.0"}

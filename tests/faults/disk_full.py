@@ -1,6 +1,6 @@
 """A full disk: one clear line, exit 1, nothing stored is lost, and the same command completes once there is room.
 
-Mounts a tmpfs of 1 MB, which needs the rights to; where they are missing it says so and tries nothing.
+Mounts a tmpfs of 1 MB, which needs the right to mount; without it the script says so and tries nothing.
 
 Example:
     python tests/faults/disk_full.py
@@ -30,7 +30,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
     """Mount a tmpfs of 1 MB.
 
     Raises:
-        PermissionError: If this process may not.
+        PermissionError: If this process may not mount it.
     """
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
@@ -83,13 +83,13 @@ def run_on_a_full_disk(disk: Path, scratch: Path, leave: int) -> str:
 
 
 def main() -> None:
-    """Make the try."""
+    """Try it once."""
     with tempfile.TemporaryDirectory() as scratch:
         try:
             with small_disk(Path(scratch) / "disk") as disk:
                 tiny.tries("disk full", 1, lambda _: run_on_a_full_disk(disk, Path(scratch), 16_384))
         except PermissionError as error:
-            print(f"disk full: not tried: a tmpfs cannot be mounted here: {error}")
+            print(f"disk full: not tried: no tmpfs can be mounted here: {error}")
 
 
 if __name__ == "__main__":

@@ -36,12 +36,12 @@ optimizers: {adamw: {}, sgd: {momentum: 0.9}}
 
 
 class Run:
-    """The command ``robustness run``, in a session of its own, by which every process that it starts can be found.
+    """The command ``robustness run`` in a session of its own, by which every process that it starts can be found.
 
     Args:
         study: The study's file.
         out: The study's folder.
-        arguments: Further ones.
+        arguments: Further arguments of the command.
     """
 
     def __init__(self, study: Path, out: Path, *arguments: str) -> None:
@@ -58,7 +58,7 @@ class Run:
         )
 
     def finish(self, timeout: float = TIMEOUT) -> tuple[int, str]:
-        """Wait for the end and return exit code and output; what takes too long is killed, with exit code -9."""
+        """Wait for the end and return exit code and output; kill what takes too long, which gives exit code -9."""
         try:
             output, _ = self.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -74,14 +74,14 @@ class Run:
         self.process.stdout.close()  # type: ignore[union-attr]
 
     def processes(self, named: str = "") -> list[int]:
-        """Return the processes that the command started and that live, those whose command begins with ``named``."""
-        found = []
+        """Return the living processes that the command started, those whose own command begins with ``named``."""
+        living = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and _session(entry) == self.process.pid:
                 command = _read(entry / "cmdline")
                 if command and command.startswith(named.encode()):
-                    found.append(int(entry.name))
-        return found
+                    living.append(int(entry.name))
+        return living
 
     def workers(self) -> list[int]:
         """Return the processes that train."""
@@ -91,7 +91,7 @@ class Run:
 def orphans(runs: Sequence[Run], seconds: float = 120.0) -> tuple[bool, str]:
     """Return whether all processes that ``runs`` started end within ``seconds``, and a line about it.
 
-    Ray's agents take a while to notice that what they served has been killed.
+    Ray's agents take a while to notice that the process they serve was killed.
     """
     started = time.monotonic()
     while (left := [process for run in runs for process in run.processes()]) and (
@@ -115,7 +115,7 @@ def _session(entry: Path) -> int:
 
 
 def kill(process: int) -> None:
-    """Kill a process that may be gone."""
+    """Kill a process, if it is still there."""
     try:
         os.kill(process, signal.SIGKILL)
     except ProcessLookupError:
@@ -147,7 +147,7 @@ def tables(out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def difference(out: Path, undisturbed: Path) -> str | None:
-    """Return how two studies' tables differ, or that a trial is stored twice; None if all is well."""
+    """Return how two studies' tables differ, or that a trial is stored twice; None if neither is the case."""
     parts = [pq.read_table(part, columns=["trial_id"]) for part in (out / "rows").glob("*.parquet")]
     ids = [trial for part in parts for trial in part["trial_id"].to_pylist()]
     if len(ids) != len(set(ids)):
@@ -179,8 +179,8 @@ def disturbed(
     Args:
         attempt: Is given the study's file, a new folder, the undisturbed run's folder, ``random``, and a list to put
             its runs into.
-        tries: How often.
-        random: Draws moments.
+        tries: How many attempts to make.
+        random: What moments are drawn from.
     """
     with workplace() as (folder, study):
         code, output = Run(study, folder / "undisturbed", "--workers", "0", "--engine", "sequential").finish()
@@ -195,7 +195,7 @@ def disturbed(
 def main(
     description: str, tries: int, attempts: Callable[[int, random.Random], Iterator[tuple[bool, str]]]
 ) -> None:
-    """Run ``attempts``, a line each, and exit with 1 if one failed."""
+    """Run ``attempts``, print a line for each, and exit with 1 if one failed."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--tries", type=int, default=tries)
     parser.add_argument("--seed", type=int, default=0)

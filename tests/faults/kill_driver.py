@@ -16,7 +16,7 @@ TRIALS, MOST_SECONDS = 60, 1.0
 def attempt(
     study: Path, out: Path, undisturbed: Path, random: random.Random, runs: list[Run]
 ) -> tuple[bool, str]:
-    """Kill at a random moment after a random number of trials is stored, maybe none; run again, compare."""
+    """Kill the driver some time after a random number of trials, maybe none, is stored; run again, compare."""
     first = Run(study, out, *ARGUMENTS)
     wanted = random.choice((0, random.randrange(TRIALS)))
     wait_for(lambda: stored(out) >= wanted or first.process.poll() is not None)

@@ -1,6 +1,6 @@
-"""Kill a search 10 times at random moments with SIGKILL, give it again, and compare it with one left undisturbed.
+"""Kill a search 10 times at random moments with SIGKILL, start it again, and compare it with an undisturbed one.
 
-Prints a line for each kill and fails unless points, scores, front and trained trials are those of the undisturbed
+Prints a line for each kill, and fails unless points, scores, front and trained trials are those of the undisturbed
 search: python tests/faults/kill_search.py [--kills 10] [--seed 0]
 """
 
@@ -29,7 +29,7 @@ search: {optimizer: ada2ms, space: {mixing: {low: 0, high: 1}}, trials: 12, batc
 
 
 def start(folder: Path, out: str) -> BaseProcess:
-    """Begin or go on with the search in a process of its own; forked, so that nothing is imported again."""
+    """Begin the search, or go on with it, in a process of its own; forked, so that nothing is imported again."""
     options = {"out": folder / out, "workers": 0, "engine": "fused"}
     process = get_context("fork").Process(target=search, args=(folder / "killed.yaml",), kwargs=options)
     process.start()
@@ -51,7 +51,7 @@ def rows(folder: Path) -> pd.DataFrame:
 
 
 def stored_parts(folder: Path) -> int:
-    """Return the rows in all parts, a trial that was trained twice counted twice."""
+    """Return how many rows all parts have; a trial that was trained twice counts twice."""
     return sum(len(pd.read_parquet(part)) for part in (folder / "rows").glob("*.parquet"))
 
 

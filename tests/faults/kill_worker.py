@@ -1,4 +1,4 @@
-"""SIGKILL a random worker at a random moment: the study completes without help, with an undisturbed run's table."""
+"""SIGKILL a random worker at a random moment: the study completes by itself, with an undisturbed run's table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TRIALS, MOST_SECONDS = 60, 1.0
 def attempt(
     study: Path, out: Path, undisturbed: Path, random: random.Random, runs: list[Run]
 ) -> tuple[bool, str]:
-    """Kill one of the workers some time after a random number of trials is stored, maybe none, and compare."""
+    """Kill one of the workers some time after a random number of trials, maybe none, is stored; compare tables."""
     run = Run(study, out, *ARGUMENTS)
     wanted = random.choice((0, random.randrange(TRIALS)))
     wait_for(lambda: (stored(out) >= wanted and run.workers()) or run.process.poll() is not None)

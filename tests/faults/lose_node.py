@@ -1,4 +1,4 @@
-"""Take a node away from a cluster of three in the middle of a sweep, add one: it completes with the same table."""
+"""Take a node away from a cluster of three in the middle of a sweep, add another: the table is the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness import ROOT, Run, difference, main, stored, wait_for, workplace
 
 
 def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
-    """Yield whether each try came out right, and a line about it."""
+    """Yield whether each try went right, and a line about it."""
     with workplace() as (folder, study):
         code, output = Run(study, folder / "undisturbed", "--workers", "0", "--engine", "sequential").finish()
         if code:
@@ -22,7 +22,7 @@ def attempts(tries: int, random: random.Random) -> Iterator[tuple[bool, str]]:
 
 
 def attempt(study: Path, out: Path, undisturbed: Path, random: random.Random) -> tuple[bool, str]:
-    """Remove a node that trains once some trials are stored, add another, and compare."""
+    """Once some trials are stored, remove a node that trains, add another, and compare."""
     from ray.cluster_utils import Cluster
 
     os.environ |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

@@ -3,9 +3,8 @@
     python tests/faults/malformed_studies.py --tries 500 --seed 0
 
 Takes presets, changes them (wrong types and keys, huge and non-finite numbers, text of all kinds, nested junk,
-aliases of aliases, keys given twice, bytes that are no text, nothing at all) and gives `robustness plan FILE` in
-this process.
-Prints how many files were refused and how many were valid, and the file of the first one that broke the rule.
+aliases of aliases, keys given twice, bytes that are no text, nothing at all) and runs `robustness plan FILE` in this
+process. Prints how many files were refused and how many were valid, or the first file that broke the rule.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from studies.spec.errors import SpecError
 from studies.spec.presets import load_spec, presets
 
 LONGEST_LINE = 1000
-MOST_PLANNED = 5000  # larger valid studies are read, but not expanded: that takes its time by right
+MOST_PLANNED = 5000  # larger valid studies are read, but not expanded, which would take long
 
 NUMBERS = [0, -1, 1, 3, -0.0, 0.5, 1e-320, 1e308, float("inf"), float("-inf"), float("nan"), 2**63, 10**400]
 TEXTS = [
@@ -198,7 +197,7 @@ study_files = changed() | mangled() | st.sampled_from(NO_STUDIES) | st.binary(ma
 
 
 def give(path: Path) -> tuple[int, str]:
-    """Give `robustness plan PATH` in this process; return its exit code and what it wrote to stderr."""
+    """Run `robustness plan PATH` in this process; return its exit code and what it wrote to stderr."""
     errors = io.StringIO()
     arguments, sys.argv = (
         sys.argv,
@@ -241,7 +240,7 @@ def checked(path: Path, content: bytes) -> str:
 
 
 def fuzz(tries: int, number: int) -> Counter[str]:
-    """Try so many files, the same ones for the same seed; return how many were refused and how many valid."""
+    """Try ``tries`` files, the same ones for the same seed; return how many were refused and how many valid."""
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
 

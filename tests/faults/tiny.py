@@ -1,4 +1,4 @@
-"""What the faults of the store share: a study of 6 trials, and what its table must be whatever happens."""
+"""What the fault scripts of the store share: a study of 6 trials, its table, and the report of the tries."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ seeds: 1
 grid: {lr: [0.001, 0.01, 1.0e+20], weight_decay: [0]}
 optimizers: {adamw: {}, sgd: {}}
 """
-PLACE = ["wall_seconds", "pack_id", "worker"]
-"""Columns that say how long and with whom a trial trained."""
+INCIDENTAL = ["wall_seconds", "pack_id", "worker"]
+"""Columns that say how long a trial took, and where: they may differ from run to run."""
 
 
 def finish(folder: Path) -> pd.DataFrame:
-    """Run the study in ``folder`` to its end and return its table, less how long and with whom."""
+    """Run the study in ``folder`` to its end and return its table without the ``INCIDENTAL`` columns."""
     run(StudySpec.from_text(STUDY, source="tiny.yaml"), out=folder, workers=0, engine="sequential")
     return table(folder)
 
 
 def table(folder: Path) -> pd.DataFrame:
-    """Return the stored rows, less how long and with whom."""
-    return load(folder).drop(columns=PLACE)
+    """Return the stored rows without the ``INCIDENTAL`` columns."""
+    return load(folder).drop(columns=INCIDENTAL)
 
 
 def scatter(source: Path, folder: Path) -> None:
-    """Store the study of ``source`` in ``folder``, one trial a part."""
+    """Store the study of ``source`` in ``folder``, each trial in a part of its own."""
     study, store = Store(source), Store(folder)
     store.write_study(study.read_study() or "")
     curves = load_curves(source)
@@ -54,10 +54,10 @@ def tries(title: str, number: int, one: Callable[[int], str]) -> None:
     failed = 0
     for index in range(number):
         try:
-            said = one(index)
-        except Exception as error:  # whatever goes wrong in one try, the others are made
+            line = one(index)
+        except Exception as error:  # whatever goes wrong in one try, the others follow
             failed += 1
-            said = f"FAILED: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        print(f"{title} {index + 1}/{number}: {said}", flush=True)
+            line = f"FAILED: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        print(f"{title} {index + 1}/{number}: {line}", flush=True)
     print(f"{title}: {number - failed} of {number} held")
     sys.exit(1 if failed else 0)

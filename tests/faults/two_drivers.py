@@ -30,17 +30,17 @@ def start_two(folder: Path, expected_rows: int, seed: int) -> str:
     ]
     ends = [(process.communicate(timeout=120)[1], process.returncode, process.pid) for process in both]
     codes = sorted(code for _, code, _ in ends)
-    if codes == [0, 0]:  # the first was through before the second asked
+    if codes == [0, 0]:  # the first had ended before the second asked
         raise AssertionError("the drivers did not meet")
     assert codes == [0, 2], ends
     (works,) = [pid for _, code, pid in ends if code == 0]
-    (said,) = [text for text, code, _ in ends if code == 2]
-    assert said.count("\n") == 1, said
+    (message,) = [text for text, code, _ in ends if code == 2]
+    assert message.count("\n") == 1, message
     for word in (socket.gethostname(), f"pid {works}", "started 20", "another driver"):
-        assert word in said, f"{word} not in {said}"
+        assert word in message, f"{word} not in {message}"
     assert len(tiny.table(folder)) == expected_rows
     assert not list(folder.glob("*.lock"))
-    return f"pid {works} completed, the other: {said.strip().rpartition('/')[2]}"
+    return f"pid {works} completed, the other: {message.strip().rpartition('/')[2]}"
 
 
 def main() -> None:

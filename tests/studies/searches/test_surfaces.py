@@ -11,7 +11,7 @@ from studies.planning.workers import Workers
 from studies.searches.surfaces import Surfaces
 from studies.spec.errors import SweepError
 from studies.spec.study import StudySpec
-from studies.store.resume import Resumed
+from studies.store.resume import ResumedStore
 from studies.store.store import Store
 
 SPEC = StudySpec(
@@ -40,7 +40,7 @@ class Counter:
 def surfaces(tmp_path):
     store, engine = Store(tmp_path / "s"), Engine("sequential", 1, False, {})
     with store.driving(), ExitStack() as stack:
-        yield Surfaces(SPEC, TASK, engine, Workers(0), Resumed(store), Counter(), print, stack)
+        yield Surfaces(SPEC, TASK, engine, Workers(0), ResumedStore(store), Counter(), print, stack)
 
 
 def test_a_trial_of_two_surfaces_is_trained_once_and_has_the_name_of_each(surfaces):

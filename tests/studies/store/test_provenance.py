@@ -10,7 +10,7 @@ import pytest
 
 from robustness import __version__
 from studies import StoreError, StudySpec, run
-from studies.store.provenance import command, git_state, hardware, versions
+from studies.store.provenance import command, git_state, hardware, package_versions
 
 
 def tiny(**changes):
@@ -140,5 +140,5 @@ def test_a_command_is_written_as_one_would_give_it(monkeypatch, given, written):
 def test_versions_and_hardware_are_those_of_this_machine():
     import torch
 
-    assert versions()["torch"] == torch.__version__.partition("+")[0]
+    assert package_versions()["torch"] == torch.__version__.partition("+")[0]
     assert len(hardware()["gpus"]) == torch.cuda.device_count()

@@ -1,14 +1,11 @@
 """What a study asks of a cluster, and what is refused before anything is trained."""
 
-import pickle
-
 import pytest
 
 from studies import StudySpec, run
 from studies.planning.workers import check_address
 from studies.spec.errors import InputError, SpecError, SweepError
-from studies.sweep.cluster import differences, versions
-from studies.sweep.interruption import Interruption
+from studies.sweep.cluster import differences, shared_versions
 
 
 def spec(**changes):
@@ -65,8 +62,7 @@ def test_a_node_with_other_versions_is_named_with_both_sides():
         "node 10.0.0.7 has other versions than the driver: python 3.11 here and 3.12 there, "
         "torch 2.15.0 here and none there"
     )
-    assert set(versions()) == {"python", "ada2ms-robustness", "torch", "ray"}
-    assert pickle.loads(pickle.dumps(versions())) == versions()
+    assert set(shared_versions()) == {"python", "ada2ms-robustness", "torch", "ray"}
 
 
 def test_ray_client_is_refused_with_what_to_do_instead():
@@ -85,18 +81,3 @@ def test_a_time_limit_needs_a_worker_that_can_be_stopped(tmp_path):
 def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(SweepError, match=r"^Ray cannot be started at 127.0.0.1:1: [^\n]*$"):
         run(spec(), out=tmp_path / "s", address="127.0.0.1:1", engine="sequential")
-
-
-def test_an_interruption_is_noted_and_raised_when_there_was_time_to_collect():
-    import os
-    import signal
-
-    before = signal.getsignal(signal.SIGINT)
-    with Interruption() as stop:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stop.asked_at is not None
-        assert signal.getsignal(signal.SIGINT) is before  # a second one takes effect at once
-        stop.stop_after(1000)
-        with pytest.raises(KeyboardInterrupt):
-            stop.stop_after(0)
-    assert signal.getsignal(signal.SIGINT) is before

@@ -57,9 +57,11 @@ def test_an_id_must_begin_one_trials(stored):
     _, out = stored
     trial_id = load(out)["trial_id"].iloc[0]
     typo = trial_id[:-1] + ("0" if trial_id[-1] != "0" else "1")
-    with pytest.raises(InputError, match=rf"{typo}.*no trial in .* \(did you mean '{trial_id}'\?\)"):
+    with pytest.raises(
+        InputError, match=rf"{typo}.*begins the id of no trial in .* \(did you mean '{trial_id}'\?\)"
+    ):
         replay(out, typo)
-    with pytest.raises(InputError, match="must begin the id of one trial, but fits .* and 2 more"):
+    with pytest.raises(InputError, match="must begin the id of one trial, but begins those of .* and 2 more"):
         replay(out, "")
 
 
@@ -71,5 +73,5 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
 def test_a_trial_that_the_study_no_longer_means_is_named(tmp_path):
     first = run(tiny(confirm=0), out=tmp_path, workers=0, engine="sequential").rows
     run(tiny(confirm=0, budget={"epochs": 1, "batch_size": 64}), out=tmp_path, workers=0, engine="sequential")
-    with pytest.raises(StoreError, match=r"is stored, but .*study.yaml, .* no longer means it"):
+    with pytest.raises(StoreError, match=r"is stored, but .*study.yaml, .* no longer asks for it"):
         replay(tmp_path, first["trial_id"].iloc[0])

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from studies.planning.plan import plan
 from studies.spec.study import StudySpec
-from studies.sweep.estimate import Estimate
+from studies.sweep.estimate import Cost
 from studies.terminal.study import print_failures, print_figures, print_metrics, print_plan, summary_table
 
 
@@ -85,7 +85,7 @@ def test_a_plan_says_what_its_search_would_train(screen, confirm, end):
         optimizers={"adamw": {}, "ada2ms": {}},
         search={"optimizer": "ada2ms", "space": {"mixing": [0, 1]}, "trials": 4, "confirm": confirm},
     )
-    cost = Estimate(workers=1, seconds=30.0, memory=10**9, disk=2000, each=15.0)
+    cost = Cost(workers=1, seconds=30.0, memory=10**9, disk=2000, each=15.0)
     print_plan(screen, plan(spec, set(), engine="sequential"), cost, {"extend": "later"}, 6)
     assert "trials 2, 0 of them stored" in words(screen)
     assert "time about 30 s with 1 worker " in words(screen)
