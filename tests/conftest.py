@@ -1,15 +1,81 @@
-"""What all tests share: measurements are kept in a folder of their own, not in the user's."""
+"""What all tests share: how they are spread over processes, and a folder of their own for measurements."""
 
 import os
+from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadGroupScheduling
+
+TESTS = Path(__file__).parent
+# Every process imports torch and draws figures; above so many the tests with Ray, one after the other, take longest.
+MOST_PROCESSES, BYTES_EACH = 8, 2 * 2**30
+# What takes more than ten seconds begins first, so that all processes end together.
+LONG = [
+    TESTS / name
+    for name in (
+        "studies/endtoend/test_growing.py",
+        "studies/test_study_search.py",
+        "studies/test_study_run.py",
+        "robustness/training/test_pack.py",
+        "test_published.py",
+        "studies/reports/test_report.py",
+        "robustness/tasks/test_text.py",
+        "analysis/test_invariances.py",
+        "studies/endtoend/test_measuring.py",
+        "robustness/tasks/test_two_minima.py",
+        "robustness/optimizers/test_fast_paths.py",
+        "analysis/page/test_page_browser.py",
+        "studies/reports/test_figures.py",
+        "notebooks/test_notebooks.py",
+    )
+]
 
 # As workers do: threads that wait for each other on cores that others use too take a hundred times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+class ByFile(LoadGroupScheduling):
+    """A file's tests go to one process, which makes its fixtures once; so do the tests of a group."""
+
+    def _split_scope(self, nodeid):
+        return super()._split_scope(nodeid).partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log)
+
+
+def pytest_xdist_auto_num_workers(config):
+    """A process per core; files and tests that are named run in this one, without waiting for others to start."""
+    if not any(Path(argument).is_dir() for argument in config.args):
+        return 0
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    processes = min(os.cpu_count() or 1, MOST_PROCESSES, memory // BYTES_EACH)
+    return processes if processes > 1 else 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests with Ray form a group, so that no two compete, and the long ones come first."""
+    for item in items:
+        if item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
+    items.sort(key=turn)
+
+
+def turn(item):
+    """Return when a test's turn comes: with the Ray that tests share, with its own, then without, by ``LONG``."""
+    if ray := item.get_closest_marker("ray"):
+        return -2 if ray.kwargs.get("shared") else -1
+    return LONG.index(item.path) if item.path in LONG else len(LONG)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _cache_of_its_own(tmp_path_factory):
+    """Keep measurements out of the user's cache, and each process's apart.
+
+    What one process measures must not change the engine of another's studies between two runs that are compared.
+    """
     before = os.environ.get("XDG_CACHE_HOME")
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
     yield

@@ -10,7 +10,7 @@ def loaded_by(statement):
     """Return the top-level modules in a fresh interpreter after ``statement``."""
     code = f"{statement}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
     out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
     return set(out.stdout.split())
 
@@ -49,5 +49,5 @@ def test_a_public_name_is_the_function_whoever_imported_modules_of_that_name(pac
     check = f"import {package} as p; print([callable(getattr(p, n)) for n in {names.split(', ')!r}])"
     for code in (f"{modules}; {taken}; {check}", f"{taken}; {modules}; {check}"):
         command = [sys.executable, "-W", "error", "-c", code]
-        shown = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True).stdout
+        shown = subprocess.run(command, check=True, timeout=300, capture_output=True, text=True).stdout
         assert shown.strip() == str([True] * (names.count(",") + 1))

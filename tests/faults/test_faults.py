@@ -16,6 +16,7 @@ from harness import STUDY, Run, orphans, stored, wait_for
 
 from studies import run as run_study
 
+pytestmark = pytest.mark.ray
 SHORT = STUDY.replace("seeds: 3", "seeds: 1")
 LONG = STUDY.replace("epochs: 15", "epochs: 200")
 

@@ -13,10 +13,14 @@ from studies.sweep.replay import replay
 FOLDER = Path(__file__).parents[2] / "notebooks"
 DATA = FOLDER / "data" / "digits"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-SECONDS = 180
+SECONDS = 300
+MARKS = {"01_launch_a_sweep": pytest.mark.ray}
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=MARKS.get(path.stem, ()), id=path.stem) for path in NOTEBOOKS],
+)
 def test_a_notebook_runs_from_top_to_bottom(path):
     nbclient = pytest.importorskip("nbclient", reason="running notebooks needs nbclient: install '.[dev]'")
     nbformat = pytest.importorskip("nbformat", reason="running notebooks needs nbformat: install '.[dev]'")

@@ -1,17 +1,13 @@
 """Running a study: the same numbers however it is spread, nothing repeated, nothing lost."""
 
 import os
-import signal
-import subprocess
-import sys
-import time
 
 import pandas as pd
 import pytest
 
 from robustness.tasks import DATASETS
-from studies import StoreError, StudySpec, load, load_curves, load_spec, run
-from studies.spec.errors import InputError
+from studies import StudySpec, load, load_curves, load_spec, run
+from studies.spec.errors import InputError, StoreError
 from studies.spec.task import TaskSpec
 
 TIMES = ["wall_seconds", "worker"]
@@ -49,6 +45,7 @@ def test_every_trial_has_a_row_and_divergence_is_a_result(alone):
     assert wild["val_accuracy"].isna().all()
 
 
+@pytest.mark.ray(shared=True)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_any_number_of_workers_gives_the_same_rows_and_curves(alone, tmp_path, workers):
     outcome = run(tiny(), out=tmp_path / "tiny", workers=workers)
@@ -123,7 +120,7 @@ def blobs(spread=1.0):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.ray)])
 def test_a_users_own_task_beside_the_study_file_runs_and_its_errors_stop_no_other_trial(tmp_path, workers):
     (tmp_path / f"own_task_{workers}.py").write_text(USER_TASK)
     (tmp_path / "own.yaml").write_text(
@@ -142,37 +139,14 @@ optimizers: {{sgd: {{}}}}
     assert "RuntimeError: too large" in outcome.failed[0]
 
 
-def test_killed_at_any_moment_and_given_again_it_completes_without_repeating(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "studies.cli",
-        "run",
-        "smoke",
-        "--workers",
-        "0",
-        "--out",
-        str(tmp_path / "s"),
-    ]
-    for stored in (0, 3):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline and count_rows(tmp_path / "s") <= stored:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+def test_killed_at_any_moment_and_given_again_it_completes_without_repeating(tmp_path, killed):
+    for trials in (1, 4):
+        killed(tmp_path / "s", trials, "run", "smoke")
     survived = load(tmp_path / "s")
     outcome = run("smoke", out=tmp_path / "s", workers=0)
     kept = outcome.rows[outcome.rows["trial_id"].isin(survived["trial_id"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, survived)
     same_rows(outcome.rows, run("smoke", out=tmp_path / "undisturbed", workers=0).rows)
-
-
-def count_rows(folder):
-    try:
-        return len(load(folder))
-    except StoreError:
-        return 0
 
 
 def test_every_preset_is_a_study_that_plans(subtests):

@@ -1,9 +1,5 @@
 import io
 import os
-import signal
-import subprocess
-import sys
-import time
 
 import pandas as pd
 import pytest
@@ -73,6 +69,7 @@ def test_the_status_of_a_search_counts_its_points_and_not_the_grid_in_their_plac
     assert told.loc[[*half.confirmed["label"]], "planned"].tolist() == [6 + 3 * 3] * len(half.confirmed)
 
 
+@pytest.mark.ray(shared=True)
 def test_any_number_of_workers_gives_the_same_points_and_rows_and_notices_are_shown(
     alone, tmp_path, monkeypatch
 ):
@@ -202,27 +199,13 @@ def test_a_study_without_a_search_and_a_remote_folder_without_a_storage_are_refu
     assert not (tmp_path / "t").exists()
 
 
-def test_killed_at_any_moment_and_given_again_it_ends_as_undisturbed(alone, tmp_path):
+def test_killed_at_any_moment_and_given_again_it_ends_as_undisturbed(alone, tmp_path, killed):
     (tmp_path / "tiny.yaml").write_text(tiny().to_yaml())
-    command = [sys.executable, "-m", "studies.cli", "search", "tiny.yaml"]
-    command += ["--workers", "0", "--engine", "fused", "--out", "t"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline and stored(tmp_path / "t") <= 12:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert 12 < stored(tmp_path / "t") < len(load(alone.location))
+    killed(tmp_path / "t", 13, "search", str(tmp_path / "tiny.yaml"), "--engine", "fused")
+    assert 12 < len(load(tmp_path / "t")) < len(load(alone.location))
     found = seek(tiny(), tmp_path / "t")
     pd.testing.assert_frame_equal(found.points, alone.points)
     assert len(load(tmp_path / "t")) == len(load(alone.location))
-
-
-def stored(folder):
-    try:
-        return len(load(folder))
-    except StoreError:
-        return 0
 
 
 def test_second_moments_that_the_study_asks_for_are_stored(tmp_path):

@@ -146,7 +146,7 @@ def test_processes_share_one_copy_of_the_images(tmp_path):
     assert len({worker.stdout.readline() for worker in workers}) == 1
     for worker in workers:
         print("go on", file=worker.stdin, flush=True)
-    held = [int(worker.communicate(timeout=60)[0]) for worker in workers]
+    held = [int(worker.communicate(timeout=300)[0]) for worker in workers]
     assert 0.6 * task.train.inputs.nbytes < sum(held) < 1.1 * 64 * 128 * 128 * 3
 
 

@@ -1,15 +1,13 @@
 """A study that changes: only what is new is trained, nothing stored is deleted, readers see what is asked for now."""
 
 import os
-import signal
-import subprocess
+import shutil
 import sys
-import time
 
 import pandas as pd
 import pytest
 
-from studies import StoreError, StudySpec, load, run
+from studies import StudySpec, load, run
 from studies.reports.report import report
 from studies.spec.errors import InputError
 from studies.store.study_folder import status
@@ -45,6 +43,18 @@ def ids(outcome):
     return set(outcome.rows["trial_id"])
 
 
+@pytest.fixture(scope="module")
+def before(tmp_path_factory):
+    """The study before it changes."""
+    return run_here(tiny(), tmp_path_factory.mktemp("before") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def with_schedule(tmp_path_factory):
+    """The study with a schedule, before it changes."""
+    return run_here(tiny(schedule={"name": "cosine"}), tmp_path_factory.mktemp("with_schedule") / "tiny")
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -54,8 +64,9 @@ def ids(outcome):
         {"optimizers": {"adamw": {}, "sgd": {}, "smes": {"exponent": [0, 0.5]}}},
     ],
 )
-def test_what_is_added_is_trained_and_what_is_removed_is_hidden_and_kept(tmp_path, more):
-    first = run_here(tiny(), tmp_path)
+def test_what_is_added_is_trained_and_what_is_removed_is_hidden_and_kept(before, tmp_path, more):
+    first = before
+    shutil.copytree(first.location, tmp_path, dirs_exist_ok=True)
     grown = run_here(tiny(**more), tmp_path)
     kept = grown.rows[grown.rows["trial_id"].isin(ids(first))].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, first.rows)  # times and all: nothing of it was trained again
@@ -72,8 +83,11 @@ def test_what_is_added_is_trained_and_what_is_removed_is_hidden_and_kept(tmp_pat
         {"schedule": {"name": "cosine", "warmup": 0.5}},
     ],
 )
-def test_what_changes_a_trials_meaning_trains_new_ones_and_readers_do_not_mix_them(tmp_path, change):
-    first = run_here(tiny(schedule={"name": "cosine"}), tmp_path)
+def test_what_changes_a_trials_meaning_trains_new_ones_and_readers_do_not_mix_them(
+    with_schedule, tmp_path, change
+):
+    first = with_schedule
+    shutil.copytree(first.location, tmp_path, dirs_exist_ok=True)
     second = run_here(tiny(**{"schedule": {"name": "cosine"}, **change}), tmp_path)
     assert ids(first).isdisjoint(ids(second))
     assert len(load(tmp_path)) == 8
@@ -118,6 +132,7 @@ def test_it_grows_until_inside_and_readers_and_another_run_agree(tmp_path):
     assert (last["planned"], last["missing"]) == (len(first.rows), 0)
 
 
+@pytest.mark.ray(shared=True)
 def test_with_ray_it_grows_to_the_same_rows(tmp_path):
     spec = StudySpec(**{**tiny().model_dump(), **GROWING})
     with_ray = run(spec, out=tmp_path / "ray", workers=1, engine="sequential").rows
@@ -125,29 +140,14 @@ def test_with_ray_it_grows_to_the_same_rows(tmp_path):
     pd.testing.assert_frame_equal(with_ray.drop(columns=TIMES), here.drop(columns=TIMES))
 
 
-def test_killed_while_it_grows_it_goes_on_to_the_same_rows(tmp_path):
+def test_killed_while_it_grows_it_goes_on_to_the_same_rows(tmp_path, killed):
     path = tmp_path / "s.yaml"
     path.write_text(StudySpec(**{**tiny(seeds=2).model_dump(), **GROWING}).to_yaml())
-    command = [sys.executable, "-m", "studies.cli", "run", str(path), "--out", str(tmp_path / "s")]
-    for rows in (4, 15):  # in the grid, after it
-        process = subprocess.Popen(
-            [*command, "--workers", "0", "--engine", "sequential"], stdout=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline and count(tmp_path / "s") < rows:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    for trials in (4, 15):  # in the grid, after it
+        killed(tmp_path / "s", trials, "run", str(path), "--engine", "sequential")
     outcome = run_here(path, tmp_path / "s").rows
     undisturbed = run_here(path, tmp_path / "undisturbed").rows
     pd.testing.assert_frame_equal(outcome.drop(columns=TIMES), undisturbed.drop(columns=TIMES))
-
-
-def count(folder):
-    try:
-        return len(load(folder))
-    except StoreError:
-        return 0
 
 
 FLAKY = """

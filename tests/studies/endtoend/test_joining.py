@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
 
 from studies import load
 
+pytestmark = pytest.mark.ray
 STUDY = """
 name: joined
 task: digits-mlp
@@ -26,24 +26,31 @@ cluster.shutdown()
 """
 
 
+@pytest.fixture(scope="module")
+def token_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("token") / "token"
+    path.write_text("0123456789abcdef" * 4)
+    return path
+
+
 @pytest.fixture
-def token(tmp_path, monkeypatch):
+def token(token_file, monkeypatch):
     """A token where Ray looks for one, and a mode of authentication that nobody has set."""
-    (tmp_path / "token").write_text("0123456789abcdef" * 4)
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token_file))
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
 
 
-@contextmanager
-def cluster(mode):
+@pytest.fixture(scope="module")
+def cluster(request, token_file):
+    """The address of a cluster, with a token or with authentication ``disabled``, for all tests of that mode."""
     command = [sys.executable, "-c", CLUSTER]
-    env = {**os.environ, "RAY_AUTH_MODE": mode}
+    env = {**os.environ, "RAY_AUTH_TOKEN_PATH": str(token_file), "RAY_AUTH_MODE": request.param}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, env=env, text=True, **pipes)
     try:
         yield process.stdout.readline().strip()
     finally:
-        process.communicate("\n", timeout=60)
+        process.communicate("\n", timeout=300)
 
 
 def robustness(folder, address):
@@ -62,32 +69,33 @@ def robustness(folder, address):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.parametrize("mode", ["token", "disabled"])
-def test_whoever_has_a_token_joins_clusters_with_and_without(token, tmp_path, mode):
-    with cluster(mode) as address:
-        done = robustness(tmp_path, address)
+@pytest.mark.parametrize("cluster", ["token", "disabled"], indirect=True)
+def test_whoever_has_a_token_joins_clusters_with_and_without(token, tmp_path, cluster):
+    done = robustness(tmp_path, cluster)
     assert done.returncode == 0, done.stdout + done.stderr
     assert load(tmp_path / "out")["status"].tolist() == ["completed"] * 2
     assert "worker lost" not in (tmp_path / "out/run.log").read_text()
 
 
-def test_a_token_that_is_asked_for_and_not_there_is_one_clear_line(token, tmp_path, monkeypatch):
+@pytest.mark.parametrize("cluster", ["disabled"], indirect=True)
+def test_a_token_that_is_asked_for_and_not_there_is_one_clear_line(token, tmp_path, cluster, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    with cluster("disabled") as address:
-        told = refusal(robustness(tmp_path, address))
-    assert f"the Ray cluster at {address} was started without token authentication" in told
+    told = refusal(robustness(tmp_path, cluster))
+    assert f"the Ray cluster at {cluster} was started without token authentication" in told
 
 
-def test_a_cluster_that_wants_a_token_says_so_where_there_is_none_or_another(token, tmp_path, monkeypatch):
-    with cluster("token") as address:
-        (tmp_path / "other").write_text("fedcba9876543210" * 4)
-        monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "other"))
-        told = refusal(robustness(tmp_path, address))
-        assert f"the Ray cluster at {address} has another token than this machine" in told
-        monkeypatch.setenv("HOME", str(tmp_path))
-        monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
-        told = refusal(robustness(tmp_path, address))
-        assert f"the Ray cluster at {address} wants a token" in told
+@pytest.mark.parametrize("cluster", ["token"], indirect=True)
+def test_a_cluster_that_wants_a_token_says_so_where_there_is_none_or_another(
+    token, tmp_path, cluster, monkeypatch
+):
+    (tmp_path / "other").write_text("fedcba9876543210" * 4)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "other"))
+    told = refusal(robustness(tmp_path, cluster))
+    assert f"the Ray cluster at {cluster} has another token than this machine" in told
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
+    told = refusal(robustness(tmp_path, cluster))
+    assert f"the Ray cluster at {cluster} wants a token" in told
 
 
 def refusal(done):

@@ -32,7 +32,7 @@ def test_without_flatness_there_is_none(plain):
     assert load_diagnostics(plain.location).empty
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.ray(shared=True))])
 def test_selected_cells_are_measured_and_all_else_stays(plain, tmp_path, workers):
     asked = study(flatness="selected", diagnostics={"epochs": [1]})
     outcome = run(asked, out=tmp_path / "flat", workers=workers)

@@ -48,6 +48,6 @@ def test_a_driver_whose_lock_was_taken_stops(tmp_path):
     files = Files(tmp_path)
     with lock(files) as held:
         files.delete(held.name)
-        held._thread.join(timeout=10)
+        held._thread.join(timeout=60)
         with pytest.raises(SweepError, match="taken the folder over"):
             held.check()

@@ -84,7 +84,7 @@ def test_a_run_that_was_killed_has_no_end(tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text(tiny(task="ending_kill:make").to_yaml())
     arguments = ["run", str(path), "--out", str(tmp_path / "out"), "--workers", "0", "--engine", "sequential"]
-    done = subprocess.run([sys.executable, "-m", "studies.cli", *arguments], capture_output=True, timeout=100)
+    done = subprocess.run([sys.executable, "-m", "studies.cli", *arguments], capture_output=True, timeout=300)
     assert done.returncode == 9
     (entry,) = record(tmp_path / "out")
     assert (entry["outcome"], entry["end"]) == ("running", None)

@@ -108,7 +108,7 @@ def test_the_view_ends_when_the_last_trial_is_stored(half):
     watching = threading.Thread(target=watch, args=(half, console))
     watching.start()
     studies.run(str(half / "study.yaml"), out=half, workers=0)
-    watching.join(timeout=60)
+    watching.join(timeout=300)
     assert not watching.is_alive()
     assert "10/10 trials" in console.file.getvalue()
     assert "complete" in console.file.getvalue()
@@ -122,5 +122,5 @@ def test_ctrl_c_ends_the_view_and_is_no_error(half):
         while b"6/10 trials" not in seen:
             seen += watching.stdout.read(1)
         watching.send_signal(signal.SIGINT)
-        _, error = watching.communicate(timeout=60)
+        _, error = watching.communicate(timeout=300)
     assert (watching.returncode, error) == (0, b"")

@@ -1,18 +1,18 @@
+"""Best learning rates by gradient scale: their numbers, their slopes, and where a grid ended."""
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.figures.best_lr import best_rate_lines
 from analysis.figures.best_of_k import best_of_k_curves
-from analysis.figures.profile import profile_curves
 from analysis.metrics.best_of_k import best_of_k
-from analysis.metrics.performance_profile import performance_profile
 from analysis.metrics.scale_exponent import best_rates
 
 
 @pytest.fixture(scope="module")
 def scaled(rows):
-    """AdamW's best learning rate stays at .1; SGD's moves from .1 to .01, one end of its grid, at c = 10."""
+    """AdamW's best learning rate stays at 0.1; SGD's moves from 0.1 to 0.01, one end of its grid, at c = 10."""
     stays = {(0.01, 0.0): [0.3, 0.3], (0.1, 0.0): [0.1, 0.1], (1.0, 0.0): [0.3, 0.3]}
     moves = {(0.01, 0.0): [0.1, 0.1], (0.1, 0.0): [0.3, 0.3], (1.0, 0.0): [0.5, 0.5]}
     parts = [rows(stays, label=label) for label in ("adamw", "sgd")]
@@ -47,31 +47,7 @@ def test_log_lr_against_log_c_has_both_slopes_and_hollow_points_on_edges(scaled)
     assert names == ["adamw", "sgd", "at its grid's edge", "slope 0 (as AdamW)", "slope −1 (as SGD)"]
 
 
-def test_best_of_k_has_the_tables_numbers_in_percent(hand):
-    table = best_of_k(hand)
-    ax = best_of_k_curves(table)
-    (line,) = ax.lines
-    np.testing.assert_allclose(line.get_xydata(), np.stack([table["k"], 100 * table["test_error"]], axis=1))
-    vertices = ax.collections[0].get_paths()[0].vertices[:, 1]
-    assert vertices.max() == pytest.approx(100 * table["high"].max())
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["1", "2", "4"]
-
-
 def test_a_figure_is_drawn_on_the_axes_given(hand, scaled):
     ax = best_of_k_curves(best_of_k(hand)).figure.add_subplot()
     assert best_rate_lines(best_rates(scaled), ax=ax) is ax
     assert len(ax.get_legend().get_texts()) == 5
-
-
-def test_profiles_are_steps(rows):
-    parts = [
-        rows({(0.1, 0.0): [error]}, label=label, task=task)
-        for task, errors in (("a", (0.09, 0.19)), ("b", (0.29, 0.29)))
-        for label, error in zip(("adamw", "sgd"), errors, strict=True)
-    ]
-    profile = performance_profile(pd.concat(parts, ignore_index=True))
-    ax = profile_curves(profile, {"adamw": "adamw", "sgd": "sgd"})
-    adamw, sgd = ax.lines
-    np.testing.assert_allclose(adamw.get_ydata(), 1)
-    np.testing.assert_allclose(sgd.get_xydata(), [[1, 0.5], [2, 1], [4, 1]])
-    assert sgd.get_drawstyle() == "steps-post"
