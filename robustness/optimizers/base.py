@@ -10,10 +10,10 @@ from typing import Any, ClassVar, TypeVar, overload
 import torch
 
 from robustness.optimizers.docstrings import completed
-from robustness.optimizers.fast import Vectors, arranged, run, with_betas
+from robustness.optimizers.fast.updates import Vectors, arranged, run, with_betas
+from robustness.optimizers.fast.vectors import Job
 from robustness.optimizers.ranges import Ranges, validate
 from robustness.optimizers.rule import Rule, step_scalars
-from robustness.optimizers.vectors import Job
 
 F = TypeVar("F", bound=Callable[..., None])
 

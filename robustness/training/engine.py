@@ -23,7 +23,7 @@ import torch
 
 from robustness import __version__
 from robustness.optimizers import RULES
-from robustness.optimizers.compiling import compiler_found
+from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import Task
 from robustness.tasks.storage import cache_home
 from robustness.training.flat import SLAB

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.utils._pytree import tree_map
 
-from robustness.optimizers.compiling import compiled, faster
+from robustness.optimizers.fast.compiling import compiled, faster
 from robustness.tasks import Split, Task
 from robustness.training.steps import decayed
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from robustness.optimizers import RULES, advance, begin, finish
-from robustness.optimizers.compiling import compiled, compiler_found
+from robustness.optimizers.fast.compiling import compiled, compiler_found
 from robustness.optimizers.rule import Rule, Scalars, State, absorbed
 from robustness.tasks import Task
 from robustness.training.checkpoints import Checkpoint

@@ -12,7 +12,7 @@ from itertools import chain
 
 import torch
 
-from robustness.optimizers.compiling import synchronize
+from robustness.optimizers.fast.compiling import synchronize
 from robustness.tasks import Split, Task
 from robustness.training.pack import Block, PackTrainer, pack_examples
 from robustness.training.settings import TrialSettings

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from robustness.optimizers import OPTIMIZERS
-from robustness.optimizers.compiling import compiler_found
-from robustness.optimizers.fast import GATHERED_CPU, TILE
+from robustness.optimizers.fast.compiling import compiler_found
+from robustness.optimizers.fast.updates import GATHERED_CPU, TILE
 
 OURS = [name for name, found in OPTIMIZERS.items() if found.__module__.startswith("robustness")]
 FEW = {"foreach": True}

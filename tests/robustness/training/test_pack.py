@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from robustness.optimizers import OPTIMIZERS, hyperparameters
-from robustness.optimizers.compiling import compiler_found
+from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import Split, Task, load
 from robustness.training import PackTrainer, Schedule, TrialSettings, train
 from robustness.training.flat import evaluation_batch

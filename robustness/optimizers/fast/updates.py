@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robustness.optimizers.compiling import compiled, compiler_found
+from robustness.optimizers.fast.compiling import compiled, compiler_found
+from robustness.optimizers.fast.vectors import Job, Piece, Vector, memory_format, total
 from robustness.optimizers.rule import (
     Hyper,
     Rule,
@@ -28,7 +29,6 @@ from robustness.optimizers.rule import (
     step_scalars,
     uses_global_moment,
 )
-from robustness.optimizers.vectors import Job, Piece, Vector, memory_format, total
 
 # Below so many elements, gathering costs less than a dozen operations or a compiled call (measured on 2 cores of a
 # Xeon; on a GPU, launching a dozen kernels takes as long as moving megabytes).
