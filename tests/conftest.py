@@ -9,24 +9,26 @@ from xdist.scheduler import LoadGroupScheduling
 TESTS = Path(__file__).parent
 # Every process imports torch and draws figures; above so many the tests with Ray, one after the other, take longest.
 MOST_PROCESSES, BYTES_EACH = 8, 2 * 2**30
-# What takes more than ten seconds begins first, so that all processes end together.
+# What takes longest begins first, so that all processes end together.
 LONG = [
     TESTS / name
     for name in (
-        "studies/endtoend/test_growing.py",
         "studies/test_study_search.py",
+        "studies/endtoend/test_growing.py",
         "studies/test_study_run.py",
-        "robustness/training/test_pack.py",
-        "test_published.py",
-        "studies/reports/test_report.py",
         "robustness/tasks/test_text.py",
+        "test_published.py",
+        "studies/spec/test_verdict.py",
         "analysis/test_invariances.py",
-        "studies/endtoend/test_measuring.py",
-        "robustness/tasks/test_two_minima.py",
-        "robustness/optimizers/test_fast_paths.py",
-        "analysis/page/test_page_browser.py",
         "studies/reports/test_figures.py",
-        "notebooks/test_notebooks.py",
+        "faults/test_faults_store.py",
+        "studies/store/test_provenance.py",
+        "analysis/figures/test_gallery.py",
+        "robustness/training/test_flatness.py",
+        "robustness/training/test_pack.py",
+        "studies/endtoend/test_measuring.py",
+        "studies/reports/test_report.py",
+        "robustness/tasks/test_two_minima.py",
     )
 ]
 

@@ -114,13 +114,24 @@ def test_the_view_ends_when_the_last_trial_is_stored(half):
     assert "complete" in console.file.getvalue()
 
 
+@pytest.fixture
+def _heeds_ctrl_c():
+    """Heed SIGINT, as children then do too: tests that were started in the background may be told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heeds_ctrl_c")
 def test_ctrl_c_ends_the_view_and_is_no_error(half):
     command = [sys.executable, "-m", "studies.cli", "watch", str(half)]
     screen = os.environ | {"FORCE_COLOR": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=screen) as watching:
         seen = b""
         while b"6/10 trials" not in seen:
-            seen += watching.stdout.read(1)
+            byte = watching.stdout.read(1)
+            assert byte, seen
+            seen += byte
         watching.send_signal(signal.SIGINT)
         _, error = watching.communicate(timeout=300)
     assert (watching.returncode, error) == (0, b"")
