@@ -56,8 +56,8 @@ def plan_study(
         InputError: If another argument is not valid.
     """
     spec = load_spec(study)
-    where = workplace(workers, None, device)
+    places = workplace(workers, None, device)
     stored = Resumed(open_store(spec, out), flatness=spec.flatness).trial_ids()
-    work = plan(spec, stored, device=where.device, engine=engine)
+    work = plan(spec, stored, device=places.device, engine=engine)
     searched = None if spec.search is None else count_trials(spec, spec.search, work.task)
-    return Forecast(work, estimate(work, where), after_the_grid(spec), searched)
+    return Forecast(work, estimate(work, places), after_the_grid(spec), searched)

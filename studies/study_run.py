@@ -92,15 +92,15 @@ def run(
         SweepError: If Ray cannot be started or reached, or the disk is full.
     """
     spec = study if isinstance(study, StudySpec) else load_spec(study)
-    where = workplace(workers, address, device, spec.budget.time_limit)
+    places = workplace(workers, address, device, spec.budget.time_limit)
     store = open_store(spec, out)
     with sending(log, spec.name, store.location) as send, store.driving():
         stored = Resumed(store, retry, spec.flatness, send)
-        work = plan(spec, stored.trial_ids(), device=where.device, engine=engine)
+        work = plan(spec, stored.trial_ids(), device=places.device, engine=engine)
         store.write_study(spec.to_yaml())
         write_task(store, work.task, spec.budget)
-        with log_file(store), recorded(store, spec, work.task, work.engine, where) as ending:
-            outcome = _run_stages(work, where, stored, console or Console(quiet=True))
+        with log_file(store), recorded(store, spec, work.task, work.engine, places) as ending:
+            outcome = _run_stages(work, places, stored, console or Console(quiet=True))
             if outcome.failed or outcome.missing:
                 ending.outcome = f"{len(outcome.failed)} failed, {outcome.missing} not run"
                 ending.exit_code = 1

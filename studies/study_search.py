@@ -74,7 +74,7 @@ def search(
         raise InputError(f"--storage: is required, because {out} is no folder of this machine")
     if spec.search is None:
         raise SpecError(f"{spec.name}: search: is required by `robustness search`, and is not in this study")
-    where = workplace(workers, address, device, spec.budget.time_limit)
+    places = workplace(workers, address, device, spec.budget.time_limit)
     store, task = open_store(spec, out), spec.load_task()
     plan = SearchPlan(spec, spec.search, task, _wanted(spec.search, trials))
     content = record.identity(spec, spec.search, task)
@@ -82,15 +82,15 @@ def search(
     shared = open_url(storage) if storage else None
     console = console or Console(quiet=True)
     with store.driving():
-        chosen = choose_engine(spec, spec.search, task, plan.wanted, where.device, engine)
+        chosen = choose_engine(spec, spec.search, task, plan.wanted, places.device, engine)
         store.write_study(spec.to_yaml())
         write_task(store, task, spec.budget)
         name = name or record.begin(store, spec, content)
         points = Points(shared or record.own_storage(store), name, spec.search)
-        with log_file(store), recorded(store, spec, task, chosen, where), ExitStack() as stack:
+        with log_file(store), recorded(store, spec, task, chosen, places), ExitStack() as stack:
             announce(console, plan, engine_text(chosen), store.location)
             line = stack.enter_context(progress_line(console, plan, store.trial_ids()))
-            surfaces = Surfaces(spec, task, chosen, where, Resumed(store), line, notices(console), stack)
+            surfaces = Surfaces(spec, task, chosen, places, Resumed(store), line, notices(console), stack)
             search_loop = SearchLoop(plan, points, surfaces)
             result = search_loop.run(lambda: timeout is not None and time.monotonic() - started > timeout)
             return write_search(result, store)

@@ -94,7 +94,7 @@ def figure_files(
 
     Args:
         rows: Those of one study or several.
-        verdicts: Output of ``analysis.verdicts``, or why there are none.
+        verdicts: Output of ``analysis.verdicts``, or why there is none.
         only: Some of ``analysis.figures.gallery.FIGURES``; none means all.
         formats: Some of ``analysis.figures.theme.FORMATS``.
         tables: Output of ``analysis.tables``, if it has been computed.

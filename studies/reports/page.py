@@ -32,7 +32,7 @@ def html_report(
         curves: Output of ``Suite.curves``.
         tables: Output of ``analysis.tables``, and ``analysis.summary`` as ``summary``.
         verdict: A text for each candidate; empty if the studies declare no verdict.
-        figures: Figures by their captions.
+        figures: By caption.
 
     Raises:
         StoreError: If the record of a study's runs is damaged.

@@ -15,7 +15,7 @@ from analysis.summaries.latex import latex_table
 from studies.reports.figures import figure_files
 from studies.reports.page import html_report
 from studies.reports.suite import Suite
-from studies.reports.verdict import as_sentence, judged
+from studies.reports.verdict import judged
 from studies.store.layout import REPORT_PAGE, SUMMARY_TABLE, TABLES_FOLDER
 from studies.store.store import Store
 
@@ -73,7 +73,7 @@ def report(*locations: str | Path, out: str | Path | None = None) -> Report:
     if not isinstance(verdicts, str):
         texts = [verdict.summary() for verdict in verdicts.values()]
     elif any(study.spec.verdict for study in suite.studies):
-        texts = [as_sentence(verdicts)]
+        texts = [f"{verdicts[0].upper()}{verdicts[1:]}."]
     with analysis.use_theme():
         figures = page_figures(rows, verdicts, written.tables, diagnostics)
     tables = {"summary": written.summary, **written.tables}

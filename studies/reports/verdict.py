@@ -1,4 +1,4 @@
-"""The verdict that a study declares, given on its rows: or why there is none."""
+"""The verdict that a study declares, on its rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def judge_study(verdict: VerdictSpec, rows: pd.DataFrame) -> dict[str, analysis.
 
 
 def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> dict[str, analysis.Verdict] | str:
-    """Return the verdict on each candidate by its label, or a text that says why there is none.
+    """Return the verdict on each candidate, or why there is none.
 
     Args:
         declared: What the study asks for, or why there is nothing.
@@ -40,7 +40,7 @@ def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> dict[str, analysi
 
 
 def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame) -> list[str]:
-    """Return a sentence for each candidate, or one that says why there is no verdict; none if none is asked for.
+    """Say a study's verdict, a sentence for each candidate, or why there is none; nothing if it asks for none.
 
     Args:
         verdict: What the study asks for.
@@ -50,10 +50,5 @@ def verdict_lines(verdict: VerdictSpec | None, rows: pd.DataFrame) -> list[str]:
         return []
     verdicts = judged(verdict, rows)
     if isinstance(verdicts, str):
-        return [as_sentence(verdicts)]
+        return [f"{verdicts[0].upper()}{verdicts[1:]}."]
     return [one.sentence() for one in verdicts.values()]
-
-
-def as_sentence(reason: str) -> str:
-    """Return the text of ``judged`` with a capital and a full stop."""
-    return f"{reason[0].upper()}{reason[1:]}."
