@@ -71,4 +71,4 @@ def test_a_study_without_a_verdict_says_nothing(done):
 
 
 def test_a_reason_in_place_of_a_declared_verdict_is_handed_on(done):
-    assert judged("the study declares none", done.rows) == "no verdict: the study declares none"
+    assert judged("the study declares none", done.rows).reason == "no verdict: the study declares none"

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from analysis.metrics.selection import select_cells
+from analysis.metrics.selection import selected_cells
 from analysis.trials import errors
 from studies.spec.objectives import OBJECTIVES
 
@@ -37,7 +37,7 @@ def runs():
     ],
 )
 def test_an_objective_is_the_measure_of_analysis_by_its_name(runs, name, flat, peaked):
-    scores = OBJECTIVES[name].of(runs, select_cells(runs)).set_index("label")
+    scores = OBJECTIVES[name].of(runs, selected_cells(runs)).set_index("label")
     assert scores.loc["adamw", name] == pytest.approx(flat)
     assert scores.loc["mine", name] == pytest.approx(peaked)
     assert {"low", "high"} <= set(scores.columns)
