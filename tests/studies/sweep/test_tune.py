@@ -4,8 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from studies import StudySpec, run
 from studies.spec.errors import SweepError
 from studies.store.rows import Finished
+from studies.store.store import Store
 from studies.sweep import tune
 from studies.sweep.interruption import Interruption
 from studies.sweep.supervision import Limits, WorkerReport
@@ -89,3 +91,14 @@ def test_a_worker_reports_its_versions_before_it_reads_anything_of_the_sweep(mon
     (only,) = tune._reports(Turn("one", (0,)), setup)
     assert only.end.kind == "versions"
     assert "torch 1 here and 2 there" in only.end.reason
+
+
+def test_with_ray_an_error_of_the_store_reaches_the_user_as_it_is(tmp_path, monkeypatch):
+    def full(self, *tables):
+        raise SweepError("the disk is full")
+
+    monkeypatch.setattr(Store, "append", full)
+    settings = {"task": "digits-mlp", "budget": {"epochs": 1, "batch_size": 64}, "optimizers": {"sgd": {}}}
+    spec = StudySpec(name="tiny", grid={"lr": [0.1], "weight_decay": [0.0]}, **settings)
+    with pytest.raises(SweepError, match="^the disk is full$"):
+        run(spec, out=tmp_path, workers=1, engine="sequential")
