@@ -219,8 +219,8 @@ def task(model):
     return Task("awkward", *parts, model)
 
 
-def trials(**changes):
-    """Make trials of two seeds with every optimizer: 20 steps, evaluated before and after."""
+def trials(seeds=(0, 1), **changes):
+    """Make trials with every optimizer: 20 steps, evaluated before and after."""
     training = Training(evaluate_every=10, **changes)
     return [
         TrialSettings(
@@ -232,11 +232,14 @@ def trials(**changes):
             training=training,
         )
         for name in OPTIMIZERS
-        for seed in (0, 1)
+        for seed in seeds
     ]
 
 
-@pytest.mark.parametrize("changes", [{}, {"clip_norm": 0.1, "decay": "matrices"}], ids=["", "clipped"])
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize(
+    "changes", [{}, {"seeds": (2,), "clip_norm": 0.1, "decay": "matrices"}], ids=["", "clipped"]
+)
 @pytest.mark.parametrize("model", PACKED.values(), ids=PACKED)
 def test_a_pack_gives_what_its_trials_give_alone_with_every_optimizer(model, changes):
     given = task(model)
