@@ -10,13 +10,14 @@ from robustness.optimizers.base import RuleOptimizer
 from robustness.optimizers.dual_adam import DualAdam
 from robustness.optimizers.exponent_plane import ExponentPlane
 from robustness.optimizers.inv_adam import InvAdam
-from robustness.optimizers.registry import OPTIMIZERS, RULES, build, hyperparameters
+from robustness.optimizers.registry import OPTIMIZERS, REQUIRED, RULES, arguments, build, hyperparameters
 from robustness.optimizers.rule import Rule, advance, begin, finish
 from robustness.optimizers.sgdw import SGDW
 from robustness.optimizers.smes import SMES
 
 __all__ = [
     "OPTIMIZERS",
+    "REQUIRED",
     "RULES",
     "SGDW",
     "SMES",
@@ -29,6 +30,7 @@ __all__ = [
     "Rule",
     "RuleOptimizer",
     "advance",
+    "arguments",
     "begin",
     "build",
     "finish",

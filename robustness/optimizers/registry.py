@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -52,6 +52,16 @@ RULES: dict[str, Rule] = {
 }
 """The rule of each optimizer that has one; an optimizer without a rule trains one model at a time only."""
 
+
+class Required:
+    """Stands for the default of a hyperparameter whose constructor has none."""
+
+    def __repr__(self) -> str:
+        return "required"
+
+
+REQUIRED = Required()
+
 _NOT_STUDIED = ("self", "params", "lr", "weight_decay", "amsgrad", "dampening")
 _STUDY_DEFAULTS: dict[str, dict[str, Any]] = {"sgd": {"momentum": 0.9}}
 
@@ -68,9 +78,10 @@ def _lookup(name: str) -> type[torch.optim.Optimizer]:
 def hyperparameters(name: str) -> dict[str, Any]:
     """Return what a study may set besides ``lr`` and ``weight_decay``, with the defaults.
 
-    In the constructor's order, ``betas`` as ``beta1`` and ``beta2``. Engineering flags, which are
-    keyword-only, and torch's ``amsgrad`` and ``dampening`` are left out. The default momentum of ``sgd`` is
-    0.9, where torch's is 0.
+    In the constructor's order, ``betas`` as ``beta1``, ``beta2`` and so on. Engineering flags, which are
+    keyword-only, torch's ``amsgrad`` and ``dampening``, and what is neither number nor text (such as Adafactor's pair
+    ``eps``) are left out: there the constructor's own default holds. What has no default is ``REQUIRED``. The default
+    momentum of ``sgd`` is 0.9, where torch's is 0.
 
     Args:
         name: A key of ``OPTIMIZERS``.
@@ -86,10 +97,13 @@ def hyperparameters(name: str) -> dict[str, Any]:
     for parameter in inspect.signature(_lookup(name).__init__).parameters.values():
         if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD or parameter.name in _NOT_STUDIED:
             continue
-        if parameter.name == "betas":
-            result["beta1"], result["beta2"] = parameter.default
-        else:
-            result[parameter.name] = parameter.default
+        default = parameter.default
+        if default is parameter.empty:
+            result[parameter.name] = REQUIRED
+        elif parameter.name == "betas" and isinstance(default, tuple | list):
+            result |= {f"beta{number}": value for number, value in enumerate(default, 1)}
+        elif parameter.name != "betas" and (default is None or isinstance(default, float | int | str)):
+            result[parameter.name] = default
     return result | _STUDY_DEFAULTS.get(name, {})
 
 
@@ -116,18 +130,39 @@ def build(
         >>> build("ada2ms", [parameter], lr=3e-3, weight_decay=0.0, mixing=0.25, beta1=0.8).defaults["betas"]
         (0.8, 0.999)
     """
-    optimizer = _lookup(name)
-    allowed = hyperparameters(name)
-    for key in hyperparameters_:
+    values = {"lr": lr, "weight_decay": weight_decay, **hyperparameters_}
+    return _lookup(name)(params, **arguments(name, values))
+
+
+def arguments(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an optimizer's constructor after its parameters.
+
+    Args:
+        name: A key of ``OPTIMIZERS``.
+        values: ``lr``, ``weight_decay`` and any of ``hyperparameters(name)``; the others take their defaults.
+
+    Raises:
+        ValueError: If there is no optimizer of that name, or a value is missing, out of range or cannot be given.
+        TypeError: If the optimizer has no such hyperparameter, or a value that must be a number is not one.
+    """
+    optimizer, defaults = _lookup(name), hyperparameters(name)
+    allowed = ["lr", "weight_decay", *defaults]
+    for key in values:
         if key not in allowed:
-            nearest = difflib.get_close_matches(key, allowed, n=1, cutoff=0.0)[0]
+            near = difflib.get_close_matches(key, allowed, n=1, cutoff=0.0)[0]
             raise TypeError(
-                f"{name} has no hyperparameter {key!r}; did you mean {nearest!r}? "
-                f"It has {', '.join(['lr', 'weight_decay', *allowed])}"
+                f"{name} has no hyperparameter {key!r}; did you mean {near!r}? It has {', '.join(allowed)}"
             )
-    values = {"lr": lr, "weight_decay": weight_decay, **allowed, **hyperparameters_}
-    check = optimizer.check if issubclass(optimizer, RuleOptimizer) else validate
-    check(values)
-    if "beta1" in values:
-        values["betas"] = (float(values.pop("beta1")), float(values.pop("beta2")))
-    return optimizer(params, **values)
+    values = {**defaults, **values}
+    for key in allowed:
+        if values.get(key, REQUIRED) is REQUIRED:
+            raise ValueError(f"{key} is required: {name} has no default for it")
+    (optimizer.check if issubclass(optimizer, RuleOptimizer) else validate)(values)
+    betas = [key for key in defaults if key.startswith("beta") and key.removeprefix("beta").isdecimal()]
+    taken = inspect.signature(optimizer.__init__).parameters
+    if betas and "betas" in taken:
+        values["betas"] = tuple(float(values.pop(key)) for key in betas)
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
+    if "weight_decay" not in taken and not takes_any and values.pop("weight_decay"):
+        raise ValueError(f"weight_decay must be 0, because {name} has none")
+    return values

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,9 +19,13 @@ class Split:
     """Examples of one split.
 
     Attributes:
-        inputs: Shape ``[N, ...]``.
+        inputs: Shape ``[N, ...]``; numpy arrays are taken as tensors.
         targets: Shape ``[N, ...]``; class numbers for classification.
         origin: Makes the split again in another process, to which only this function is sent.
+
+    Raises:
+        TypeError: If inputs or targets are neither tensors nor numpy arrays.
+        ValueError: If there are not as many of the one as of the other, or none.
     """
 
     inputs: Tensor
@@ -28,6 +33,8 @@ class Split:
     origin: Callable[[], Split] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        for name in ("inputs", "targets"):
+            object.__setattr__(self, name, _tensor(name, getattr(self, name)))
         if len(self.inputs) != len(self.targets) or not len(self.inputs):
             raise ValueError(
                 "a split needs as many inputs as targets and at least one, "
@@ -49,6 +56,20 @@ class Split:
         inputs, targets = move(self.inputs), move(self.targets)
         same = inputs is self.inputs and targets is self.targets
         return self if same else Split(inputs, targets)
+
+
+def _tensor(name: str, value: Any) -> Tensor:
+    """Return ``value`` as a tensor of examples, if it is one or a numpy array of numbers."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "buif":
+        value = torch.from_numpy(np.array(value))
+    if not isinstance(value, Tensor):
+        kind = f"array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise TypeError(
+            f"a split's {name} must be a tensor [N, ...] or a numpy array of numbers, but got a {kind}"
+        )
+    if value.dim() == 0:
+        raise ValueError(f"a split's {name} must have the shape [N, ...], but got a single number")
+    return value
 
 
 def correct(outputs: Tensor, targets: Tensor) -> Tensor:

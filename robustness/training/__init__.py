@@ -1,6 +1,7 @@
 """Training: settings of a trial, one trial at a time, many as a pack, and the choice between the two."""
 
 from robustness.training.checkpoints import Checkpoint
+from robustness.training.checks.preflight import OptimizerUnfitError, TaskUnfitError, preflight
 from robustness.training.columns import blocks, signature
 from robustness.training.engine import ENGINES, Engine, choose, processor
 from robustness.training.pack import PackTrainer
@@ -16,8 +17,10 @@ __all__ = [
     "CurvePoint",
     "Engine",
     "MomentSpread",
+    "OptimizerUnfitError",
     "PackTrainer",
     "Schedule",
+    "TaskUnfitError",
     "Training",
     "TrialResult",
     "TrialSettings",
@@ -25,6 +28,7 @@ __all__ = [
     "choose",
     "keep_freed_memory",
     "one_thread",
+    "preflight",
     "processor",
     "sequential_seconds",
     "signature",

@@ -2,9 +2,10 @@
 
 A pack of small networks trains several times faster than its trials one by one. A network whose single step
 already fills the machine does not, and some models cannot be trained as a pack at all (random operations such
-as dropout, control flow that depends on values). So each way is tried for a few steps of the task itself; compiled
-packs only where the work ahead is long enough to repay compiling. A measurement is kept in the user's cache
-folder for the same task, machine and versions.
+as dropout, control flow that depends on values, state of Python). So each way is tried for a few steps of the task
+itself; compiled packs only where the work ahead is long enough to repay compiling. Packs are used only if a few of
+their steps give the numbers of single models. A measurement is kept in the user's cache folder for the same task,
+model, code, machine and versions.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,9 +28,11 @@ from robustness.optimizers import RULES
 from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import Task
 from robustness.tasks.storage import cache_home
+from robustness.training.checks.packable import check_packable
 from robustness.training.flat import SLAB
 from robustness.training.pack import PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread
+from robustness.training.randomness import generators_kept, initialized_model
 from robustness.training.settings import TrialSettings
 from robustness.training.timing import pack_seconds, sequential_seconds
 
@@ -93,7 +97,7 @@ def choose(
     steps = len(trials) * task.steps(typical.epochs, typical.batch_size) / max(workers, 1)
     path = _cache_path(task, typical, device, wanted)
     measured, reason = _read(path)
-    with one_thread():
+    with one_thread(), generators_kept(device):
         if not measured:
             measured, reason = _measure(task, typical, device, wanted)
         if _compiling_worthwhile(measured, steps, device):
@@ -122,6 +126,9 @@ def _measure(
         try:
             with warnings.catch_warnings():  # whether something is slow as a pack is what is measured here
                 warnings.filterwarnings("ignore", message="There is a performance drop")
+                if settings.optimizer not in RULES:
+                    raise ValueError(f"{settings.optimizer} has no rule")
+                check_packable(task, settings, device)
                 measured |= _fused_seconds(task, settings, device, measured.get("sequential"))
         except (
             Exception
@@ -154,8 +161,6 @@ def _fastest(measured: dict[str, float], steps: float, reason: str | None) -> En
 
 def _fused_seconds(task: Task, settings: TrialSettings, device: str, alone: float | None) -> dict[str, float]:
     """Return the best pack size and the time of one step of one of its models."""
-    if settings.optimizer not in RULES:
-        raise ValueError(f"{settings.optimizer} has no rule")
     best_size, best = 0, float("inf")
     weights = sum(PackTrainer(task).models.sizes)
     for size in SIZES[device]:
@@ -180,6 +185,7 @@ def _cache_path(task: Task, settings: TrialSettings, device: str, wanted: str) -
     machine = torch.cuda.get_device_name() if device == "cuda" else [processor(), os.cpu_count()]
     identity = [task.name, task.version, repr(task.options), settings.optimizer, settings.batch_size, wanted]
     identity += [machine, torch.__version__, __version__, _code(task), repr(settings.training)]
+    identity += ["compared", _model(task)]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     return cache_home() / "engines" / f"{digest}.json"
 
@@ -196,9 +202,25 @@ def processor() -> str:
 
 def _code(task: Task) -> str:
     """Return a digest of the module of a user's own task; empty for a registered one."""
-    module = sys.modules.get(task.name.partition(":")[0]) if ":" in task.name else None
-    source = getattr(module, "__file__", None)
+    return _source(task.name.partition(":")[0]) if ":" in task.name else ""
+
+
+def _source(name: str) -> str:
+    """Return a digest of the file of a module that is imported; empty without one."""
+    source = getattr(sys.modules.get(name), "__file__", None)
     return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
+
+
+def _model(task: Task) -> list[Any]:
+    """Return what the task's model is: its text, its parameters, whether they are frozen, and its classes' code."""
+    try:
+        model = initialized_model(task, 0)
+    except Exception:  # a task's own code may raise anything; then each trial reports it for itself
+        return []
+    parameters = [(name, tuple(p.shape), p.requires_grad) for name, p in model.named_parameters()]
+    homes = {type(module).__module__ for module in model.modules()}
+    own = sorted(home for home in homes if home.partition(".")[0] not in ("torch", "torchvision"))
+    return [repr(model), parameters, [_source(home) for home in own]]
 
 
 def _read(path: Path) -> tuple[dict[str, float], str | None]:

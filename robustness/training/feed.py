@@ -18,9 +18,17 @@ class Feed:
         task: With its data on the device that trains.
         seeds: One gives batches ``[batch, ...]``, several ``[seeds, batch, ...]``.
         batch_size: Examples of one seed's batch.
+
+    Raises:
+        ValueError: If there are fewer training examples than that.
     """
 
     def __init__(self, task: Task, seeds: Sequence[int], batch_size: int) -> None:
+        if batch_size > len(task.train):
+            raise ValueError(
+                f"batch_size must be at most the {len(task.train)} training examples of {task.name}, "
+                f"but got {batch_size}"
+            )
         self.task = task
         self.indices = [batches(task, seed, batch_size) for seed in seeds]
         changed = task.augment is not None

@@ -12,7 +12,9 @@ from torch.utils._pytree import tree_map
 
 from robustness.optimizers.fast.compiling import compiled, faster
 from robustness.tasks import Split, Task
-from robustness.training.steps import decayed
+from robustness.training.checks.probe import with_gradient
+from robustness.training.randomness import initialized_model
+from robustness.training.steps import decayed, evaluating
 
 Buffers = dict[str, Tensor]
 
@@ -23,24 +25,37 @@ SLAB = 16
 class FlatModels:
     """Computes with ``[K, P]`` parameters and ``[K, ...]`` buffers as K models would, one by one.
 
+    A row holds the parameters that are trained, tied ones once. Those that are frozen, or get no gradient from the
+    training loss, are constants: each model has its own, beside its buffers, and no step touches them.
+
     Args:
-        task: Gives the model, its loss and its accuracy.
+        task: Gives the model, its loss and its accuracy; its data are on the device that computes.
+        dtype: Of the models' parameters.
         compile: Whether to compile each computation for which that proves faster.
 
     Attributes:
         sizes: Elements of each parameter tensor, in a row's order.
         decayed: Of each, whether it is one of the matrices to which weight decay may be confined.
+
+    Raises:
+        ValueError: If the model has state that a pack would share, or nothing to train.
     """
 
-    def __init__(self, task: Task, *, compile: bool = False) -> None:
+    def __init__(self, task: Task, dtype: torch.dtype, *, compile: bool = False) -> None:
         self.task, self.compile = task, compile
-        with torch.random.fork_rng(devices=[]):
-            self.model = task.model().to("meta")
-        self.names = [name for name, _ in self.model.named_parameters()]
-        self.shapes = [parameter.shape for parameter in self.model.parameters()]
-        self.sizes = [parameter.numel() for parameter in self.model.parameters()]
-        matrices = decayed(self.model)
-        self.decayed = [id(parameter) in matrices for parameter in self.model.parameters()]
+        model = initialized_model(task, 0).to(task.train.inputs.device, dtype)
+        moving = with_gradient(task, model)
+        trained = {name: parameter for name, parameter in model.named_parameters() if name in moving}
+        if not trained:
+            raise ValueError("the training loss gives no parameter a gradient, so there is nothing to train")
+        matrices = decayed(model)
+        self.names = list(trained)
+        self.shapes = [parameter.shape for parameter in trained.values()]
+        self.sizes = [parameter.numel() for parameter in trained.values()]
+        self.decayed = [id(parameter) in matrices for parameter in trained.values()]
+        self.written = [name for name, _ in model.named_buffers()]
+        self.aliases = _aliases(model)
+        self.model = model.to("meta")
         step = grad_and_value(self._loss, has_aux=True)
         self._eager: dict[str, Callable[..., Any]] = {
             "one batch": vmap(step, in_dims=(0, 0, None, None, None)),
@@ -50,13 +65,26 @@ class FlatModels:
         self._compiled: dict[str, Callable[..., Any]] = {}
 
     def matrix(self, models: Sequence[nn.Module]) -> tuple[Tensor, Buffers]:
-        """Return the parameters ``[K, P]`` and the buffers, each stacked, of ``models``."""
-        rows = [torch.cat([p.detach().reshape(-1) for p in model.parameters()]) for model in models]
-        buffers = {
-            name: torch.stack([model.get_buffer(name) for model in models])
-            for name, _ in models[0].named_buffers()
-        }
-        return torch.stack(rows), buffers
+        """Return the parameters ``[K, P]`` of ``models``, and their buffers and constants, each stacked."""
+        rows = [self._row(model) for model in models]
+        held = [_tensors(model) for model in models]
+        others = [name for name in held[0] if name not in self.names]
+        return torch.stack(rows), {name: torch.stack([one[name] for one in held]) for name in others}
+
+    def load(self, model: nn.Module, row: Tensor, buffers: Buffers) -> None:
+        """Copy one row ``[P]``, and the buffers of one model, into ``model``."""
+        held = _tensors(model)
+        for name, value in {**self.parts(row), **buffers}.items():
+            held[name].copy_(value)
+
+    def _row(self, model: nn.Module) -> Tensor:
+        """Return the trained parameters of one model, ``[P]``."""
+        held = dict(model.named_parameters())
+        if any(not held[name].requires_grad for name in self.names):
+            raise ValueError(
+                f"models of {self.task.name} freeze other parameters at one seed than at another"
+            )
+        return torch.cat([held[name].detach().reshape(-1) for name in self.names])
 
     def parts(self, row: Tensor) -> dict[str, Tensor]:
         """Return one row ``[P]`` cut into tensors of the parameters' shapes, by their names."""
@@ -77,15 +105,15 @@ class FlatModels:
 
         Args:
             flat: Parameters.
-            buffers: Such as the running statistics of batch normalization; only read.
+            buffers: Such as the running statistics of batch normalization, and the constants; only read.
             inputs: One prepared batch for all models, or a batch for each, ``[K, batch, ...]``.
             targets: Likewise.
             shared: Whether there is one batch for all.
             label_smoothing: Of the loss.
         """
         kind = "one batch" if shared else "own batches"
-        gradient, (loss, buffers) = self._compute(kind, flat, buffers, inputs, targets, label_smoothing)
-        return gradient, loss, buffers
+        gradient, (loss, written) = self._compute(kind, flat, buffers, inputs, targets, label_smoothing)
+        return gradient, loss, {**buffers, **written}
 
     @torch.no_grad()
     def evaluate(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> tuple[Tensor, Tensor]:
@@ -94,7 +122,10 @@ class FlatModels:
         Every batch has ``batch`` examples, the last one padded with its own first examples: a compiled graph
         serves one size.
         """
-        self.model.eval()
+        with evaluating(self.model):
+            return self._evaluated(flat, buffers, split, batch)
+
+    def _evaluated(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> tuple[Tensor, Tensor]:
         loss = right = torch.zeros((), dtype=torch.float64)
         for start in range(0, len(split), batch):
             inputs, targets = split.inputs[start : start + batch], split.targets[start : start + batch]
@@ -105,7 +136,6 @@ class FlatModels:
             loss = loss + vmap(self.task.loss, in_dims=(0, None))(outputs, targets).double() * count
             if self.task.correct is not None:
                 right = right + vmap(self.task.correct, in_dims=(0, None))(outputs, targets).double().sum(-1)
-        self.model.train()
         return loss / len(split), right / len(split)
 
     def _compute(self, kind: str, flat: Tensor, buffers: Buffers, *batch: Tensor | float) -> Any:
@@ -133,14 +163,38 @@ class FlatModels:
         return self._compiled[kind]
 
     def _outputs(self, row: Tensor, buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        return functional_call(self.model, {**self.parts(row), **buffers}, (inputs,))
+        return self._called({**self.parts(row), **buffers}, inputs)
+
+    def _called(self, tensors: Buffers, inputs: Tensor) -> Tensor:
+        """Return the model's outputs with ``tensors`` in it; buffers that it replaces are replaced there too."""
+        for alias, name in self.aliases:
+            tensors[alias] = tensors[name]
+        return functional_call(self.model, tensors, (inputs,))
 
     def _loss(
         self, row: Tensor, buffers: Buffers, inputs: Tensor, targets: Tensor, label_smoothing: float
     ) -> tuple[Tensor, Buffers]:
-        buffers = {name: buffer.clone() for name, buffer in buffers.items()}  # the model writes into them
-        outputs = self._outputs(row, buffers, inputs)
-        return self.task.training_loss(outputs, targets, label_smoothing), buffers
+        written = {name: buffers[name].clone() for name in self.written}  # the model writes into them
+        tensors = {**self.parts(row), **buffers, **written}
+        loss = self.task.training_loss(self._called(tensors, inputs), targets, label_smoothing)
+        return loss, {name: tensors[name] for name in self.written}
+
+
+def _tensors(model: nn.Module) -> Buffers:
+    """Return parameters and buffers by name, without their history."""
+    named = (*model.named_parameters(), *model.named_buffers())
+    return {name: tensor.detach() for name, tensor in named}
+
+
+def _aliases(model: nn.Module) -> list[tuple[str, str]]:
+    """Return the further names of tied parameters and buffers, each with the name that stands for it."""
+    names: dict[int, str] = {}
+    named = (
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    )
+    pairs = [(name, names.setdefault(id(tensor), name)) for name, tensor in named]
+    return [(alias, name) for alias, name in pairs if alias != name]
 
 
 def evaluation_batch(task: Task, most: int) -> int:

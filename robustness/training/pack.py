@@ -1,7 +1,8 @@
 """Training a pack: many trials of one task as matrices of models, one for each group of trials with one signature.
 
 Each trial gives what it gives alone, up to rounding, whatever the others do: a trial that diverges is recorded at its
-step and leaves the matrix. Models with random operations, or whose control flow depends on values, cannot be packed.
+step and leaves the matrix. Models with random operations, whose control flow depends on values, or with state that is
+neither parameter nor buffer cannot be packed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robustness.optimizers import RULES, advance, begin, finish
+from robustness.optimizers import RULES, advance, arguments, begin, finish
 from robustness.optimizers.fast.compiling import compiled, compiler_found
 from robustness.optimizers.rule import Rule, Scalars, State, absorbed
 from robustness.tasks import Task
@@ -55,7 +56,7 @@ class PackTrainer:
     ) -> None:
         self.task, self.device, self.dtype = task.to(device, dtype), device, dtype
         self.compile = compile and compiler_found(device)
-        self.models = FlatModels(self.task, compile=self.compile)
+        self.models = FlatModels(self.task, dtype, compile=self.compile)
         self.evaluation_batch = pack_examples(task)
         self.begin = compiled(begin, dynamic=True) if self.compile else begin
         self.finish = compiled(finish, dynamic=True) if self.compile else finish
@@ -112,6 +113,10 @@ class Block:
         self.trainer, self.task, self.trials = trainer, trainer.task, list(trials)
         self.device, self.dtype = trainer.device, trainer.dtype
         task, first = self.task, self.trials[0]
+        if first.optimizer not in RULES:
+            raise ValueError(f"{first.optimizer} has no rule, so its trials are trained one by one")
+        for settings in self.trials:
+            arguments(settings.optimizer, settings.hyperparameters)  # refused as alone
         self.rule: Rule = RULES[first.optimizer]
         self.seeds = sorted({settings.seed for settings in self.trials})
         self.feed = Feed(task, self.seeds, first.batch_size)
@@ -260,7 +265,7 @@ class Block:
             if self.trials[trial].flatness:
                 model = initialized_model(self.task, self.trials[trial].seed).to(self.device, self.dtype)
                 buffers = {name: buffer[row] for name, buffer in self.buffers.items()}
-                model.load_state_dict({**self.models.parts(self.flat[row]), **buffers}, strict=False)
+                self.models.load(model, self.flat[row], buffers)
                 self.records[trial].flatness = flatness(self.task, model)
 
     def _evaluate(self, epoch: int) -> None:

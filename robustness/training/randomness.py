@@ -1,16 +1,18 @@
 """Random numbers that depend on the task's name and a trial's seed, and on nothing else.
 
 Initialization, batches and augmentation each have a stream of their own, so all optimizers at a seed start from the
-same weights and see the same batches. Operations of a model that draw while it trains, such as dropout, use torch's
-default generators, seeded for each trial; they cannot be packed.
+same weights and see the same batches. What a model draws while it trains, as dropout does, comes from the default
+generators of torch, numpy and Python, seeded for each trial; such models cannot be packed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,17 +26,37 @@ def stream(task: Task, seed: int, purpose: str) -> torch.Generator:
 
 
 def initialized_model(task: Task, seed: int) -> nn.Module:
-    """Return the task's model as it is before the first step, float32 on the CPU."""
+    """Return the task's model as it is before the first step, float32 on the CPU, in training mode.
+
+    Modules that ``task.model`` has put into evaluation mode stay in it, unless the whole model is.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(stream(task, seed, "initialization").get_state())
-        return task.model()
+        model = task.model()
+    return model if model.training else model.train()
+
+
+@contextmanager
+def generators_kept(device: str | torch.device = "cpu") -> Iterator[None]:
+    """Restore the default random generators of torch, numpy and Python afterwards."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (the default generator is meant)
+    gpus = [torch.cuda.current_device()] if torch.device(device).type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=gpus):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002 (the default generator is meant)
 
 
 @contextmanager
 def own_draws(task: Task, seed: int, device: str) -> Iterator[None]:
-    """Seed torch's default generators, from which a model draws while it trains, and restore them afterwards."""
-    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device == "cuda" else []):
-        torch.manual_seed(stream(task, seed, "training").initial_seed())
+    """Seed the default generators, from which a model draws while it trains, and restore them afterwards."""
+    own = stream(task, seed, "training").initial_seed()
+    with generators_kept(device):
+        torch.manual_seed(own)
+        random.seed(own)
+        np.random.seed(own % 2**32)  # noqa: NPY002 (the default generator is meant)
         yield
 
 

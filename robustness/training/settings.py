@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from robustness.optimizers import OPTIMIZERS, hyperparameters
+
 SCHEDULES = ("constant", "cosine", "linear")
 DECAYED = ("all", "matrices")
 PRECISIONS = ("float32", "bf16")
@@ -108,7 +110,7 @@ class TrialSettings:
     Attributes:
         optimizer: A name in ``robustness.optimizers.OPTIMIZERS``.
         hyperparameters: What ``robustness.optimizers.build`` takes: ``lr`` (the schedule's peak),
-            ``weight_decay``, and the optimizer's own.
+            ``weight_decay``, and the optimizer's own, of which those that are not given take their defaults.
         grad_scale: ``c``; the loss gradient is multiplied by it before the optimizer sees it.
         seed: Determines, with the task, initialization and batches.
         epochs: Passes over the training split.
@@ -129,3 +131,10 @@ class TrialSettings:
     training: Training = field(default_factory=Training)
     flatness: bool = False
     diagnostics: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.optimizer in OPTIMIZERS:
+            missing = hyperparameters(self.optimizer).keys() - self.hyperparameters.keys()
+            if missing:
+                values = {**hyperparameters(self.optimizer), **self.hyperparameters}
+                object.__setattr__(self, "hyperparameters", values)

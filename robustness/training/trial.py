@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robustness.optimizers import build
 from robustness.tasks import Split, Task
 from robustness.training.checkpoints import Checkpoint
 from robustness.training.feed import Feed
@@ -17,7 +16,14 @@ from robustness.training.moments import moment_spreads
 from robustness.training.randomness import initialized_model, own_draws
 from robustness.training.results import CurvePoint, MomentSpread, Record, TrialResult
 from robustness.training.settings import TrialSettings
-from robustness.training.steps import autocast, check_loss, decayed
+from robustness.training.steps import (
+    autocast,
+    check_loss,
+    evaluating,
+    optimizer_of,
+    suit_gradients,
+    trained,
+)
 
 # In evaluation: the most predictions and the most numbers of inputs at once, and the fewest examples all the same.
 EVALUATED_PREDICTIONS, EVALUATED_NUMBERS, FEWEST_EVALUATED = 4096, 2**20, 32
@@ -32,25 +38,27 @@ def examples_at_once(task: Task) -> int:
 @torch.inference_mode()
 def evaluate(task: Task, model: nn.Module, split: Split) -> tuple[float, float | None]:
     """Return mean loss and accuracy (None where the task has none) of ``model`` in evaluation mode."""
-    model.eval()
     loss, right, at_once = 0.0, 0.0, examples_at_once(task)
-    for start in range(0, len(split), at_once):
-        targets = split.targets[start : start + at_once]
-        outputs = model(task.prepared(split.inputs[start : start + at_once]))
-        loss += float(task.loss(outputs, targets)) * len(targets)
-        if task.correct is not None:
-            right += float(task.correct(outputs, targets).double().mean()) * len(targets)
-    model.train()
+    with evaluating(model):
+        for start in range(0, len(split), at_once):
+            targets = split.targets[start : start + at_once]
+            outputs = model(task.prepared(split.inputs[start : start + at_once]))
+            loss += float(task.loss(outputs, targets)) * len(targets)
+            if task.correct is not None:
+                right += float(task.correct(outputs, targets).double().mean()) * len(targets)
     return loss / len(split), right / len(split) if task.correct is not None else None
 
 
 def _first_broken_step(losses: list[Tensor], parameters: list[nn.Parameter]) -> int | None:
-    """Return the step (from 1) of the first non-finite loss, or the last step if only parameters are non-finite."""
+    """Return the step (from 1) of the first non-finite loss, or the last step if only parameters are non-finite.
+
+    Parameters without a gradient are not looked at: what nothing uses may hold anything.
+    """
     broken = (~torch.isfinite(torch.stack(losses))).nonzero()
     if len(broken):
         return int(broken[0]) + 1
-    finite = torch.stack([parameter.detach().isfinite().all() for parameter in parameters]).all()
-    return None if finite else len(losses)
+    moving = [parameter.detach().isfinite().all() for parameter in parameters if parameter.grad is not None]
+    return None if not moving or torch.stack(moving).all() else len(losses)
 
 
 class Trainer:
@@ -68,13 +76,10 @@ class Trainer:
         self.model = initialized_model(task, settings.seed).to(device, dtype)
         if any(isinstance(module, nn.Conv2d) for module in self.model.modules()):
             self.model = self.model.to(memory_format=torch.channels_last)
-        self.parameters = list(self.model.parameters())
+        self.parameters = trained(self.model)
         self.autocast = autocast(device, settings.training)
         check_loss(task, settings.training)
-        self.optimizer = build(settings.optimizer, self._groups(), **settings.hyperparameters)
-        if "fused" in self.optimizer.defaults:  # torch's own classes: their fastest form
-            for group in self.optimizer.param_groups:
-                group["fused"] = True
+        self.optimizer = optimizer_of(self.model, settings)
         self.feed = Feed(task, [settings.seed], settings.batch_size)
         self.total_steps = task.steps(settings.epochs, settings.batch_size)
         self.step = 0
@@ -90,17 +95,6 @@ class Trainer:
                 CurvePoint(epoch, name, *evaluate(self.task, self.model, split))
                 for name, split in self.task.splits.items()
             ]
-
-    def _groups(self) -> list[nn.Parameter] | list[dict[str, Any]]:
-        """Return the parameters, or those that decay and those that do not."""
-        if self.settings.training.decay == "all":
-            return self.parameters
-        matrices = decayed(self.model)
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in self.parameters if id(p) in matrices]},
-            {"params": [p for p in self.parameters if id(p) not in matrices], "weight_decay": 0.0},
-        ]
-        return [group for group in groups if group["params"]]
 
     def train_step(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Take one step on a batch, prepared for the model, and return its loss, before the step."""
@@ -118,6 +112,8 @@ class Trainer:
             torch._foreach_mul_(gradients, settings.grad_scale)
         if training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters, training.clip_norm)
+        if self.step == 0:
+            suit_gradients(self.optimizer)
         self.optimizer.step()
         self.step += 1
         return loss.detach()
@@ -142,7 +138,7 @@ class Trainer:
         held = {
             name: self.optimizer.state[parameter]["exp_avg_sq"]
             for name, parameter in self.model.named_parameters()
-            if "exp_avg_sq" in self.optimizer.state[parameter]
+            if "exp_avg_sq" in self.optimizer.state.get(parameter, ())
         }
         return moment_spreads(epoch, held)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from robustness.tasks import Task
 from robustness.training import Engine, choose, signature
+from studies.planning.readiness import check_ready
 from studies.planning.stages import Stage
 from studies.planning.trials import Trial, expand
 from studies.spec.errors import InputError
@@ -75,11 +76,13 @@ def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str 
         engine: ``auto`` (by a short measurement), ``fused`` or ``sequential``.
 
     Raises:
-        SpecError: If the task cannot be made or two of the study's optimizers mean the same trials.
+        SpecError: If the task cannot be made or trained, by one of the optimizers at least, or two of the study's
+            optimizers mean the same trials.
         InputError: If ``engine`` is not valid, or the task cannot be trained by it.
     """
     task = spec.load_task()
     trials = expand(spec, task)
+    check_ready(spec, task, [trial for trial in trials if trial.trial_id not in stored], device)
     try:
         # this machine's cores, whatever --workers says: any number of workers is to train a study in the same way
         chosen = choose(task, [trial.settings for trial in trials], device, engine, os.cpu_count() or 1)

@@ -12,6 +12,7 @@ from robustness.tasks import Task
 from robustness.training import Engine, choose
 from studies.planning.extension import fresh_seeds
 from studies.planning.known_task import Identified
+from studies.planning.readiness import check_ready
 from studies.planning.trials import Trial, expand, trial_id
 from studies.spec.errors import InputError
 from studies.spec.search import Range, SearchSpec, at_values
@@ -65,6 +66,7 @@ def choose_engine(
     """Choose how to train the whole search.
 
     Raises:
+        SpecError: If the task cannot be trained, by one of the optimizers at least.
         InputError: If ``engine`` is not valid, or the task cannot be trained by it.
     """
     point = point_trials(spec, search, task, typical_point(search))
@@ -72,6 +74,7 @@ def choose_engine(
     # in the order of the study, so that the trial that is measured and the size of packs are those of a grid
     first = next(iter(spec.optimizers)) == search.optimizer
     trials = [*point, *references] if first else [*references, *point]
+    check_ready(spec, task, trials, device)
     settings = [trial.settings for trial in (*trials, *point * (wanted - 1))]
     try:
         return choose(task, settings, device, engine, os.cpu_count() or 1)

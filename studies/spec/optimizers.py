@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import torch
 from pydantic import BeforeValidator, ConfigDict
 
-from robustness.optimizers import OPTIMIZERS, build, hyperparameters
+from robustness.optimizers import OPTIMIZERS, arguments, build, hyperparameters
 from studies.spec.grid import Grid, LogRange, rate_or_rates
 from studies.spec.problems import NOTHING, Location, Problem, blame, one_of, unknown_key
 from studies.spec.values import Decays, Scalar, Setting, Strict, Text
@@ -225,18 +225,33 @@ def _build_problems(key: str, entry: OptimizerEntry) -> list[Problem]:
 
 
 def dry_build(name: str, values: Mapping[str, Any]) -> None:
-    """Build an optimizer on two by two zeros.
+    """Build an optimizer on two by two zeros; whether it suits the task's model is for the preflight to say.
+
+    An optimizer that refuses a single matrix is tried on parameters of several shapes.
 
     Args:
         name: A key of ``robustness.optimizers.OPTIMIZERS``.
         values: What ``robustness.optimizers.build`` takes.
 
     Raises:
-        ValueError: As ``build`` does.
-        TypeError: As ``build`` does.
+        ValueError: If a value is not valid, or the constructor refuses the optimizer with any error.
+        TypeError: If the optimizer takes no such value.
     """
+    arguments(name, values)
     with _no_compiler():
-        build(name, [torch.nn.Parameter(torch.zeros(2, 2))], **values)
+        try:
+            build(name, _zeros((2, 2)), **values)
+        except Exception as refused:  # a constructor may be anyone's
+            try:
+                build(name, _zeros((2, 2), (2,), (2, 2, 1, 1)), **values)
+            except Exception:
+                if isinstance(refused, ValueError | TypeError):
+                    raise refused from None
+                raise ValueError(f"{name}: {type(refused).__name__}: {refused}") from refused
+
+
+def _zeros(*shapes: tuple[int, ...]) -> list[torch.nn.Parameter]:
+    return [torch.nn.Parameter(torch.zeros(shape)) for shape in shapes]
 
 
 @contextmanager

@@ -218,6 +218,11 @@ class StudySpec(Strict):
         return None if self._folder is None else self._folder / Path(self._source).name
 
     @property
+    def source(self) -> str:
+        """What messages begin with: the file or the preset that this study was read from, or its name."""
+        return self._source
+
+    @property
     def folder(self) -> Path | None:
         """The folder of the study's file, where a user's own modules may be; None where there is no file."""
         return self._folder

@@ -93,7 +93,11 @@ def test_metrics_are_those_of_the_trained_model_on_the_whole_split(digits):
 def test_the_schedule_sets_the_rate_of_every_step():
     task, start = line(), initialized_model(line(), 0).weight.item()
     settings = TrialSettings(
-        "sgd", {"lr": 0.1, "weight_decay": 0.0, "momentum": 0.0}, epochs=2, schedule=Schedule("linear")
+        "sgd",
+        {"lr": 0.1, "weight_decay": 0.0, "momentum": 0.0},
+        batch_size=1,
+        epochs=2,
+        schedule=Schedule("linear"),
     )
     after_one = start - 0.1 * 2 * (start - 2)
     after_two = after_one - 0.05 * 2 * (after_one - 2)
@@ -104,7 +108,7 @@ def test_the_schedule_sets_the_rate_of_every_step():
 def test_the_gradient_scale_multiplies_the_gradient_and_not_the_decay():
     task, start = line(), initialized_model(line(), 0).weight.item()
     hyperparameters = {"lr": 0.1, "weight_decay": 0.5, "momentum": 0.0}
-    settings = TrialSettings("sgd", hyperparameters, grad_scale=0.25, epochs=1)
+    settings = TrialSettings("sgd", hyperparameters, grad_scale=0.25, batch_size=1, epochs=1)
     expected = start - 0.1 * (0.25 * 2 * (start - 2) + 0.5 * start)
     result = train(task, settings, dtype=torch.float64)
     assert result.metrics["train_loss"] == pytest.approx((expected - 2) ** 2, rel=1e-12)
@@ -120,7 +124,9 @@ def test_every_optimizer_learns_the_digits(digits, name):
 
 
 def test_a_loss_that_is_not_finite_stops_the_trial_at_its_step():
-    settings = TrialSettings("sgd", {"lr": 1e30, "weight_decay": 0.0, "momentum": 0.0}, epochs=50)
+    settings = TrialSettings(
+        "sgd", {"lr": 1e30, "weight_decay": 0.0, "momentum": 0.0}, batch_size=1, epochs=50
+    )
     result = train(line(), settings)
     # float32 overflows at 3e38: the first step takes the weight to 1e30, whose square is infinite at the second
     assert (result.status, result.stopped_step) == ("diverged", 2)
@@ -133,17 +139,18 @@ def test_parameters_that_are_not_finite_are_divergence_even_under_a_finite_loss(
         def __init__(self):
             super().__init__()
             self.used = nn.Parameter(torch.ones(1, 1))
-            self.dead = nn.Parameter(torch.full((1,), math.nan))
+            self.dead = nn.Parameter(torch.ones(1))
 
         def forward(self, x):
-            return x @ self.used
+            # the root that is not chosen has an infinite derivative, of which 0 times is no number
+            return torch.where(x > 0, x @ self.used, (self.dead - 1).sqrt())
 
-    result = train(line(Dead), replace(SHORT, epochs=3))
+    result = train(line(Dead), replace(SHORT, batch_size=1, epochs=3))
     assert (result.status, result.stopped_step) == ("diverged", 1)
 
 
 def test_ending_above_the_initial_loss_is_divergence_with_its_numbers_kept():
-    settings = TrialSettings("sgd", {"lr": 1.5, "weight_decay": 0.0, "momentum": 0.0}, epochs=3)
+    settings = TrialSettings("sgd", {"lr": 1.5, "weight_decay": 0.0, "momentum": 0.0}, batch_size=1, epochs=3)
     result = train(line(), settings)
     assert (result.status, result.stopped_step) == ("diverged", None)
     assert result.metrics["train_loss"] > result.init_loss
