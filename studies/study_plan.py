@@ -59,5 +59,5 @@ def plan_study(
     where = workplace(workers, None, device)
     stored = ResumedStore(open_store(spec, out), flatness=spec.flatness).trial_ids()
     work = plan(spec, stored, device=where.device, engine=engine)
-    searched = None if spec.search is None else count_trials(spec, spec.search, work.task)
+    searched = None if spec.search is None else count_trials(work.spec, spec.search, work.task)
     return Forecast(work, estimate(work, where), after_the_grid(spec), searched)

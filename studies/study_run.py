@@ -97,9 +97,9 @@ def run(
     with sending(log, spec.name, store.location) as send, store.driving():
         stored = ResumedStore(store, retry, spec.flatness, send)
         work = plan(spec, stored.trial_ids(), device=where.device, engine=engine)
-        store.write_study(spec.to_yaml())
-        write_task(store, work.task, spec.budget)
-        with log_file(store), recorded(store, spec, work.task, work.engine, where) as ending:
+        store.write_study(work.spec.to_yaml())
+        write_task(store, work.task, work.spec.budget)
+        with log_file(store), recorded(store, work.spec, work.task, work.engine, where) as ending:
             outcome = _run_stages(work, where, stored, console or Console(quiet=True))
             if outcome.failed or outcome.missing:
                 ending.outcome = f"{len(outcome.failed)} failed, {outcome.missing} not run"

@@ -72,21 +72,22 @@ def search(
     _check_limits(trials, timeout)
     if storage is None and "://" in str(out):
         raise InputError(f"--storage: is required, because {out} is no folder of this machine")
-    if spec.search is None:
+    if (wanted := spec.search) is None:
         raise SpecError(f"{spec.name}: search: is required by `robustness search`, and is not in this study")
     where = workplace(workers, address, device, spec.budget.time_limit)
     store, task = open_store(spec, out), spec.load_task()
-    plan = SearchPlan(spec, spec.search, task, _wanted(spec.search, trials))
-    content = record.identity(spec, spec.search, task)
+    spec = spec.resolved(task)
+    plan = SearchPlan(spec, wanted, task, _wanted(wanted, trials))
+    content = record.identity(spec, wanted, task)
     name = record.find(store, content)
     shared = open_url(storage) if storage else None
     console = console or Console(quiet=True)
     with store.driving():
-        chosen = choose_engine(spec, spec.search, task, plan.wanted, where.device, engine)
+        chosen = choose_engine(spec, wanted, task, plan.wanted, where.device, engine)
         store.write_study(spec.to_yaml())
         write_task(store, task, spec.budget)
         name = name or record.begin(store, spec, content)
-        points = Points(shared or record.own_storage(store), name, spec.search)
+        points = Points(shared or record.own_storage(store), name, wanted)
         with log_file(store), recorded(store, spec, task, chosen, where), ExitStack() as stack:
             announce(console, plan, engine_text(chosen), store.location)
             line = stack.enter_context(progress_line(console, plan, store.trial_ids()))

@@ -14,8 +14,9 @@ from studies.planning.known_task import KnownTask
 from studies.planning.search_trials import point_size
 from studies.planning.stages import rows_of, stages
 from studies.planning.trials import in_study, planned_cells
-from studies.spec.errors import StoreError
+from studies.spec.errors import SpecError, StoreError
 from studies.spec.study import StudySpec, study_name
+from studies.spec.values import FULL
 from studies.store.layout import SEARCH_RECORD, STUDY_FILE, default_folder
 from studies.store.store import Store
 from studies.store.task_file import read_task
@@ -75,6 +76,10 @@ class StoredStudy:
         """
         store = Store(location)
         spec = StudySpec.from_text(store.existing_study(), f"{location}/{STUDY_FILE}", imports)
+        if spec.budget.batch_size == FULL:  # runs write the number, without which no row can be told
+            raise SpecError(
+                f"{location}/{STUDY_FILE}: budget.batch_size: {FULL}: must be a number in this file"
+            )
         return cls(store, spec)
 
     @cached_property
