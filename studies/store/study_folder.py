@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from studies.planning.changes import mixed_code
 from studies.planning.known_task import KnownTask
 from studies.planning.search_trials import point_size
 from studies.planning.stages import rows_of, stages
@@ -124,6 +125,17 @@ class StoredStudy:
         rows = pd.concat([grid.rows, points, fresh], ignore_index=True).drop_duplicates("trial_id")
         return StudyProgress(rows, +planned)
 
+    def status(self) -> pd.DataFrame:
+        """Return what ``studies.status`` returns."""
+        counts = self.progress.counts()
+        counts["missing"] = counts["planned"] - counts[STATUSES].sum(axis=1)
+        counts.loc["all"] = counts.sum()
+        return counts.rename_axis("optimizer").reset_index()
+
+    def mixed_code(self) -> str | None:
+        """Return a line that says that rows of several versions of the task's code are averaged, or None."""
+        return mixed_code(self.progress.rows)
+
     @cached_property
     def _grid_and_others(self) -> tuple[StudyProgress, pd.DataFrame]:
         """How far the grid is, and the rows of search points and fresh seeds; the one place that reads rows."""
@@ -176,10 +188,7 @@ def status(location: str | Path) -> pd.DataFrame:
         StoreError: If the folder holds no study.
         SpecError: If the study file in it is not valid.
     """
-    counts = StoredStudy.open(location).progress.counts()
-    counts["missing"] = counts["planned"] - counts[STATUSES].sum(axis=1)
-    counts.loc["all"] = counts.sum()
-    return counts.rename_axis("optimizer").reset_index()
+    return StoredStudy.open(location).status()
 
 
 def failures(rows: pd.DataFrame) -> list[str]:

@@ -57,7 +57,7 @@ def sweep_into(
         SweepError: As ``sweep``, if rows cannot be stored, or if the first trials all fail for one reason.
         KeyboardInterrupt: If the user interrupts; everything that was finished is stored.
     """
-    saved = Checkpoints.of_study(work.spec, stored.store)
+    saved = Checkpoints.of_study(work.spec, stored.store, work.task.code)
 
     def store(finished: Finished) -> None:
         if not finished.rows:
