@@ -64,6 +64,7 @@ def run(
     engine: options.Engine = "auto",
     retry: options.Retry = None,
     log: options.Log = None,
+    accept_changed_code: options.Accept = False,
 ) -> None:
     """Train every trial of a study that is not stored yet, then print and write tables and heatmaps.
 
@@ -83,6 +84,7 @@ def run(
         engine=engine,
         retry=_words(retry),
         log=log,
+        accept_changed_code=accept_changed_code,
         console=screen,
     )
     print_report(screen, outcome.summary, outcome.location, outcome.files)
@@ -99,9 +101,10 @@ def plan(
     workers: options.Workers = None,
     device: options.Device = "auto",
     engine: options.Engine = "auto",
+    accept_changed_code: options.Accept = False,
 ) -> None:
     """Say what a study would train, and what time, memory and disk that would take; train nothing."""
-    from studies.terminal.text import console, table
+    from studies.terminal.text import console, say, table
 
     screen = console()
     if study is None:
@@ -112,7 +115,11 @@ def plan(
     from studies.study_plan import plan_study
     from studies.terminal.study import print_plan
 
-    forecast = plan_study(study, out=out, workers=workers, device=device, engine=engine)
+    forecast = plan_study(
+        study, out=out, workers=workers, device=device, engine=engine, accept_changed_code=accept_changed_code
+    )
+    for note in forecast.notes:
+        say(screen, note)
     print_plan(screen, forecast.plan, forecast.cost, forecast.later, forecast.searched)
 
 
@@ -127,6 +134,7 @@ def search(
     workers: options.Workers = None,
     device: options.Device = "auto",
     engine: options.Engine = "auto",
+    accept_changed_code: options.Accept = False,
 ) -> None:
     """Search one optimizer's hyperparameters, such as its exponent, for both accuracy and robustness.
 
@@ -162,6 +170,7 @@ def search(
         trials=trials,
         timeout=timeout,
         storage=storage,
+        accept_changed_code=accept_changed_code,
         console=screen,
     )
     print_search(screen, result)
@@ -173,11 +182,14 @@ def search(
 @command
 def status(directory: options.Folder) -> None:
     """Say how far a study is: how many trials are completed, diverged, failed and missing, by optimizer."""
-    from studies.store.study_folder import status as study_status
-    from studies.terminal.text import console, table
+    from studies.store.study_folder import StoredStudy
+    from studies.terminal.text import console, say, table
 
-    counts = study_status(directory)
-    console().print(table(list(counts.columns), counts.itertuples(index=False)))
+    screen, study = console(), StoredStudy.open(directory)
+    counts = study.status()
+    screen.print(table(list(counts.columns), counts.itertuples(index=False)))
+    if note := study.mixed_code():
+        say(screen, note)
 
 
 @command
@@ -204,6 +216,8 @@ def report(directories: options.Folders, out: options.Into = None) -> None:
     written = study_report(*directories, out=out)
     print_report(screen, written.summary, written.location, written.files)
     print_metrics(screen, written.tables)
+    for note in written.notes:
+        say(screen, note)
     print_verdict(screen, written.verdict)
     say(screen, f"\n{written.location}/{REPORT_PAGE}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from studies.planning.workers import workplace
 from studies.spec.presets import load_spec
 from studies.store.resume import ResumedStore
 from studies.store.study_folder import open_store
+from studies.sweep.admission import admit
 from studies.sweep.estimate import Cost, estimate
 
 
@@ -25,12 +26,14 @@ class Forecast:
         cost: What they would take.
         later: What is chosen after the grid, in words, by the key of the study file that asks for it.
         searched: How many trials ``robustness search`` would train, fresh seeds left out; None without a search.
+        notes: How the study differs from what its folder holds, a line each.
     """
 
     plan: Plan
     cost: Cost
     later: Mapping[str, str]
     searched: int | None
+    notes: Sequence[str] = ()
 
 
 def plan_study(
@@ -40,6 +43,7 @@ def plan_study(
     workers: int | None = None,
     device: str = "auto",
     engine: str = "auto",
+    accept_changed_code: bool = False,
 ) -> Forecast:
     """Plan a study: its trials, less what its folder holds, and their cost.
 
@@ -49,15 +53,24 @@ def plan_study(
         workers: As for ``studies.run``.
         device: As for ``studies.run``.
         engine: As for ``studies.run``.
+        accept_changed_code: As for ``studies.run``.
 
     Raises:
         SpecError: If the study is not valid.
-        StoreError: If the folder holds another study.
+        StoreError: If the folder holds another study, or rows of changed code.
         InputError: If another argument is not valid.
     """
     spec = load_spec(study)
     where = workplace(workers, None, device)
-    stored = ResumedStore(open_store(spec, out), flatness=spec.flatness).trial_ids()
-    work = plan(spec, stored, device=where.device, engine=engine)
-    searched = None if spec.search is None else count_trials(spec, spec.search, work.task)
-    return Forecast(work, estimate(work, where), after_the_grid(spec), searched)
+    stored = ResumedStore(open_store(spec, out), flatness=spec.flatness)
+    work = plan(spec, stored.trial_ids(), device=where.device, engine=engine)
+    admitted = admit(
+        stored.store,
+        work.spec,
+        work.task,
+        work.trials,
+        stored.rows(),
+        accept_changed_code=accept_changed_code,
+    )
+    searched = None if spec.search is None else count_trials(work.spec, spec.search, work.task)
+    return Forecast(work, estimate(work, where), after_the_grid(spec), searched, admitted.notes)

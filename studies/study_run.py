@@ -27,10 +27,11 @@ from studies.store.store import Store
 from studies.store.study_folder import failures, open_store
 from studies.store.task_file import write_task
 from studies.store.trackers import sending
+from studies.sweep.admission import admit
 from studies.sweep.cluster import connected
 from studies.sweep.sweep import sweep_into
 from studies.terminal.progress import ProgressLine
-from studies.terminal.text import engine_text, notices, say
+from studies.terminal.text import engine_text, notices, say, tell
 
 logger = logging.getLogger("studies")
 
@@ -46,7 +47,7 @@ class Outcome:
         missing: Number of planned trials without a row.
         location: The study's folder.
         files: What was written beside the rows.
-        notes: How the study grew, a line each: grids extended, bounds reached.
+        notes: How the study changed and grew, a line each: rows hidden, grids extended, bounds reached.
         verdict: A sentence for each candidate that the study names.
     """
 
@@ -70,6 +71,7 @@ def run(
     engine: str = "auto",
     retry: Sequence[str] = (),
     log: str | None = None,
+    accept_changed_code: bool = False,
     console: Console | None = None,
 ) -> Outcome:
     """Run what is missing of a study and report on all of it.
@@ -83,11 +85,14 @@ def run(
         engine: ``auto`` (the faster one, by a short measurement), ``fused`` or ``sequential``.
         retry: Among ``failed`` and ``diverged``: stored trials of these statuses are trained once more.
         log: Where the rows of trials go too: ``tensorboard``, ``mlflow`` or ``wandb``, if installed.
+        accept_changed_code: Whether stored rows that other code of a task of your own has trained are kept as one
+            with the new ones.
         console: Where progress is shown; default: nowhere.
 
     Raises:
         SpecError: If the study is not valid.
-        StoreError: If the folder holds another study, cannot be written to, or another driver is at work there.
+        StoreError: If the folder holds another study or rows of changed code, cannot be written to, or another
+            driver is at work there.
         InputError: If ``workers``, ``address``, ``device``, ``engine``, ``retry`` or ``log`` is not valid.
         SweepError: If Ray cannot be started or reached, or the disk is full.
     """
@@ -97,13 +102,19 @@ def run(
     with sending(log, spec.name, store.location) as send, store.driving():
         stored = ResumedStore(store, retry, spec.flatness, send)
         work = plan(spec, stored.trial_ids(), device=where.device, engine=engine)
-        store.write_study(spec.to_yaml())
-        write_task(store, work.task, spec.budget)
-        with log_file(store), recorded(store, spec, work.task, work.engine, where) as ending:
-            outcome = _run_stages(work, where, stored, console or Console(quiet=True))
+        admitted = admit(
+            store, work.spec, work.task, work.trials, stored.rows(), accept_changed_code=accept_changed_code
+        )
+        store.write_study(work.spec.to_yaml())
+        write_task(store, admitted.task)
+        console = console or Console(quiet=True)
+        with log_file(store), recorded(store, work.spec, admitted.task, work.engine, where) as ending:
+            tell(console, admitted.notes)
+            outcome = _run_stages(work, where, stored, console)
             if outcome.failed or outcome.missing:
                 ending.outcome = f"{len(outcome.failed)} failed, {outcome.missing} not run"
                 ending.exit_code = 1
+    outcome.notes = [*admitted.notes, *outcome.notes]
     outcome.verdict = verdict_lines(spec.verdict, outcome.rows)
     return outcome
 
@@ -118,9 +129,7 @@ def _run_stages(work: Plan, workers: Workers, stored: ResumedStore, console: Con
             own = of_stage(work, stage, stored.trial_ids())
             if own.pending and (work.spec.extend or work.spec.confirm):
                 lasting.enter_context(connected(workers))  # for the stages after this one too
-            for note in stage.notes:
-                say(console, note)
-                logger.info("%s", note)
+            tell(console, stage.notes)
             problems += _run_packs(own, stage.name, workers, stored, console)
             trials += stage.trials
             notes += stage.notes

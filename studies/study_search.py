@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from studies.planning.search_trials import choose_engine
+from studies.planning.trials import expand
 from studies.planning.workers import workplace
 from studies.reports.search import write_search
 from studies.searches import record
@@ -30,8 +31,9 @@ from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
 from studies.store.study_folder import open_store
 from studies.store.task_file import write_task
+from studies.sweep.admission import admit
 from studies.terminal.search import announce, progress_line
-from studies.terminal.text import engine_text, notices
+from studies.terminal.text import engine_text, notices, tell
 
 
 def search(
@@ -45,6 +47,7 @@ def search(
     trials: int | None = None,
     timeout: float | None = None,
     storage: str | None = None,
+    accept_changed_code: bool = False,
     console: Console | None = None,
 ) -> SearchResult:
     """Go on with a study's search until it has its points, then confirm its front and report.
@@ -59,11 +62,13 @@ def search(
         trials: How many points, in place of the study's ``search.trials``.
         timeout: Seconds after which no new batch is begun.
         storage: The URL of an Optuna storage; default: a journal file in the study's folder.
+        accept_changed_code: As for ``studies.run``.
         console: Where progress is shown; default: nowhere.
 
     Raises:
         SpecError: If the study is not valid, or has no search.
-        StoreError: If the folder holds another study or another search, or cannot be written to.
+        StoreError: If the folder holds another study, another search or rows of changed code, or cannot be
+            written to.
         InputError: If an argument is not valid.
         SweepError: If Ray cannot be started or reached, or trials could not be run.
     """
@@ -72,25 +77,31 @@ def search(
     _check_limits(trials, timeout)
     if storage is None and "://" in str(out):
         raise InputError(f"--storage: is required, because {out} is no folder of this machine")
-    if spec.search is None:
+    if (wanted := spec.search) is None:
         raise SpecError(f"{spec.name}: search: is required by `robustness search`, and is not in this study")
     where = workplace(workers, address, device, spec.budget.time_limit)
     store, task = open_store(spec, out), spec.load_task()
-    plan = SearchPlan(spec, spec.search, task, _wanted(spec.search, trials))
-    content = record.identity(spec, spec.search, task)
+    spec = spec.resolved(task)
+    plan = SearchPlan(spec, wanted, task, _wanted(wanted, trials))
+    content = record.identity(spec, wanted, task)
     name = record.find(store, content)
     shared = open_url(storage) if storage else None
     console = console or Console(quiet=True)
     with store.driving():
-        chosen = choose_engine(spec, spec.search, task, plan.wanted, where.device, engine)
+        chosen = choose_engine(spec, wanted, task, plan.wanted, where.device, engine)
+        stored = ResumedStore(store)
+        admitted = admit(
+            store, spec, task, expand(spec, task), stored.rows(), accept_changed_code=accept_changed_code
+        )
         store.write_study(spec.to_yaml())
-        write_task(store, task, spec.budget)
+        write_task(store, admitted.task)
         name = name or record.begin(store, spec, content)
-        points = Points(shared or record.own_storage(store), name, spec.search)
-        with log_file(store), recorded(store, spec, task, chosen, where), ExitStack() as stack:
+        points = Points(shared or record.own_storage(store), name, wanted)
+        with log_file(store), recorded(store, spec, admitted.task, chosen, where), ExitStack() as stack:
+            tell(console, admitted.notes)
             announce(console, plan, engine_text(chosen), store.location)
             line = stack.enter_context(progress_line(console, plan, store.trial_ids()))
-            surfaces = Surfaces(spec, task, chosen, where, ResumedStore(store), line, notices(console), stack)
+            surfaces = Surfaces(spec, task, chosen, where, stored, line, notices(console), stack)
             search_loop = SearchLoop(plan, points, surfaces)
             result = search_loop.run(lambda: timeout is not None and time.monotonic() - started > timeout)
             return write_search(result, store)

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from robustness.tasks.digits import digits_cnn, digits_mlp
 from robustness.tasks.logistic import digits_logistic
 from robustness.tasks.networks import NETWORKS, network
+from robustness.tasks.source import task_code
 from robustness.tasks.task import Task
 from robustness.tasks.text import TEXT, char_lstm, char_transformer
 from robustness.tasks.two_minima import two_minima
@@ -81,7 +82,8 @@ def load(name: str, **options: object) -> Task:
     """Make the task ``name``; ``options`` go to its function.
 
     Raises:
-        ValueError: If there is no such task, it takes no such option, or it returns no ``Task``.
+        ValueError: If there is no such task, it takes no such option, it returns no ``Task``, or its source has
+            changed since this process imported it.
     """
     make = factory(name)
     try:
@@ -92,7 +94,7 @@ def load(name: str, **options: object) -> Task:
     task = make(**options)
     if not isinstance(task, Task):
         raise ValueError(f"task {name!r} must return a robustness.tasks.Task, but returned {task!r}")
-    return replace(task, name=name, options=options)
+    return replace(task, name=name, options=options, code=task_code(name))
 
 
 def catalogue() -> Iterator[tuple[str, str, str]]:

@@ -107,6 +107,8 @@ class Task:
         places: Options that say where the data are stored; ``version`` identifies their content, so these options
             are no part of a trial's identity.
         data: What the data are, in a few words, if the name does not say it.
+        code: A digest of a user's own source (``robustness.tasks.source``), which ``load`` fills in; no part of a
+            trial's identity.
     """
 
     name: str
@@ -123,6 +125,7 @@ class Task:
     augment: Augmentation | None = None
     places: tuple[str, ...] = ()
     data: str | None = None
+    code: str | None = None
 
     def __post_init__(self) -> None:
         if self.augment is not None and self.prepare is None:

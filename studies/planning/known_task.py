@@ -28,6 +28,10 @@ class Identified(Protocol):
     def places(self) -> Collection[str]:
         """Which of its options say where its data are stored; they are no part of its identity."""
 
+    @property
+    def code(self) -> str | None:
+        """A digest of a user's own source; no part of its identity."""
+
     def steps(self, epochs: int, batch_size: int) -> int:
         """Return how many steps a trial takes."""
 
@@ -43,6 +47,8 @@ class KnownTask:
         epochs: Of the study.
         batch_size: Of the study.
         total_steps: The steps of one trial with these ``epochs`` and this ``batch_size``.
+        code: A digest of a user's own source, as ``Task.code``.
+        accepted: Digests of other versions of that source whose rows the user has let count as of this one.
     """
 
     name: str
@@ -51,6 +57,8 @@ class KnownTask:
     epochs: int
     batch_size: int
     total_steps: int
+    code: str | None = None
+    accepted: tuple[str, ...] = ()
 
     @property
     def places(self) -> Collection[str]:
@@ -58,11 +66,20 @@ class KnownTask:
         return ()
 
     @classmethod
-    def of(cls, task: Identified, budget: Budget) -> KnownTask:
+    def of(cls, task: Identified, budget: Budget, accepted: tuple[str, ...] = ()) -> KnownTask:
         """Return what is to be remembered of ``task``."""
         steps = task.steps(budget.epochs, budget.batch_size)
         options = {name: value for name, value in task.options.items() if name not in task.places}
-        return cls(task.name, task.version, options, budget.epochs, budget.batch_size, steps)
+        return cls(
+            task.name,
+            task.version,
+            options,
+            budget.epochs,
+            budget.batch_size,
+            steps,
+            task.code,
+            accepted,
+        )
 
     def steps(self, epochs: int, batch_size: int) -> int:
         """Return the steps of a trial.

@@ -44,7 +44,7 @@ class Plan:
     """The trials of a study, and the packs that are still to run.
 
     Attributes:
-        spec: The study.
+        spec: The study, with a number for its ``batch_size``.
         task: Its task, loaded.
         trials: All its trials.
         packs: The trials that are not stored yet, in packs.
@@ -76,11 +76,13 @@ def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str 
         engine: ``auto`` (by a short measurement), ``fused`` or ``sequential``.
 
     Raises:
-        SpecError: If the task cannot be made or trained, by one of the optimizers at least, or two of the study's
+        SpecError: If the task cannot be made or trained by each of the optimizers, a batch is larger than its
+            training split, or two of the study's
             optimizers mean the same trials.
         InputError: If ``engine`` is not valid, or the task cannot be trained by it.
     """
     task = spec.load_task()
+    spec = spec.resolved(task)
     trials = expand(spec, task)
     check_ready(spec, task, [trial for trial in trials if trial.trial_id not in stored], device)
     try:

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.page.figures import PageFigures
 from analysis.page.page import page
 from robustness import __version__
+from studies.planning.changes import mixed_code
 from studies.store.provenance import read_runs
 from studies.store.schema import HYPERPARAMETERS
 from studies.store.study_folder import StoredStudy
@@ -61,6 +62,7 @@ def _provenance(study: StoredStudy) -> dict[str, str]:
         "engine, device": "; ".join(_distinct(rows["engine"] + ", " + rows["device"])),
         "runs": "; ".join(_run(run) for run in runs),
         "hardware": "; ".join(_distinct(_hardware(run.get("hardware", {})) for run in runs)),
+        "task's code": mixed_code(rows) or "",
         "versions": "; ".join(_distinct(_versions(run.get("versions", {})) for run in runs)),
         "commit": "; ".join(_distinct(_commit(run.get("git") or {}) for run in runs)),
         "report written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by version {__version__}",

@@ -13,6 +13,7 @@ from analysis.judgement.study_verdicts import StudyVerdicts
 from analysis.page.figures import EXPLORED, page_figures
 from analysis.summaries.columns import LAYOUTS
 from analysis.summaries.latex import latex_table
+from studies.planning.changes import mixed_code
 from studies.reports.figures import figure_files
 from studies.reports.page import html_report
 from studies.reports.suite import Suite
@@ -31,6 +32,7 @@ class Report:
         location: The folder that it was written into.
         files: The names of the files in it.
         verdict: A text for each candidate that the studies declare, or one that says why there is no verdict.
+        notes: What a reader should know of the rows, a line each.
     """
 
     summary: pd.DataFrame
@@ -38,6 +40,7 @@ class Report:
     location: str
     files: list[str]
     verdict: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def write_report(rows: pd.DataFrame, diagnostics: pd.DataFrame, store: Store) -> Report:
@@ -80,7 +83,8 @@ def report(*locations: str | Path, out: str | Path | None = None) -> Report:
     tables = {"summary": written.summary, **written.tables}
     page = html_report(suite.studies, rows, curves, tables=tables, verdict=texts, figures=figures)
     suite.target.write_file(REPORT_PAGE, page.encode())
-    return replace(written, verdict=texts, files=[*written.files, REPORT_PAGE])
+    notes = [note for study in suite.studies if (note := mixed_code(study.rows))]
+    return replace(written, verdict=texts, notes=notes, files=[*written.files, REPORT_PAGE])
 
 
 def table_files(tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:

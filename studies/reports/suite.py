@@ -37,11 +37,18 @@ class Suite:
             out: Where the report goes; the study's own folder if there is one folder.
 
         Raises:
-            StoreError: If a folder holds no study, or if there are several and no ``out``.
+            StoreError: If a folder holds no study or is given twice, or if there are several and no ``out``.
             SpecError: If the study file in a folder is not valid.
         """
         if len(locations) > 1 and out is None:
             raise StoreError(f"--out: {len(locations)} folders together need a folder to be written into")
+        given: dict[str, str | Path] = {}
+        for location in locations:
+            folder = Store(location).files.identity
+            if folder in given:
+                first = "" if str(given[folder]) == str(location) else f", as {given[folder]} too"
+                raise StoreError(f"{location}: is given twice{first}; each folder may be in a report once")
+            given[folder] = location
         studies = [StoredStudy.open(location) for location in locations]
         return cls(studies, Store(out) if out is not None else studies[0].store)
 

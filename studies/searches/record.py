@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from optuna.storages import BaseStorage
 
 from robustness.tasks import Task
+from studies.planning.changes import flat
 from studies.searches.points import open_journal
 from studies.spec import strict_yaml
 from studies.spec.errors import StoreError
@@ -51,7 +52,7 @@ def find(store: Store, content: Mapping[str, Any]) -> str | None:
     if written is None:
         return None
     record = strict_yaml.parse(written.decode())
-    now, then = dict(_flat(content)), dict(_flat(record["search of"]))
+    now, then = dict(flat(content)), dict(flat(record["search of"]))
     for key in [*now, *then]:
         if now.get(key) != then.get(key):
             raise StoreError(
@@ -72,14 +73,6 @@ def begin(store: Store, spec: StudySpec, content: Mapping[str, Any]) -> str:
 def own_storage(store: Store) -> BaseStorage:
     """Return Optuna's storage in the study's folder, which must be on this machine."""
     return open_journal(Path(store.root) / SEARCH_JOURNAL)
-
-
-def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if not isinstance(content, Mapping):
-        yield prefix, content
-        return
-    for key, value in content.items():
-        yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
 
 
 def _shown(values: Mapping[str, Any], key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, fields
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -18,7 +19,7 @@ from pydantic import (
 
 from robustness.training.settings import Schedule, Training
 from studies.spec.problems import Problem, blame, raise_all
-from studies.spec.values import Natural, Positive, Strict
+from studies.spec.values import FULL, BatchSize, Natural, Positive, Strict, plain
 
 
 def _ascending(epochs: tuple[int, ...]) -> tuple[int, ...]:
@@ -47,13 +48,31 @@ class Budget(Strict):
 
     Attributes:
         epochs: Passes over the training split.
-        batch_size: Examples per step.
+        batch_size: Examples per step, at most the training split; ``full`` is the whole of it.
         time_limit: Seconds after which a trial counts as failed; it is no part of a trial's identity.
     """
 
     epochs: Natural
-    batch_size: Natural
+    batch_size: BatchSize
     time_limit: Positive | None = None
+
+    def resolved(self, examples: int) -> Budget:
+        """Return the budget with the number that ``batch_size: full`` stands for.
+
+        Args:
+            examples: In the training split.
+
+        Raises:
+            ValueError: If a batch would need more; the message begins with the key.
+        """
+        if self.batch_size == FULL:
+            return self.model_copy(update={"batch_size": examples})
+        if self.batch_size > examples:
+            raise ValueError(
+                f"budget.batch_size: {self.batch_size}: must be at most {examples}, the examples of the task's "
+                f"training split, or {FULL} for all of them"
+            )
+        return self
 
 
 class CheckpointKeys(Strict):
@@ -122,12 +141,16 @@ _Settings = TypeVar("_Settings", Schedule, Training)
 def _read(kind: type[_Settings], keys: Any, value: object) -> _Settings:
     """Return ``value`` as a dataclass, which checks itself; only the keys' types are checked here."""
     given = keys.model_validate(asdict(value) if isinstance(value, kind) else value)
-    values = {name: getattr(given, name) for name in keys.model_fields}
+    values = {name: _exact(getattr(given, name)) for name in keys.model_fields}
     try:
         return kind(**values)
     except ValueError as error:
         raise_all([blame(str(error).removeprefix("schedule "), values)])
         raise
+
+
+def _exact(value: Any) -> Any:
+    return plain(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
 def read_schedule(value: object) -> Schedule:

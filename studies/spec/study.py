@@ -235,6 +235,17 @@ class StudySpec(Strict):
         """
         return make_task(self.task, self.training, self._folder, self._source)
 
+    def resolved(self, task: Task) -> StudySpec:
+        """Return the study with the number that ``batch_size: full`` stands for.
+
+        Raises:
+            SpecError: If ``batch_size`` is above the training split.
+        """
+        try:
+            return self.model_copy(update={"budget": self.budget.resolved(len(task.train))})
+        except ValueError as error:
+            raise SpecError(one_line(f"{self._source}: {error}")) from None
+
 
 def _allowed_keys() -> dict[Location, list[str]]:
     models = {

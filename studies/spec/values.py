@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import (
     AfterValidator,
@@ -12,9 +12,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     SerializerFunctionWrapHandler,
     TypeAdapter,
+    ValidationError,
     model_serializer,
 )
 
@@ -57,13 +59,16 @@ def _scalar(value: object) -> Scalar:
     if isinstance(value, Integral) and abs(int(value)) <= MAX_INTEGER:
         return int(value)
     if isinstance(value, Real) and not isinstance(value, Integral) and math.isfinite(value):
-        return _plain(float(value))
+        return plain(float(value))
     raise ValueError("must be a finite number, text, true, false or null, or a list of these")
 
 
-def _plain(value: float) -> float:
-    """Return ``value`` as a plain float without a negative zero, so that equal values have equal ids."""
-    return float(value) + 0.0
+def plain(value: float) -> float:
+    """Return ``value`` to 12 significant digits, without a negative zero: numbers equal but for rounding are one.
+
+    Every number of a study comes through here, so 0.1 and 0.10000000000000002 are the same cell and have the same id.
+    """
+    return float(f"{value:.12g}") + 0.0
 
 
 def rounded(rate: float) -> float:
@@ -71,10 +76,13 @@ def rounded(rate: float) -> float:
     return float(f"{rate:.6g}")
 
 
+FULL = "full"
+"""The batch size that is the whole training split, in place of a number."""
+
 Text = Annotated[str, Field(strict=True)]
 Natural = Annotated[int, Field(strict=True, ge=1, le=MAX_INTEGER)]
 _Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_plain)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(plain)]
 Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
 
@@ -84,6 +92,7 @@ Scales = Annotated[tuple[Positive, ...], BeforeValidator(listed), *_Distinct]
 Decays = Annotated[tuple[NonNegative, ...], BeforeValidator(listed), *_Distinct]
 SeedList = Annotated[tuple[_Seed, ...], BeforeValidator(_only_lists), *_Distinct]
 
+_NATURAL: TypeAdapter[int] = TypeAdapter(Natural)
 _SEEDS: TypeAdapter[tuple[int, ...]] = TypeAdapter(SeedList)
 _SEED_COUNT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=1, le=MAX_POINTS)])
 _SCALARS: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(
@@ -101,6 +110,19 @@ def _option(value: object) -> Scalar | tuple[Scalar, ...]:
 
 Setting = PlainValidator(_setting)  # a hyperparameter: a value, or a list as an axis
 Option = PlainValidator(_option)  # a task's option: a value, or a list as a whole
+
+
+def _batch_size(value: object) -> int:
+    try:
+        # the word stands in a number's place until the task is known, which is before anything is planned
+        return cast(int, FULL) if value == FULL else _NATURAL.validate_python(value)
+    except ValidationError:
+        raise ValueError(f"must be an integer from 1 on, or {FULL} for the whole training split") from None
+
+
+BatchSize = Annotated[
+    int, PlainValidator(_batch_size), PlainSerializer(lambda size: size, return_type=int | str)
+]
 
 
 def seed_list(value: object) -> tuple[int, ...]:

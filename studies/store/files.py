@@ -51,6 +51,11 @@ class Files:
         self._local = self.fs.type_name == "local"
         self._objects = self.fs.type_name in ("s3", "gcs", "abfs")
 
+    @property
+    def identity(self) -> str:
+        """What two ways of writing the same folder have in common; a local path's links are followed."""
+        return os.path.realpath(self.root) if self._local else f"{self.fs.type_name}:{self.root}"
+
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}" if name else self.root
 

@@ -20,7 +20,6 @@ from typing import Any
 import torch
 
 from robustness import __version__
-from robustness.tasks import Task
 from robustness.training import Engine, processor
 from studies.planning.known_task import KnownTask
 from studies.planning.workers import Workers
@@ -42,7 +41,9 @@ class Ending:
 
 
 @contextmanager
-def recorded(store: Store, spec: StudySpec, task: Task, engine: Engine, workers: Workers) -> Iterator[Ending]:
+def recorded(
+    store: Store, spec: StudySpec, task: KnownTask, engine: Engine, workers: Workers
+) -> Iterator[Ending]:
     """Record a run of a study in the study's folder, after the runs that are recorded there already.
 
     An entry has ``command``, ``start`` and ``end`` (UTC), ``outcome``, ``exit_code``, ``host``, ``study`` (the
@@ -136,11 +137,11 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _described(spec: StudySpec, task: Task, engine: Engine, workers: Workers) -> dict[str, Any]:
+def _described(spec: StudySpec, task: KnownTask, engine: Engine, workers: Workers) -> dict[str, Any]:
     project = Path(__file__).resolve().parent
     return {
         "study": spec.to_yaml(),
-        "task": asdict(KnownTask.of(task, spec.budget)),
+        "task": asdict(task),
         "workers": {
             "count": workers.count,
             "address": workers.address and "cluster",

@@ -69,6 +69,7 @@ def trial_row(task: Task, trial: Trial, result: TrialResult, trained: Trained) -
         "schedule": settings.schedule.name,
         "setup": setup(trial.task, settings.training),
         "task_version": task.version,
+        "task_code": task.code,
         **own,
         "status": result.status,
         "stopped_step": result.stopped_step,

@@ -38,6 +38,7 @@ ROW_SCHEMA = pa.schema(
         "schedule": pa.string(),
         "setup": pa.string(),
         "task_version": pa.string(),
+        "task_code": pa.string(),
         **HYPERPARAMETERS,
         "status": pa.string(),
         "stopped_step": pa.int64(),

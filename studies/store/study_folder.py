@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from studies.planning.changes import mixed_code
 from studies.planning.known_task import KnownTask
 from studies.planning.search_trials import point_size
 from studies.planning.stages import rows_of, stages
 from studies.planning.trials import in_study, planned_cells
-from studies.spec.errors import StoreError
+from studies.spec.errors import SpecError, StoreError
 from studies.spec.study import StudySpec, study_name
+from studies.spec.values import FULL
 from studies.store.layout import SEARCH_RECORD, STUDY_FILE, default_folder
 from studies.store.store import Store
 from studies.store.task_file import read_task
@@ -75,6 +77,10 @@ class StoredStudy:
         """
         store = Store(location)
         spec = StudySpec.from_text(store.existing_study(), f"{location}/{STUDY_FILE}", imports)
+        if spec.budget.batch_size == FULL:  # runs write the number, without which no row can be told
+            raise SpecError(
+                f"{location}/{STUDY_FILE}: budget.batch_size: {FULL}: must be a number in this file"
+            )
         return cls(store, spec)
 
     @cached_property
@@ -118,6 +124,17 @@ class StoredStudy:
         planned.update(dict.fromkeys(fresh["label"].unique(), fresh_seeds))
         rows = pd.concat([grid.rows, points, fresh], ignore_index=True).drop_duplicates("trial_id")
         return StudyProgress(rows, +planned)
+
+    def status(self) -> pd.DataFrame:
+        """Return what ``studies.status`` returns."""
+        counts = self.progress.counts()
+        counts["missing"] = counts["planned"] - counts[STATUSES].sum(axis=1)
+        counts.loc["all"] = counts.sum()
+        return counts.rename_axis("optimizer").reset_index()
+
+    def mixed_code(self) -> str | None:
+        """Return a line that says that rows of several versions of the task's code are averaged, or None."""
+        return mixed_code(self.progress.rows)
 
     @cached_property
     def _grid_and_others(self) -> tuple[StudyProgress, pd.DataFrame]:
@@ -171,10 +188,7 @@ def status(location: str | Path) -> pd.DataFrame:
         StoreError: If the folder holds no study.
         SpecError: If the study file in it is not valid.
     """
-    counts = StoredStudy.open(location).progress.counts()
-    counts["missing"] = counts["planned"] - counts[STATUSES].sum(axis=1)
-    counts.loc["all"] = counts.sum()
-    return counts.rename_axis("optimizer").reset_index()
+    return StoredStudy.open(location).status()
 
 
 def failures(rows: pd.DataFrame) -> list[str]:

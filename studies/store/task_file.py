@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from studies.planning.known_task import Identified, KnownTask
+from studies.planning.known_task import KnownTask
 from studies.spec.errors import StoreError
-from studies.spec.sections import Budget
 from studies.spec.study import StudySpec
 from studies.store.layout import TASK_FILE
 from studies.store.store import Store
 
 
-def write_task(store: Store, task: Identified, budget: Budget) -> None:
-    """Write what readers need to know of ``task`` into the study's folder."""
-    known = KnownTask.of(task, budget)
+def write_task(store: Store, known: KnownTask) -> None:
+    """Write what readers need to know of a task into the study's folder."""
     store.write_file(TASK_FILE, json.dumps(asdict(known), indent=1).encode())
 
 
@@ -25,22 +23,36 @@ def read_task(store: Store, spec: StudySpec) -> KnownTask | None:
     Raises:
         StoreError: If the file is damaged.
     """
-    content = store.read_file(TASK_FILE)
-    if content is None:
+    known = remembered_task(store)
+    if known is None:
         return None
-    try:
-        known = KnownTask(**json.loads(content))
-        fits = isinstance(known.name, str) and isinstance(known.version, str)
-        fits &= isinstance(known.options, dict) and isinstance(known.total_steps, int)
-    except (ValueError, TypeError, RecursionError):
-        fits = False
-    if not fits:
-        raise StoreError(
-            f"{store.location}/{TASK_FILE}: is damaged: remove it and give `robustness run` again"
-        )
     same = (known.name, known.epochs, known.batch_size) == (
         spec.task.name,
         spec.budget.epochs,
         spec.budget.batch_size,
     )
     return known if same else None
+
+
+def remembered_task(store: Store) -> KnownTask | None:
+    """Return the task that was last run in the folder; None where it remembers none.
+
+    Raises:
+        StoreError: If the file is damaged.
+    """
+    content = store.read_file(TASK_FILE)
+    if content is None:
+        return None
+    try:
+        values = json.loads(content)
+        known = KnownTask(**{**values, "accepted": tuple(values.get("accepted", ()))})
+        fits = isinstance(known.name, str) and isinstance(known.version, str)
+        fits &= isinstance(known.options, dict) and isinstance(known.total_steps, int)
+        fits &= isinstance(known.code, str | None)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        fits = False
+    if not fits:
+        raise StoreError(
+            f"{store.location}/{TASK_FILE}: is damaged: remove it and give `robustness run` again"
+        )
+    return known

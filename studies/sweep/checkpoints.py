@@ -32,29 +32,30 @@ class Checkpoints:
     Attributes:
         folder: An absolute path.
         every: After how many epochs, each time.
+        code: Of the task: what one version of its source has begun, another does not go on with.
     """
 
     folder: str
     every: int
+    code: str | None = None
 
     @classmethod
-    def of_study(cls, spec: StudySpec, store: Store) -> Checkpoints | None:
+    def of_study(cls, spec: StudySpec, store: Store, code: str | None = None) -> Checkpoints | None:
         """Make the folder for a study that asks for checkpoints; only a local folder can hold them."""
         if spec.checkpoint is None or "://" in store.location:
             return None
         folder = Path(store.root) / CHECKPOINTS
         folder.mkdir(parents=True, exist_ok=True)
-        return cls(str(folder), spec.checkpoint.epochs)
+        return cls(str(folder), spec.checkpoint.epochs, code)
 
     def of(self, trials: Sequence[Trial]) -> Checkpoint | None:
         """Return where ``trials``, trained together, are saved; None where the folder is not reached."""
         folder = Path(self.folder)
         return Checkpoint(folder / self.name(trials), self.every) if folder.is_dir() else None
 
-    @staticmethod
-    def name(trials: Sequence[Trial]) -> str:
+    def name(self, trials: Sequence[Trial]) -> str:
         """Return the name of the file that ``trials``, trained together, are saved in."""
-        ids = "".join(trial.trial_id for trial in trials)
+        ids = "".join(trial.trial_id for trial in trials) + (self.code or "")
         return hashlib.sha256(ids.encode()).hexdigest()[:16] + CHECKPOINT_SUFFIX
 
     def drop(self, names: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from studies.store.resume import ResumedStore
 from studies.store.rows import Finished
 from studies.sweep.checkpoints import Checkpoints
 from studies.sweep.cluster import connected, lacking
+from studies.sweep.first_trials import FirstTrials
 from studies.sweep.runner import OnFinished, Runner
 
 logger = logging.getLogger("studies")
@@ -37,6 +38,8 @@ def sweep_into(
 ) -> list[str]:
     """Run the packs of ``work``, and store rows, curves and second moments of trials as they finish.
 
+    Where the first trials all fail for one reason, none of them is stored and the sweep stops (``first_trials``).
+
     Where the study asks for checkpoints, long trials are saved; a checkpoint is removed when its trials are stored,
     and what is left of them when all packs were run.
 
@@ -51,12 +54,14 @@ def sweep_into(
         As ``sweep``.
 
     Raises:
-        SweepError: As ``sweep``, or if rows cannot be stored.
+        SweepError: As ``sweep``, if rows cannot be stored, or if the first trials all fail for one reason.
         KeyboardInterrupt: If the user interrupts; everything that was finished is stored.
     """
-    saved = Checkpoints.of_study(work.spec, stored.store)
+    saved = Checkpoints.of_study(work.spec, stored.store, work.task.code)
 
-    def on_finished(finished: Finished) -> None:
+    def store(finished: Finished) -> None:
+        if not finished.rows:
+            return
         stored.append(finished)
         if saved is not None:
             saved.drop(finished.checkpoints)
@@ -64,7 +69,13 @@ def sweep_into(
         for row in finished.rows:
             logger.info("%s %s lr=%g %s", row["trial_id"], row["label"], row["lr"], row["status"])
 
-    problems = sweep(work, workers, on_finished, checkpoints=saved, notice=notice)
+    first = FirstTrials(work.pending)
+    try:
+        problems = sweep(
+            work, workers, lambda more: store(first.released(more)), checkpoints=saved, notice=notice
+        )
+    finally:
+        store(first.rest())
     if saved is not None and not problems:
         saved.clear()
     return problems

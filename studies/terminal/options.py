@@ -37,6 +37,13 @@ Retry = Annotated[
 Log = Annotated[
     str | None, typer.Option(help="Send rows to tensorboard, mlflow or wandb too, if it is installed.")
 ]
+Accept = Annotated[
+    bool,
+    typer.Option(
+        "--accept-changed-code",
+        help="Keep rows as they are though the code of a task of your own has changed.",
+    ),
+]
 Points = Annotated[int | None, typer.Option("--trials", help="How many points. [default: the study's]")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds after which no new batch of points is begun.")]
 Storage = Annotated[

@@ -30,6 +30,13 @@ def say(console: Console, text: str) -> None:
     console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
+def tell(console: Console, lines: Iterable[str]) -> None:
+    """Print lines of plain text, and log them."""
+    for line in lines:
+        say(console, line)
+        logger.info("%s", line)
+
+
 def notices(console: Console) -> Callable[[str], None]:
     """Return a function that tells the user, and the log, what turns up while trials run, such as a missing node."""
 

@@ -58,7 +58,7 @@ def store_study(folder: Path, trials: int, epochs: int) -> int:
     store = Store(folder)
     store.write_study(spec.to_yaml())
     task = spec.load_task()
-    write_task(store, task, spec.budget)
+    write_task(store, KnownTask.of(task, spec.budget))
     planned = expand(spec, read_task(store, spec) or KnownTask.of(task, spec.budget))
     rng = np.random.default_rng(0)
     with store.driving():

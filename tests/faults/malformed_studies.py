@@ -3,7 +3,8 @@
     python tests/faults/malformed_studies.py --tries 500 --seed 0
 
 Takes presets, changes them (wrong types and keys, huge and non-finite numbers, text of all kinds, nested junk,
-aliases of aliases, keys given twice, bytes that are no text, nothing at all) and runs `robustness plan FILE` in this
+aliases of aliases, keys given twice, numbers equal but for rounding, batches larger than the data, bytes that are no
+text, nothing at all) and runs `robustness plan FILE` in this
 process. Prints how many files were refused and how many were valid, or the first file that broke the rule.
 """
 
@@ -47,6 +48,7 @@ TEXTS = [
     "1e-3",
     "yes",
     "adamw",
+    "full",
     "nan",
     "~",
 ]
@@ -193,7 +195,36 @@ NO_STUDIES += [
     b"x: &x [*x]",
     b"&a : *a",
 ]
-study_files = changed() | mangled() | st.sampled_from(NO_STUDIES) | st.binary(max_size=200)
+# Values that earlier programs took in silence: each file must be refused.
+TRAPS = {
+    "rates equal but for rounding": {"grid": {"lr": [0.1, 0.10000000000000002], "weight_decay": [0]}},
+    "decays equal but for rounding": {"grid": {"lr": [0.1], "weight_decay": [0.3, 0.1 + 0.2]}},
+    "scales equal but for rounding": {
+        "grid": {"lr": [0.1], "weight_decay": [0], "grad_scale": [1, 1 + 1e-15]}
+    },
+    "hyperparameters equal but for rounding": {
+        "optimizers": {"sgd": {"lr": 0.1, "momentum": [0.9, 0.9000000000000001]}},
+    },
+    "a batch above the training split": {"budget": {"epochs": 1, "batch_size": 10**6}},
+    "a batch of a word": {"budget": {"epochs": 1, "batch_size": "all"}},
+    "a batch of nothing": {"budget": {"epochs": 1, "batch_size": None}},
+    "a batch in a list": {"budget": {"epochs": 1, "batch_size": ["full"]}},
+}
+
+
+def trap(name: str) -> bytes:
+    """Return the preset smoke with the values of a trap."""
+    smoke = yaml.safe_load((resources.files("studies") / "presets" / "smoke.yaml").read_text("utf-8"))
+    return yaml.safe_dump({**smoke, **TRAPS[name]}, sort_keys=False).encode()
+
+
+study_files = (
+    changed()
+    | mangled()
+    | st.sampled_from(NO_STUDIES)
+    | st.sampled_from([*map(trap, TRAPS)])
+    | st.binary(max_size=200)
+)
 
 
 def give(path: Path) -> tuple[int, str]:

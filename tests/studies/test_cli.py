@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from studies import load
 from studies.cli import main
 
 STUDY = """
@@ -184,3 +185,38 @@ def test_a_wrong_search_is_one_line_and_exit_code_2(robustness, tmp_path, change
     for name in names:
         assert name in done.stderr
     assert os.listdir(tmp_path) == ["s.yaml"]
+
+
+# once the run is on record: what fails before that is refused before anything is trained
+BROKEN = """
+import os
+from dataclasses import replace
+import torch
+from robustness.tasks import load
+
+def loss(outputs, targets):
+    if os.path.exists("broken") and os.path.exists("runs/s/provenance.json"):
+        raise RuntimeError("the library\\nis away")
+    return torch.nn.functional.cross_entropy(outputs, targets)
+
+def make():
+    return replace(load("digits-mlp"), loss=loss)
+"""
+
+
+def test_trials_that_all_fail_for_one_reason_stop_the_run_and_the_same_command_tries_again(
+    robustness, tmp_path
+):
+    (tmp_path / "broken").touch()
+    (tmp_path / "broken_task.py").write_text(BROKEN)
+    study = STUDY.replace("digits-mlp", "broken_task:make").replace("seeds: 1", "seeds: 21")
+    (tmp_path / "s.yaml").write_text(study)
+    give = ("run", "s.yaml", "--workers", "0", "--engine", "sequential")
+    done = robustness(*give)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "20 trials all failed for one reason: RuntimeError: the library is away" in done.stderr
+    assert "Traceback" not in done.stdout
+    (tmp_path / "broken").unlink()
+    assert robustness(*give).returncode == 0
+    assert set(load(tmp_path / "runs" / "s")["status"]) == {"completed"}

@@ -23,3 +23,13 @@ def test_what_is_no_study_is_refused_in_one_line(tmp_path, content):
 def test_messages_are_short_whatever_they_quote(tmp_path, value):
     content = f"name: a\nbudget: {value}\n".encode()
     assert SCRIPT["checked"](tmp_path / "study.yaml", content) == "refused"
+
+
+@pytest.mark.parametrize("name", SCRIPT["TRAPS"])
+def test_what_was_taken_in_silence_is_refused_in_one_line(tmp_path, name):
+    assert SCRIPT["checked"](tmp_path / "study.yaml", SCRIPT["trap"](name)) == "refused"
+
+
+def test_the_whole_training_split_is_a_batch(tmp_path):
+    content = SCRIPT["trap"]("a batch of a word").replace(b"all", b"full")
+    assert SCRIPT["checked"](tmp_path / "study.yaml", content) == "valid"

@@ -1,5 +1,7 @@
 """Several studies that are reported on together: what is read, and what is refused."""
 
+import shutil
+
 import pytest
 
 from studies import StudySpec, run
@@ -44,8 +46,9 @@ def test_a_study_without_rows_and_a_task_held_twice_are_refused(folder, tmp_path
     empty = made(tmp_path / "empty", study())
     with pytest.raises(StoreError, match="empty: holds no finished trial yet"):
         _ = Suite.open([empty], None).rows
+    copy = shutil.copytree(folder, tmp_path / "copy")
     with pytest.raises(StoreError, match="holds the task 'digits-mlp', and so does"):
-        _ = Suite.open([folder, folder], tmp_path / "out").rows
+        _ = Suite.open([folder, copy], tmp_path / "out").rows
 
 
 def test_rows_and_curves_of_a_folder_are_its_studys(folder):
@@ -63,3 +66,9 @@ def test_a_verdict_is_declared_if_all_studies_declare_the_same(folder, tmp_path)
     for other in (none, strict):
         suite = Suite.open([folder, other], tmp_path / "out")
         assert suite.declared_verdict() == "the studies declare different ones"
+
+
+@pytest.mark.parametrize("again", ["{}", "{}/", "{}/../s", "file://{}"])
+def test_a_folder_that_is_given_twice_is_refused_in_one_line(folder, tmp_path, again):
+    with pytest.raises(StoreError, match=r"s/?: is given twice.*; each folder may be in a report once$"):
+        Suite.open([folder, again.format(folder)], tmp_path / "o")

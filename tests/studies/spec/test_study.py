@@ -243,3 +243,26 @@ def test_a_misspelt_key_is_one_problem_and_not_a_missing_one_too():
     del study["optimizers"]
     assert refusal(study).startswith("optimisers: {")
     assert refusal(study).endswith("(did you mean 'optimizers'?)")
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "all", None, ["full"], 2**63])
+def test_a_batch_is_a_number_of_examples_or_all_of_them(value):
+    message = "budget.batch_size: .*: must be an integer from 1 on, or full for the whole training split"
+    assert re.fullmatch(message, refusal(changed("budget.batch_size", value)))
+
+
+def test_the_batch_of_the_whole_split_is_a_number_once_the_task_is_known():
+    spec = StudySpec(**changed("budget.batch_size", "full"))
+    assert StudySpec.from_text(spec.to_yaml(), "s.yaml") == spec
+    task = spec.load_task()
+    assert spec.resolved(task).budget.batch_size == len(task.train)
+    assert spec.resolved(task) == StudySpec(**changed("budget.batch_size", len(task.train)))
+
+
+def test_a_batch_above_the_training_split_is_refused_with_the_splits_size():
+    spec = StudySpec.from_text(StudySpec(**changed("budget.batch_size", 5000)).to_yaml(), "s.yaml")
+    size = len(spec.load_task().train)
+    with pytest.raises(
+        SpecError, match=f"^s.yaml: budget.batch_size: 5000: must be at most {size}, .*, or full "
+    ):
+        spec.resolved(spec.load_task())

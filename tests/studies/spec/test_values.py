@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from studies.spec.values import Decays, Option, Rates, Setting, rounded, seed_list
+from studies.spec.values import Decays, Option, Rates, Scales, Setting, rounded, seed_list
 
 
 def read(kind, value):
@@ -51,3 +51,10 @@ def test_rounding_removes_the_last_bits_of_a_rate_and_nothing_else():
     assert rounded(0.1 + 0.2) == 0.3
     assert rounded(9.486832980505138e-05) == 9.48683e-05
     assert rounded(1.0) == 1.0
+
+
+@pytest.mark.parametrize("kind", [Rates, Scales, Decays, Annotated[Any, Setting]])
+def test_numbers_that_are_equal_but_for_rounding_are_one_and_may_not_be_given_twice(kind):
+    assert read(kind, [0.1 + 0.2]) == read(kind, [0.3]) == (0.3,)
+    with pytest.raises(ValidationError, match="is given twice"):
+        read(kind, [0.1, 0.10000000000000002])

@@ -14,7 +14,7 @@ def test_a_task_is_remembered_with_what_identifies_its_trials(tiny, tmp_path):
     spec, store = tiny(), Store(tmp_path)
     assert read_task(store, spec) is None
     task = spec.load_task()
-    write_task(store, task, spec.budget)
+    write_task(store, KnownTask.of(task, spec.budget))
     known = read_task(store, spec)
     assert known == KnownTask.of(task, spec.budget)
     assert known.steps(1, 64) == task.steps(1, 64)

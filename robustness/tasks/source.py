@@ -1,0 +1,105 @@
+"""The source of a user's own task: which files it is made of, and a digest that tells one version from another.
+
+What this covers: the file of the task's module, and the modules beside it that these files import, however deep; for
+``package.module`` also the package's own files, and modules beside the package. What it does not: code that is
+imported by a computed name, data files, and installed packages, whose versions are recorded elsewhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+_THIS_PROJECT = ("robustness", "studies", "analysis")
+_INSTALLED = ("site-packages", "dist-packages")
+_imported: dict[str, tuple[ModuleSpec, str]] = {}
+
+
+def task_file(name: str) -> Path | None:
+    """Return the file of the module of ``package.module:function``, once imported; None where there is none."""
+    module, own, _ = name.partition(":")
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if not own or file is None or module.partition(".")[0] in _THIS_PROJECT:
+        return None
+    path = Path(file)
+    return path if path.suffix == ".py" and path.is_file() else None
+
+
+def task_code(name: str) -> str | None:
+    """Return a digest of the source of the task ``package.module:function``, whose module is imported.
+
+    Returns:
+        16 hexadecimal digits of SHA-256; None for a registered task, or where there is no source.
+
+    Raises:
+        ValueError: If the source has changed since this process imported it, so that what would be trained is not
+            what the files say.
+    """
+    file = task_file(name)
+    if file is None:
+        return None
+    module = name.partition(":")[0]
+    digest = _digest(file, module)
+    spec = sys.modules[module].__spec__
+    if spec is not None:
+        before, known = _imported.setdefault(module, (spec, digest))
+        if before is not spec:  # it was imported or reloaded since
+            _imported[module] = spec, digest
+        elif known != digest:
+            raise ValueError(f"{file}: has changed since this process imported it: start Python again")
+    return digest
+
+
+def _digest(file: Path, module: str) -> str:
+    parts = tuple(module.split("."))
+    root = file.parents[len(parts) - (file.name != "__init__.py")]
+    content = hashlib.sha256()
+    for path in sorted(_files(root, parts) | {file}):
+        source = path.read_bytes().replace(b"\r\n", b"\n")
+        content.update(f"{path.relative_to(root).as_posix()} {len(source)}\n".encode() + source)
+    return content.hexdigest()[:16]
+
+
+def _files(root: Path, module: tuple[str, ...]) -> set[Path]:
+    """Return the files beneath ``root`` that ``module`` is made of: its own, and those of modules that it imports."""
+    installed = any(folder in _INSTALLED for folder in root.parts)
+    files: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        parts = waiting.pop()
+        if parts[0] in _THIS_PROJECT or (installed and parts[0] != module[0]):
+            continue
+        for depth in range(1, len(parts) + 1):
+            file = _file(root, parts[:depth])
+            if file is not None and file not in files:
+                files.add(file)
+                package = parts[:depth] if file.name == "__init__.py" else parts[: depth - 1]
+                waiting += _imports(file, package)
+    return files
+
+
+def _file(root: Path, module: tuple[str, ...]) -> Path | None:
+    base = root.joinpath(*module)
+    for file in (base / "__init__.py", base.parent / f"{base.name}.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+def _imports(file: Path, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the modules that a file imports, and names in them, which may be modules too."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # nothing can import it
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else ()
+            origin = base + tuple(node.module.split(".") if node.module else ())
+            yield from ((*origin, alias.name) for alias in node.names)
