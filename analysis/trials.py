@@ -51,9 +51,10 @@ _ALLOWED = {"role": ("grid", "confirm", "search"), "status": ("completed", "dive
 def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
     """Check the rows and turn accuracies into errors.
 
-    `error = 1 - accuracy` for a completed run. A diverged run has the chance error `1 - chance_accuracy`: it
-    learned nothing, and must count as badly as that instead of dropping out. A failed run has no error (NaN):
-    it says nothing about the optimizer, and is counted in `failed`.
+    `error = min(1 - accuracy, chance error)` for a completed run, where the chance error is `1 - chance_accuracy`:
+    what is worse than knowing nothing counts as knowing nothing. A diverged run has the chance error: it must count
+    as badly as that instead of dropping out. A failed run has no error (NaN): it says nothing about the optimizer,
+    and is counted in `failed`.
 
     Args:
         trials: One row per run, with at least the columns of `REQUIRED`; rows may come in any order. What this
@@ -105,8 +106,8 @@ def _is_checked(trials: pd.DataFrame, tail: list[str]) -> bool:
 def error_of(
     accuracy: pd.Series, chance_error: pd.Series, diverged: pd.Series, failed: pd.Series
 ) -> pd.Series:
-    """Return `1 - accuracy`: the chance error where a run diverged, NaN where it failed."""
-    return (1 - accuracy).mask(diverged, chance_error).mask(failed)
+    """Return `1 - accuracy`, at most the chance error, which diverged runs have; NaN where a run failed."""
+    return (1 - accuracy).clip(upper=chance_error).mask(diverged, chance_error).mask(failed)
 
 
 def at_scale_one(grad_scale: ArrayLike) -> np.ndarray:

@@ -133,3 +133,12 @@ def test_rows_that_are_checked_already_are_taken_as_they_are(hand):
     pd.testing.assert_frame_equal(analysis.sensitivity(runs), analysis.sensitivity(hand))
     with pytest.raises(ValueError, match="must have the column"):
         analysis.errors(runs, train=True)
+
+
+def test_what_is_worse_than_knowing_nothing_counts_as_knowing_nothing(rows):
+    table = rows({(0.1, 0.0): [0.95, 0.4, "diverged"]}).assign(train_accuracy=[0.02, 0.6, np.nan])
+    runs = analysis.errors(table, train=True)
+    np.testing.assert_allclose(runs["val_error"], [0.9, 0.4, 0.9])
+    np.testing.assert_allclose(runs["test_error"], [0.9, 0.41, 0.9])
+    np.testing.assert_allclose(runs["train_error"], [0.9, 0.4, 0.9])
+    assert runs["diverged"].tolist() == [False, False, True]
