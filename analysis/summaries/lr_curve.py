@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.metrics.selection import selected_cells
 from analysis.statistics.intervals import mean_interval
-from analysis.trials import errors, grid_runs
+from analysis.trials import errors, grid_runs, with_significant
 
 CURVE_METRICS = ("val_error", "test_error", "train_loss", "val_loss")
 """What a curve can show."""
@@ -61,6 +61,7 @@ def _with_loss(runs: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.Data
         name: used[name].to_numpy(dtype=float, na_value=np.nan) for name in [*key[2:], metric, "init_loss"]
     }
     losses = used[["task", "label"]].astype("str").assign(**numbers).astype({"seed": "int64"})
+    losses = with_significant(losses)
     grid = grid_runs(runs).merge(losses, on=key, validate="one_to_one")
     known = grid[metric].clip(upper=grid["init_loss"])
     return grid.assign(**{metric: known.mask(grid["diverged"], grid["init_loss"])})

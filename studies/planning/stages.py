@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import selected_cells
+from analysis.trials import significant, with_significant
 from studies.planning.extension import Reach, decades_text, extension_notes, fresh_seeds
 from studies.planning.known_task import Identified
 from studies.planning.trials import Cell, Trial, expand, grid_cells, trials_at
@@ -160,8 +161,8 @@ def _is_best(cell: Cell, best: pd.DataFrame) -> bool:
     return (
         cell.label in best.index
         and bool(np.isclose(cell.grad_scale, 1.0, rtol=1e-9, atol=0))
-        and values["lr"] == best.loc[cell.label, "lr"]
-        and values["weight_decay"] == best.loc[cell.label, "weight_decay"]
+        and significant(values["lr"]) == best.loc[cell.label, "lr"]
+        and significant(values["weight_decay"]) == best.loc[cell.label, "weight_decay"]
     )
 
 
@@ -187,7 +188,9 @@ def to_measure(trials: Sequence[Trial], rows: pd.DataFrame) -> list[Trial]:
     if here.empty:
         return []
     best = selected_cells(here)[["task", "label", "lr", "weight_decay"]]
-    at_best = here[here["grad_scale"] == 1].merge(best, on=["task", "label", "lr", "weight_decay"])
+    at_best = with_significant(here)[here["grad_scale"] == 1].merge(
+        best, on=["task", "label", "lr", "weight_decay"]
+    )
     wanted = set(at_best["trial_id"]) & unmeasured(here)
     chosen = [trial for trial in trials if trial.trial_id in wanted]
     return [replace(trial, settings=replace(trial.settings, flatness=True)) for trial in chosen]
