@@ -41,6 +41,9 @@ RUN_COLUMNS = [
 
 _HELD = REQUIRED | TRAIN_ACCURACY
 
+AXES = ("lr", "weight_decay", "grad_scale")
+"""The numbers that place a run in its grid."""
+
 CELL = ["task", "label", "lr", "weight_decay"]
 """What names a cell at one gradient scale."""
 
@@ -51,9 +54,12 @@ _ALLOWED = {"role": ("grid", "confirm", "search"), "status": ("completed", "dive
 def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
     """Check the rows and turn accuracies into errors.
 
-    `error = 1 - accuracy` for a completed run. A diverged run has the chance error `1 - chance_accuracy`: it
-    learned nothing, and must count as badly as that instead of dropping out. A failed run has no error (NaN):
-    it says nothing about the optimizer, and is counted in `failed`.
+    `error = min(1 - accuracy, chance error)` for a completed run, where the chance error is `1 - chance_accuracy`:
+    what is worse than knowing nothing counts as knowing nothing. A diverged run has the chance error: it must count
+    as badly as that instead of dropping out. A failed run has no error (NaN): it says nothing about the optimizer,
+    and is counted in `failed`.
+
+    Rates, decays and scales that are equal but for rounding are equal: see `significant`.
 
     Args:
         trials: One row per run, with at least the columns of `REQUIRED`; rows may come in any order. What this
@@ -79,7 +85,7 @@ def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
     for name in held:
         if name not in _NAMES:
             columns[name] = _numbers(trials, name)
-    runs = pd.DataFrame(columns)
+    runs = with_significant(pd.DataFrame(columns))
     runs["diverged"] = (runs["status"] == "diverged").to_numpy(dtype=bool)
     runs["failed"] = (runs["status"] == "failed").to_numpy(dtype=bool)
     _check_values(runs)
@@ -105,8 +111,30 @@ def _is_checked(trials: pd.DataFrame, tail: list[str]) -> bool:
 def error_of(
     accuracy: pd.Series, chance_error: pd.Series, diverged: pd.Series, failed: pd.Series
 ) -> pd.Series:
-    """Return `1 - accuracy`: the chance error where a run diverged, NaN where it failed."""
-    return (1 - accuracy).mask(diverged, chance_error).mask(failed)
+    """Return `1 - accuracy`, at most the chance error, which diverged runs have; NaN where a run failed."""
+    return (1 - accuracy).clip(upper=chance_error).mask(diverged, chance_error).mask(failed)
+
+
+def significant(values: ArrayLike) -> np.ndarray:
+    """Round numbers to 12 significant digits, so that those which are equal but for rounding are equal.
+
+    A rate that was computed, or written to text and read back, may miss another by its last bit; without this they
+    would be two cells, each with a part of the seeds.
+
+    Examples:
+        >>> significant([0.1, 0.10000000000000002, 0.100000000001]).tolist()
+        [0.1, 0.1, 0.100000000001]
+    """
+    numbers = np.asarray(values, dtype=float)
+    distinct, index = np.unique(numbers, return_inverse=True)
+    return np.array([float(f"{number:.12g}") for number in distinct])[index].reshape(numbers.shape)
+
+
+def with_significant(trials: pd.DataFrame, names: Iterable[str] = AXES) -> pd.DataFrame:
+    """Return a table with those of the columns `names` that hold fractions rounded by `significant`."""
+    columns = [name for name in names if name in trials and pd.api.types.is_float_dtype(trials[name])]
+    rounded = {name: significant(trials[name].to_numpy(dtype=float, na_value=np.nan)) for name in columns}
+    return trials.assign(**rounded)
 
 
 def at_scale_one(grad_scale: ArrayLike) -> np.ndarray:

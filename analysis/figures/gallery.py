@@ -29,7 +29,7 @@ from analysis.metrics.scale_exponent import best_rates
 from analysis.metrics.selection import selected_cells
 from analysis.summaries.lr_curve import lr_curve
 from analysis.summaries.tables import tables as tables_of
-from analysis.trials import at_scale_one
+from analysis.trials import at_scale_one, with_significant
 
 MOST_LINES = 10
 """More labels than this cannot be told apart in one figure."""
@@ -192,7 +192,7 @@ def _plane(rows: _Rows, task: str, name: str) -> Results:
 
 
 def _distortion(rows: _Rows, task: str, name: str) -> Results:
-    trials = rows.trials[rows.trials["task"] == task]
+    trials = with_significant(rows.trials[rows.trials["task"] == task])
     if rows.diagnostics is None or rows.diagnostics.empty:
         yield name, "no second moments were looked at (diagnostics in the study file)"
         return

@@ -7,15 +7,16 @@ rule, the source of each choice, and the error rates by simulation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
+from analysis.judgement.convention import convention_sentence, older_convention
 from analysis.judgement.endpoints import endpoints
 from analysis.judgement.noninferiority import Margins
 from analysis.judgement.problems import PROBLEMS
-from analysis.judgement.rule import conclude, judge
+from analysis.judgement.rule import Judged, conclude, judge
 from analysis.judgement.validity import check, column, readable
 from analysis.judgement.verdict import Verdict
 from analysis.labels import did_you_mean
@@ -108,6 +109,7 @@ def verdicts(
     problems = {name: check(rows) for name, rows in used.items()}
     values = {name: endpoints(readable(rows), references=references) for name, rows in used.items()}
     judged = judge(values, references, declared, alpha)
+    conventions = _conventions(used, values, judged, references, declared, alpha)
     results = {}
     for name in asked:
         present = set(problems[name]["problem"])
@@ -126,8 +128,41 @@ def verdicts(
             margins=declared,
             alpha=alpha,
             compared=len(asked),
+            convention=conventions[name] if conclude(tables.parts["decision"]) != "invalid" else "",
         )
     return results
+
+
+def _conventions(
+    used: Mapping[str, pd.DataFrame],
+    values: Mapping[str, pd.DataFrame],
+    judged: Mapping[str, Judged],
+    references: tuple[str, str],
+    margins: Margins,
+    alpha: float,
+) -> dict[str, str]:
+    """Say of each candidate whether the older convention of divergence decides otherwise; '' where rows cannot tell.
+
+    Args:
+        used: The rows of each candidate and the references.
+        values: Output of `endpoints` for each.
+        judged: What the rule says of them.
+        references: As `judge` takes them, like the next two.
+        margins: As declared.
+        alpha: Level of each one-sided test.
+    """
+    telling = {name: rows for name, rows in used.items() if "final_over_initial" in rows.columns}
+    older = {name: older_convention(rows) for name, rows in telling.items()}
+    changed = [name for name, rows in telling.items() if not older[name]["status"].equals(rows["status"])]
+    then = judged
+    if changed:
+        known = {name: endpoints(readable(older[name]), references=references) for name in changed}
+        then = judge({**values, **known}, references, margins, alpha)
+    sentences = {
+        name: convention_sentence(judged[name].parts["decision"], then[name].parts["decision"])
+        for name in telling
+    }
+    return dict.fromkeys(used, "") | sentences
 
 
 def _names(names: Iterable[str], parameter: str) -> list[str]:

@@ -20,6 +20,7 @@ PROBLEMS: dict[str, str] = {
     "unequal-schedule": "the schedules differ",
     "edge": "the best cell (c = 1) lies within two learning rates of the grid's edge",
     "cut-window": "the window of S reaches beyond the grid, whose edge leaves out the rates at which most is lost",
+    "decay-edge": "the best weight decay is at an end of its grid, beyond which a better one may lie",
     "nothing-learned": "no cell is better than chance, so that nothing can be lost",
     "no-confirmation": "no run with a fresh seed at the selected cell: the winner looks better than it is",
     "overlapping-seeds": "a confirmation seed took part in the selection",

@@ -42,6 +42,8 @@ class Verdict:
         margins: As declared.
         alpha: Level of each one-sided test.
         compared: How many candidates were judged together.
+        convention: Whether an older convention of divergence would decide otherwise, as a sentence; empty where
+            the rows do not say (no column final_over_initial) or no decision is made.
     """
 
     candidate: str
@@ -58,6 +60,7 @@ class Verdict:
     margins: Margins
     alpha: float
     compared: int
+    convention: str = ""
 
     def sentence(self) -> str:
         """Return the verdict in one sentence."""
@@ -97,6 +100,8 @@ def summary(verdict: Verdict) -> str:
     lines = [sentence(verdict), *_part_lines(verdict), *_fraction_lines(verdict)]
     if verdict.conclusion not in ("inconclusive", "invalid"):
         lines.append(f"Seeds: {_more_seeds(verdict)}.")
+    if verdict.convention:
+        lines.append(f"{verdict.convention}.")
     for row in verdict.problems.fillna("all labels").to_dict("records"):
         kind = "Overridden" if row["problem"] in verdict.allowed else "Invalid"
         lines.append(f"{kind}: {row['problem']} ({row['task']}, {row['label']}): {row['detail']}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.trials import at_scale_one
+from analysis.trials import at_scale_one, with_significant
 
 STABILITY_COLUMNS = ["task", "label", "optimizer", "lr", "weight_decay", "unstable", "seeds"]
 
@@ -52,7 +52,7 @@ def stability(trials: pd.DataFrame, curves: pd.DataFrame, *, factor: float = 2.0
         share) and seeds. Failed runs are left out.
     """
     on_grid = (trials["role"] == "grid") & at_scale_one(trials["grad_scale"])
-    kept = trials[on_grid & (trials["status"] != "failed")]
+    kept = with_significant(trials[on_grid & (trials["status"] != "failed")])
     shares = unstable_share(curves, factor=factor).rename(columns={"epochs": "taken"})
     runs = kept.merge(shares, on="trial_id", how="left", validate="one_to_one")
     # curves may have a point every few epochs only: it is diverged runs that have epochs which were never run

@@ -55,7 +55,7 @@ def page(
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
-    rows = explored(trials)
+    rows = explored(trials, hyperparameters)
     figures = figures or PageFigures()
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string((_ASSETS / "page.html").read_text(encoding="utf-8"))

@@ -13,10 +13,9 @@ from analysis.labels import FOOTNOTE, is_reimplemented
 from analysis.measures import MEASURES
 from analysis.metrics.selection import selected_cells
 from analysis.page.packing import codes_type, packed
-from analysis.trials import CELL, at_scale_one, error_of
+from analysis.trials import AXES, CELL, at_scale_one, error_of, with_significant
 
 STATUSES = ("completed", "diverged", "failed")
-AXES = ("lr", "weight_decay", "grad_scale")
 SPLITS = ("val", "test", "train")
 OTHERS = ("val_loss", "test_loss", "train_loss", "lambda_max", "hessian_trace", "sam_sharpness")
 """What the explorer shows beside the errors on the splits."""
@@ -24,9 +23,13 @@ OTHERS = ("val_loss", "test_loss", "train_loss", "lambda_max", "hessian_trace", 
 _TAILS = (0.01, 0.99)
 
 
-def explored(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of surfaces (roles 'grid' and 'search'), renumbered: the page knows them by position."""
-    return trials[trials["role"].isin(["grid", "search"])].reset_index(drop=True)
+def explored(trials: pd.DataFrame, hyperparameters: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the rows of surfaces (roles 'grid' and 'search'), renumbered: the page knows them by position.
+
+    Values of `AXES` and of the hyperparameters that are equal but for rounding are equal.
+    """
+    rows = trials[trials["role"].isin(["grid", "search"])].reset_index(drop=True)
+    return with_significant(rows, [*AXES, *hyperparameters])
 
 
 def packed_trials(rows: pd.DataFrame, hyperparameters: Sequence[str] = ()) -> str:

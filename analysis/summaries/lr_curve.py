@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.metrics.selection import selected_cells
 from analysis.statistics.intervals import mean_interval
-from analysis.trials import errors, grid_runs
+from analysis.trials import errors, grid_runs, with_significant
 
 CURVE_METRICS = ("val_error", "test_error", "train_loss", "val_loss")
 """What a curve can show."""
@@ -18,8 +18,8 @@ _KEY = ["task", "label", "optimizer", "lr", "weight_decay"]
 def lr_curve(trials: pd.DataFrame, *, metric: str = "val_error") -> pd.DataFrame:
     """Average the grid over seeds along the learning rate, at each label's selected weight decay.
 
-    A diverged run counts as chance error, or as the loss at initialization: it must not drop out. A failed run
-    is left out.
+    A diverged run counts as chance error, or as the loss at initialization: it must not drop out. What is worse
+    counts as no worse than that. A failed run is left out.
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them; for a loss, also with its column and init_loss.
@@ -49,7 +49,7 @@ def lr_curve(trials: pd.DataFrame, *, metric: str = "val_error") -> pd.DataFrame
 
 
 def _with_loss(runs: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return `grid_runs` with a loss; a diverged run has the one it started with."""
+    """Return `grid_runs` with a loss, at most the one that a run started with, which a diverged run has."""
     missing = [name for name in (metric, "init_loss") if name not in trials.columns]
     if missing:
         raise ValueError(
@@ -61,5 +61,7 @@ def _with_loss(runs: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.Data
         name: used[name].to_numpy(dtype=float, na_value=np.nan) for name in [*key[2:], metric, "init_loss"]
     }
     losses = used[["task", "label"]].astype("str").assign(**numbers).astype({"seed": "int64"})
+    losses = with_significant(losses)
     grid = grid_runs(runs).merge(losses, on=key, validate="one_to_one")
-    return grid.assign(**{metric: grid[metric].mask(grid["diverged"], grid["init_loss"])})
+    known = grid[metric].clip(upper=grid["init_loss"])
+    return grid.assign(**{metric: known.mask(grid["diverged"], grid["init_loss"])})

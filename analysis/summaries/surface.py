@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.metrics.selection import selected_cells
-from analysis.trials import at_scale_one, errors
+from analysis.trials import AXES, at_scale_one, errors
 
-AXES = ("lr", "weight_decay", "grad_scale")
 SURFACE_METRICS = {"val_accuracy": "val_error", "test_accuracy": "test_error"}
 """The accuracies that a surface can show, with the errors that they are computed from."""
 

@@ -74,7 +74,10 @@ class TrialResult:
 
 
 def concluded(curves: list[CurvePoint], stopped_step: int | None, wall_seconds: float) -> TrialResult:
-    """Judge a trial by its curves: diverged if it was stopped or ends above its initial training loss."""
+    """Judge a trial by its curves: diverged if it was stopped, or if a loss at its end is not finite.
+
+    A finite run that ends above its initial loss is completed: what its numbers are worth is for the analysis to say.
+    """
     initial = next(point for point in curves if point.split == "train")
     if stopped_step is not None:
         return TrialResult(
@@ -89,9 +92,9 @@ def concluded(curves: list[CurvePoint], stopped_step: int | None, wall_seconds: 
     metrics: dict[str, float | None] = {}
     for split, point in last.items():
         metrics[f"{split}_loss"], metrics[f"{split}_accuracy"] = point.loss, point.accuracy
-    worse = not math.isfinite(last["train"].loss) or last["train"].loss > initial.loss
-    reason = "final training loss above the loss at initialization" if worse else None
-    status = "diverged" if worse else "completed"
+    broken = [split for split, point in last.items() if not math.isfinite(point.loss)]
+    reason = f"non-finite loss at the end ({', '.join(broken)})" if broken else None
+    status = "diverged" if broken else "completed"
     return TrialResult(status, None, reason, initial.loss, metrics, tuple(curves), wall_seconds)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice
 
-from analysis.judgement.grids import cells_wanted
+from analysis.judgement.grids import shortfalls
 from studies.spec.grid import Grid, LogRange
 from studies.spec.optimizers import OptimizerEntry
 from studies.spec.values import rounded
@@ -63,22 +63,22 @@ class Reach:
         self.rates = sorted(entry.rates(grid))
         self._further = {upper: beyond(entry, grid, upper=upper, decades=decades) for upper in (False, True)}
 
-    def extend(self, best: float) -> dict[bool, list[float]]:
-        """Add the rates that are missing for ``best`` to lie far enough inside.
+    def extend(self, chosen: Sequence[float]) -> dict[bool, list[float]]:
+        """Add the rates that are missing for all ``chosen`` ones to lie far enough inside.
 
-        How far that is, ``analysis.judgement.grids.cells_wanted`` says.
+        How far that is, ``analysis.judgement.grids.shortfalls`` says, of which a verdict asks the same.
+
+        Args:
+            chosen: As ``analysis.judgement.grids.chosen_rates`` returns them.
 
         Returns:
             The added rates of each side (``True``: above) on which it lies too near the edge; an empty list where
             the bound allows no more, and only the first time.
         """
-        position = self.rates.index(best)
         sides = {}
-        for upper, cells in ((False, position), (True, len(self.rates) - 1 - position)):
-            outer, inner = self.rates[-2:] if upper else self.rates[:2]
-            wanted = cells_wanted(abs(math.log10(outer / inner)))
-            if cells < wanted and upper in self._further:
-                sides[upper] = list(islice(self._further[upper], wanted - cells))
+        for upper, short in shortfalls(self.rates, chosen).items():
+            if upper in self._further:
+                sides[upper] = list(islice(self._further[upper], short.missing))
                 if not sides[upper]:
                     del self._further[upper]
         self.rates = sorted(self.rates + [rate for added in sides.values() for rate in added])
@@ -90,12 +90,17 @@ def decades_text(decades: float) -> str:
     return f"{decades:g} decade{'s' * (decades != 1)}"
 
 
-def extension_notes(label: str, best: float, sides: Mapping[bool, list[float]], decades: float) -> list[str]:
+def extension_notes(
+    label: str, chosen: Sequence[float], sides: Mapping[bool, list[float]], decades: float
+) -> list[str]:
     """Return a line for each side: which rates are added to the grid of ``label``, or that the bound is reached."""
     notes = []
     for upper, added in sides.items():
-        end = "upper" if upper else "lower"
-        where = f"extend: {label}: best lr {best:g} lies too near to the {end} edge"
+        end, rate = ("upper", max(chosen)) if upper else ("lower", min(chosen))
+        name = (
+            f"best lr {rate:g}" if rate == chosen[0] else f"lr {rate:g}, the best without one of the seeds,"
+        )
+        where = f"extend: {label}: {name} lies too near to the {end} edge"
         rates = ", ".join(f"{rate:g}" for rate in added)
         notes.append(
             f"{where}: adding lr {rates}"

@@ -77,8 +77,7 @@ def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str 
 
     Raises:
         SpecError: If the task cannot be made or trained by each of the optimizers, a batch is larger than its
-            training split, or two of the study's
-            optimizers mean the same trials.
+            training split, or two of the study's optimizers mean the same trials.
         InputError: If ``engine`` is not valid, or the task cannot be trained by it.
     """
     task = spec.load_task()

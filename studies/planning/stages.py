@@ -14,7 +14,9 @@ from itertools import count
 import numpy as np
 import pandas as pd
 
-from analysis import selected_cells
+from analysis import errors, selected_cells
+from analysis.judgement.grids import chosen_rates
+from analysis.trials import significant, with_significant
 from studies.planning.extension import Reach, decades_text, extension_notes, fresh_seeds
 from studies.planning.known_task import Identified
 from studies.planning.trials import Cell, Trial, expand, grid_cells, trials_at
@@ -45,10 +47,10 @@ def stages(
     """Yield the stages of ``spec``, each when those before it are complete; stop where one is not.
 
     - The grid.
-    - With ``extend``, as often as needed: for every label whose best cell has too few learning rates beyond
-      it on a side (``analysis.judgement.grids.cells_wanted``), those that are missing there, at all weight decays,
-      gradient scales and seeds. Labels are extended one by one: S is taken within 1.5 decades of each label's own
-      best, so the rates that one lacks do not matter to another.
+    - With ``extend``, as often as needed: for every label whose best cell, over all seeds or without one of them,
+      has too few learning rates beyond it on a side (``analysis.judgement.grids.shortfalls``), those that are missing
+      there, at all weight decays, gradient scales and seeds. Labels are extended one by one: S is taken within 1.5
+      decades of each label's own best, so the rates that one lacks do not matter to another.
     - With ``confirm: N``, N fresh seeds at each label's best cell.
 
     Args:
@@ -64,20 +66,49 @@ def stages(
     cells = grid_cells(spec, task)
     reaches = _reaches(spec)
     for number in count(1):
-        best = _best(read(), planned)
-        if best is None:
+        stored = _complete(read(), planned)
+        if stored is None:
             return
-        new, notes = _extension(cells, reaches, best["lr"], spec)
+        new, notes = _extension(cells, reaches, stored, spec)
         if not notes:
             break
         trials = trials_at(spec, task, new, spec.seeds, "grid")
         cells, planned = cells + new, planned + trials
         yield Stage(f"extension {number}", tuple(trials), tuple(notes))
-    best = _best(read(), planned)
-    if spec.confirm and best is not None:
-        chosen = [cell for cell in cells if _is_best(cell, best)]
-        seeds = fresh_seeds(spec.seeds, spec.confirm)
-        yield Stage("confirmation", tuple(trials_at(spec, task, chosen, seeds, "confirm")))
+    stored = _complete(read(), planned)
+    if spec.confirm and stored is not None:
+        yield _confirmation(spec, task, cells, stored)
+
+
+def stages_of(spec: StudySpec, task: Identified, rows: pd.DataFrame) -> Iterator[Stage]:
+    """Yield the stages that stored rows tell of.
+
+    These are those of ``stages``. Where an extension of the grid is still to be trained, as in a study whose grid was
+    wide enough by an older rule, the fresh seeds that are stored at the best cells so far are not hidden.
+
+    Args:
+        spec: The study.
+        task: Its task.
+        rows: The stored rows.
+    """
+    known = list(stages(spec, task, lambda: rows))
+    yield from known
+    if spec.confirm and known[-1].name.startswith("extension"):
+        trials = [trial for stage in known for trial in stage.trials]
+        one_each = (trial for trial in trials if trial.settings.seed == spec.seeds[0])
+        cells = [
+            Cell(
+                trial.label,
+                trial.settings.optimizer,
+                trial.settings.hyperparameters,
+                trial.settings.grad_scale,
+            )
+            for trial in one_each
+        ]
+        fresh = _confirmation(spec, task, cells, rows_of(trials, rows))
+        stored = tuple(trial for trial in fresh.trials if trial.trial_id in set(rows["trial_id"]))
+        if stored:
+            yield replace(fresh, trials=stored)
 
 
 def after_the_grid(spec: StudySpec) -> dict[str, str]:
@@ -128,28 +159,34 @@ def _reaches(spec: StudySpec) -> dict[str, Reach]:
     }
 
 
-def _best(rows: pd.DataFrame, planned: Sequence[Trial]) -> pd.DataFrame | None:
-    """Return the validation-best cell of each label, or None as long as a planned trial has no row."""
+def _complete(rows: pd.DataFrame, planned: Sequence[Trial]) -> pd.DataFrame | None:
+    """Return the checked rows of the planned trials, or None as long as one of them has no row."""
     stored = rows_of(planned, rows)
-    if len(stored) < len(planned):
-        return None
+    return None if len(stored) < len(planned) else errors(stored)
+
+
+def _confirmation(spec: StudySpec, task: Identified, cells: Sequence[Cell], stored: pd.DataFrame) -> Stage:
+    """Return fresh seeds at the validation-best cell of each label."""
     best = selected_cells(stored)
-    return best[best["seeds"] > 0].set_index("label")
+    best = best[best["seeds"] > 0].set_index("label")
+    chosen = [cell for cell in cells if _is_best(cell, best)]
+    seeds = fresh_seeds(spec.seeds, spec.confirm)
+    return Stage("confirmation", tuple(trials_at(spec, task, chosen, seeds, "confirm")))
 
 
 def _extension(
-    cells: Sequence[Cell], reaches: Mapping[str, Reach], best: pd.Series, spec: StudySpec
+    cells: Sequence[Cell], reaches: Mapping[str, Reach], stored: pd.DataFrame, spec: StudySpec
 ) -> tuple[list[Cell], list[str]]:
     """Return the cells to add to ``cells``, and a line for each side of a grid that is extended or cannot be."""
     new: list[Cell] = []
     notes: list[str] = []
-    for label, reach in reaches.items():
-        if label not in best.index or spec.extend is None:
-            continue
-        sides = reach.extend(best[label])
-        notes += extension_notes(label, best[label], sides, spec.extend.decades)
+    if spec.extend is None:
+        return new, notes
+    for (_, label), chosen in chosen_rates(stored).items():
+        sides = reaches[label].extend(chosen)
+        notes += extension_notes(label, chosen, sides, spec.extend.decades)
         own = [cell for cell in cells if cell.label == label]
-        here = [cell for cell in own if cell.hyperparameters["lr"] == best[label]]
+        here = [cell for cell in own if cell.hyperparameters["lr"] == own[0].hyperparameters["lr"]]
         for rate in (rate for added in sides.values() for rate in added):
             new += [cell._replace(hyperparameters={**cell.hyperparameters, "lr": rate}) for cell in here]
     return new, notes
@@ -160,8 +197,8 @@ def _is_best(cell: Cell, best: pd.DataFrame) -> bool:
     return (
         cell.label in best.index
         and bool(np.isclose(cell.grad_scale, 1.0, rtol=1e-9, atol=0))
-        and values["lr"] == best.loc[cell.label, "lr"]
-        and values["weight_decay"] == best.loc[cell.label, "weight_decay"]
+        and significant(values["lr"]) == best.loc[cell.label, "lr"]
+        and significant(values["weight_decay"]) == best.loc[cell.label, "weight_decay"]
     )
 
 
@@ -187,7 +224,9 @@ def to_measure(trials: Sequence[Trial], rows: pd.DataFrame) -> list[Trial]:
     if here.empty:
         return []
     best = selected_cells(here)[["task", "label", "lr", "weight_decay"]]
-    at_best = here[here["grad_scale"] == 1].merge(best, on=["task", "label", "lr", "weight_decay"])
+    at_best = with_significant(here)[here["grad_scale"] == 1].merge(
+        best, on=["task", "label", "lr", "weight_decay"]
+    )
     wanted = set(at_best["trial_id"]) & unmeasured(here)
     chosen = [trial for trial in trials if trial.trial_id in wanted]
     return [replace(trial, settings=replace(trial.settings, flatness=True)) for trial in chosen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -9,7 +10,7 @@ from robustness import __version__
 from robustness.tasks import Task
 from robustness.training import TrialResult
 from studies.planning.trials import Trial, setup
-from studies.store.schema import HYPERPARAMETERS
+from studies.store.schema import HYPERPARAMETERS, final_over_initial
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,22 @@ def trial_row(task: Task, trial: Trial, result: TrialResult, trained: Trained) -
         "stopped_step": result.stopped_step,
         "reason": result.reason,
         "init_loss": result.init_loss,
+        "final_over_initial": _ratio(result),
         "chance_accuracy": task.chance_accuracy,
         **result.metrics,
         "wall_seconds": result.wall_seconds,
         **asdict(trained),
         "version": __version__,
     }
+
+
+def _ratio(result: TrialResult) -> float | None:
+    """Return the column ``final_over_initial``."""
+    last, first = result.metrics.get("train_loss"), result.init_loss
+    ratio = float(
+        final_over_initial(math.nan if last is None else last, math.nan if first is None else first)
+    )
+    return None if math.isnan(ratio) else ratio
 
 
 def given_up(task: Task, trial: Trial, pack_id: str, device: str, reason: str) -> Finished:

@@ -27,7 +27,7 @@ from studies.store.files import Files, writing
 from studies.store.layout import CURVES, DAMAGED, DIAGNOSTICS, ROWS, STUDY_FILE
 from studies.store.lock import Lock
 from studies.store.part import TableSchema, order_of
-from studies.store.schema import CURVE_SCHEMA, DIAGNOSTIC_SCHEMA, ROW_SCHEMA
+from studies.store.schema import CURVE_SCHEMA, DIAGNOSTIC_SCHEMA, ROW_SCHEMA, by_losses
 from studies.store.table import PartFolder
 
 if TYPE_CHECKING:
@@ -178,10 +178,13 @@ class Store:
         return set(rows["trial_id"].to_pylist())
 
     def rows(self) -> pd.DataFrame:
-        """Return one row per stored trial, in a fixed order, with the columns of ``ROW_SCHEMA``."""
+        """Return one row per stored trial, in a fixed order, with the columns of ``ROW_SCHEMA``.
+
+        Rows of any age are read by today's rule of what divergence is (``studies.store.schema.by_losses``).
+        """
         frame = _frame(self._rows.read(ROW_SCHEMA.names)).drop_duplicates("trial_id", keep="last")
         order = ["task", "label", "role", "grad_scale", "weight_decay", "lr", "seed", "trial_id"]
-        return frame.sort_values(order, ignore_index=True)
+        return by_losses(frame).sort_values(order, ignore_index=True)
 
     def curves(self) -> pd.DataFrame:
         """Return the learning curves of all stored trials, with the columns of ``CURVE_SCHEMA``."""

@@ -13,7 +13,7 @@ import pandas as pd
 from studies.planning.changes import mixed_code
 from studies.planning.known_task import KnownTask
 from studies.planning.search_trials import point_size
-from studies.planning.stages import rows_of, stages
+from studies.planning.stages import rows_of, stages_of
 from studies.planning.trials import in_study, planned_cells
 from studies.spec.errors import SpecError, StoreError
 from studies.spec.study import StudySpec, study_name
@@ -150,7 +150,7 @@ class StoredStudy:
         if self.task is None:
             cells = planned_cells(self.spec)["label"].value_counts(sort=False) * len(self.spec.seeds)
             return StudyProgress(in_study(stored, self.spec), {str(label): n for label, n in cells.items()})
-        trials = [trial for stage in stages(self.spec, self.task, lambda: stored) for trial in stage.trials]
+        trials = [trial for stage in stages_of(self.spec, self.task, stored) for trial in stage.trials]
         return StudyProgress(rows_of(trials, stored), Counter(trial.label for trial in trials))
 
     def _labels_of(self, optimizer: str) -> set[str]:

@@ -13,7 +13,7 @@ import torch
 
 from robustness.training import Engine
 from studies.planning.plan import Pack
-from studies.planning.stages import Stage, stages
+from studies.planning.stages import Stage, stages_of
 from studies.planning.trials import Trial
 from studies.spec.errors import InputError, StoreError
 from studies.spec.problems import did_you_mean
@@ -85,7 +85,7 @@ def replay(location: str | Path, prefix: str) -> Replay:
     store, rows = study.store, study.store.rows()
     row = _row(rows, prefix, store)
     task = study.spec.load_task()
-    trial = _trial(stages(study.spec, task, lambda: rows), row["trial_id"], store)
+    trial = _trial(stages_of(study.spec, task, rows), row["trial_id"], store)
     device = row["device"] if row["device"] == "cpu" or torch.cuda.is_available() else "cpu"
     engine = "fused" if row["engine"] == "fused" else "sequential"
     runner = Runner(task, device, Engine(engine, 1, False, {}))

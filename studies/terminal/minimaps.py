@@ -11,6 +11,7 @@ from rich.text import Text
 
 from analysis import errors
 from analysis.figures.styles import COLOURS
+from analysis.trials import with_significant
 
 MAX_LINES = 12
 MISSING, DIVERGED, FAILED = " ··", " xx", " !!"
@@ -40,7 +41,7 @@ def minimaps(rows: pd.DataFrame, planned: pd.DataFrame) -> dict[str, Minimap]:
     keys = ["label", "grad_scale", "weight_decay", "lr"]
     runs = errors(rows[rows["role"] != "confirm"])
     cells = runs.groupby(keys, dropna=False)[["val_error", "diverged", "failed"]].mean()
-    wanted = pd.MultiIndex.from_frame(planned[keys].drop_duplicates())
+    wanted = pd.MultiIndex.from_frame(with_significant(planned[keys]).drop_duplicates())
     cells = cells.reindex(cells.index.union(wanted))
     maps = {}
     for label in dict.fromkeys([*planned["label"], *runs["label"]]):

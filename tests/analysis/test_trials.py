@@ -5,10 +5,13 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import analysis
 from analysis import bits_per_character
+from analysis.trials import significant
 
 
 def test_errors_are_one_minus_accuracy_and_chance_where_diverged(rows):
@@ -133,3 +136,55 @@ def test_rows_that_are_checked_already_are_taken_as_they_are(hand):
     pd.testing.assert_frame_equal(analysis.sensitivity(runs), analysis.sensitivity(hand))
     with pytest.raises(ValueError, match="must have the column"):
         analysis.errors(runs, train=True)
+
+
+def test_what_is_worse_than_knowing_nothing_counts_as_knowing_nothing(rows):
+    table = rows({(0.1, 0.0): [0.95, 0.4, "diverged"]}).assign(train_accuracy=[0.02, 0.6, np.nan])
+    runs = analysis.errors(table, train=True)
+    np.testing.assert_allclose(runs["val_error"], [0.9, 0.4, 0.9])
+    np.testing.assert_allclose(runs["test_error"], [0.9, 0.41, 0.9])
+    np.testing.assert_allclose(runs["train_error"], [0.9, 0.4, 0.9])
+    assert runs["diverged"].tolist() == [False, False, True]
+
+
+written_rates = st.builds(
+    lambda digits, power: float(f"{digits}e{power}"), st.integers(1, 999_999), st.integers(-12, 3)
+)
+few_bits = st.integers(-4, 4)
+
+
+def bits_off(value, bits):
+    """Return the float that is so many floats above a value."""
+    return float((np.array(value).view(np.int64) + bits).view(np.float64))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(written_rates, min_size=2, max_size=4, unique=True),
+    st.lists(st.tuples(few_bits, few_bits, few_bits), min_size=3, max_size=3),
+)
+def test_rates_that_are_equal_but_for_rounding_are_one_cell_with_all_its_seeds(rows, lrs, noise):
+    trials = rows({(lr, 0.01): [0.1 * (index + 1)] * 3 for index, lr in enumerate(lrs)})
+    blurred = trials.copy()
+    for axis, name in enumerate(("lr", "weight_decay", "grad_scale")):
+        blurred[name] = [
+            bits_off(value, noise[seed][axis])
+            for value, seed in zip(trials[name], trials["seed"], strict=True)
+        ]
+    selected = analysis.selected_cells(blurred)
+    assert selected["seeds"].tolist() == [3]
+    assert_frame_equal(selected, analysis.selected_cells(trials))
+    assert_frame_equal(analysis.surface(blurred), analysis.surface(trials))
+    losses = {"init_loss": 2.0, "train_loss": 0.5}
+    curve = analysis.lr_curve(blurred.assign(**losses), metric="train_loss")
+    assert_frame_equal(curve, analysis.lr_curve(trials.assign(**losses), metric="train_loss"))
+
+
+@given(st.integers(100_000_000_000, 999_999_999_998), st.integers(-20, -8))
+def test_rates_that_differ_in_the_twelfth_digit_are_two(digits, power):
+    below, above = significant([float(f"{digits}e{power}"), float(f"{digits + 1}e{power}")])
+    assert below < above
+
+
+def test_significant_leaves_nulls_and_zero():
+    np.testing.assert_array_equal(significant([0.0, np.nan, 0.3, 3.0]), [0.0, np.nan, 0.3, 3.0])

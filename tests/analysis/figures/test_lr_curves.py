@@ -39,6 +39,12 @@ def test_a_loss_is_that_at_initialization_where_the_run_diverged(hand):
     np.testing.assert_allclose(table["level"], 2.3)
 
 
+def test_a_loss_is_at_most_that_at_initialization(hand):
+    losses = hand.assign(init_loss=2.3, train_loss=np.where(hand["lr"] == 1.0, 99.0, 0.5))
+    table = lr_curve(losses[losses["status"] == "completed"], metric="train_loss")
+    np.testing.assert_allclose(table["train_loss"], [0.5, 0.5, 2.3])
+
+
 def test_lines_bands_and_the_level_are_those_of_the_table(both):
     table = lr_curve(both)
     ax = lr_curves(table)

@@ -27,6 +27,32 @@ def finer(trials, label):
     return pd.concat([trials, own.assign(lr=own["lr"] * 10**0.25)])
 
 
+def decays(trials, *values, chosen=-1):
+    """Train every run at these decays; the one at the index `chosen` is the best by a little."""
+    cost = {value: 0.0 if index == chosen % len(values) else 0.001 for index, value in enumerate(values)}
+    parts = [
+        trials.assign(weight_decay=value, val_accuracy=trials["val_accuracy"] - cost[value])
+        for value in values
+    ]
+    fresh = trials["role"] == "confirm"
+    return pd.concat(
+        [part[~fresh | (cost[value] == 0.0)] for part, value in zip(parts, values, strict=True)],
+        ignore_index=True,
+    )
+
+
+def moved_by_a_seed(trials):
+    """AdamW's best rate without seed 0 is a step above the one of all seeds, so that its window reaches further."""
+    own = of(trials, label="adamw", role="grid", grad_scale=1.0)
+    step = own & np.isclose(trials["lr"], 0.01 * 10**0.5)
+    better = (
+        trials["val_accuracy"]
+        .mask(step & (trials["seed"] > 0), 0.91)
+        .mask(step & (trials["seed"] == 0), 0.80)
+    )
+    return trials.assign(val_accuracy=better)
+
+
 def confirmed_elsewhere(trials):
     """AdamW's best cell by test error is another, and its fresh seeds are there."""
     there = of(trials, label="adamw", role="grid", grad_scale=1.0) & np.isclose(trials["lr"], 0.01 * 10**0.5)
@@ -43,6 +69,7 @@ CASES = {
     "missing-cells": lambda t: without(t, of(t, label="sgd", seed=2, lr=0.01, grad_scale=1e3)),
     "unequal-width": lambda t: wider(t, "sgd", 2, sorted(t["lr"].unique())[4]),
     "cut-window": lambda t: without(t, of(t, label="sgd") & (t["lr"] > 0.3)),
+    "decay-edge": lambda t: decays(t, 0.0, 0.1),
     "unequal-cells": lambda t: finer(t, "sgd"),
     "unequal-budget": lambda t: changed(t, of(t, label="sgd"), epochs=6),
     "unequal-schedule": lambda t: t.assign(schedule=t["label"].map({"sgd": "linear"}).fillna("cosine")),
@@ -135,3 +162,38 @@ def test_no_rows_and_a_missing_column_are_refused(comparison):
         analysis.check(comparison().iloc[:0])
     with pytest.raises(ValueError, match="must have the column 'status'"):
         analysis.check(comparison().drop(columns="status"))
+
+
+def test_the_window_of_s_must_lie_in_the_grid_for_every_seed(comparison):
+    trials = moved_by_a_seed(comparison())
+    best = analysis.selected_cells(trials).set_index("label").loc["adamw"]
+    assert (best["lr"], best["edge_distance"]) == (0.01, 3)
+    assert set(analysis.sensitivity(trials).query("label == 'adamw'")["cells"]) == {6, 7}
+    problems = analysis.check(trials)
+    assert problems[["problem", "label"]].to_numpy().tolist() == [["cut-window", "adamw"]]
+    assert problems.loc[0, "detail"] == (
+        "the best learning rate without one of the seeds, 0.0316228, is 2 cells from the edge of its grid; S takes 3 "
+        "on either side"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "chosen", "detail"),
+    [
+        ((0.0, 0.01, 0.1), 2, "the best weight decay, 0.1, is the largest of its grid (0, 0.01, 0.1)"),
+        (
+            (0.001, 0.01, 0.1),
+            0,
+            "the best weight decay, 0.001, is the smallest of its grid (0.001, 0.01, 0.1)",
+        ),
+        ((0.0, 0.01, 0.1), 0, None),
+        ((0.0, 0.01, 0.1), 1, None),
+        ((0.1,), 0, None),
+    ],
+)
+def test_a_best_decay_at_an_end_of_its_grid_is_a_problem_and_zero_is_no_end(
+    comparison, values, chosen, detail
+):
+    problems = analysis.check(decays(comparison(), *values, chosen=chosen))
+    assert problems["problem"].tolist() == (["decay-edge"] * 3 if detail else [])
+    assert set(problems["detail"]) == ({detail} if detail else set())

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import analysis
+from analysis.judgement.convention import older_convention
 from analysis.judgement.noninferiority import Margins
 from analysis.judgement.rule import conclude, judge
 
@@ -251,3 +252,36 @@ def test_order_units_names_and_foreign_optimizers_change_nothing(comparison, ran
         renamed = getattr(first, name).replace("ada2ms(mixing=0.5)", "muon")
         assert_frame_equal(getattr(second, name), renamed, rtol=1e-6, atol=1e-9)
     assert second.conclusion == first.conclusion
+
+
+CANDIDATE = "ada2ms(mixing=0.5)"
+
+
+def test_the_verdict_says_that_the_older_convention_of_divergence_decides_the_same(comparison):
+    trials = comparison().assign(final_over_initial=0.5)
+    small = trials["label"].eq("sgd") & trials["lr"].eq(trials["lr"].min())
+    result = analysis.verdict(trials.assign(final_over_initial=(0.5 + small)), candidate=CANDIDATE)
+    assert result.conclusion == "keeps both"
+    assert result.convention.endswith("the decisions would differ in none")
+    assert f"{result.convention}." in result.summary().splitlines()
+
+
+def test_the_verdict_says_which_decisions_the_older_convention_changes(comparison):
+    trials = comparison()
+    scaled = trials["label"].eq(CANDIDATE) & trials["grad_scale"].gt(1)
+    result = analysis.verdict(
+        trials.assign(final_over_initial=np.where(scaled, 1.5, 0.5)), candidate=CANDIDATE
+    )
+    assert result.conclusion == "keeps both"
+    assert result.convention.endswith("the decisions would differ: R2 not kept for kept")
+
+
+def test_rows_that_cannot_tell_say_nothing_of_the_older_convention(comparison):
+    assert analysis.verdict(comparison(), candidate=CANDIDATE).convention == ""
+
+
+def test_the_older_convention_counts_completed_runs_above_their_initial_loss_as_diverged(rows):
+    trials = rows({(0.1, 0.0): [0.2, 0.3, "diverged", "failed"]})
+    older = older_convention(trials.assign(final_over_initial=[1.01, 1.0, np.nan, np.nan]))
+    assert older["status"].tolist() == ["diverged", "completed", "diverged", "failed"]
+    assert_frame_equal(older_convention(trials), trials)

@@ -38,6 +38,7 @@ def test_the_hand_worked_curve(rows):
 def test_agrees_with_all_subsets_ties_included(rows, errors):
     val, test = np.array(errors).T / 20
     curve = analysis.best_of_k(table_of(rows, val, test))
+    val, test = np.minimum(val, 0.9), np.minimum(test, 0.9)  # the chance error
     expected = [brute_force(val, test, k) for k in range(1, len(val) + 1)]
     np.testing.assert_allclose(curve["test_error"], expected, atol=1e-12)
 
@@ -55,7 +56,7 @@ def test_seeds_are_averaged_and_a_failed_cell_shortens_a_curve(rows):
 def test_a_large_grid_stays_exact(rows):
     rng = np.random.default_rng(0)
     lrs = np.geomspace(1e-4, 1, 3000)
-    trials = rows({(lr, 0.0): [e] for lr, e in zip(lrs, rng.uniform(0, 0.9, 3000), strict=True)})
+    trials = rows({(lr, 0.0): [e] for lr, e in zip(lrs, rng.uniform(0, 0.88, 3000), strict=True)})
     curve = analysis.best_of_k(trials)["test_error"].to_numpy()
     ordered = np.sort(1 - trials["test_accuracy"])  # the order of validation too
     # of two draws the i-th best wins with probability 2 (N - i) / (N (N - 1))

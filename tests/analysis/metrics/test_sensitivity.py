@@ -53,9 +53,12 @@ def test_losses_are_clipped_above_and_not_below(rows):
     cells = {(0.1, 0.0): [0.3, 0.1], (0.2, 0.0): [0.1, 0.2], (0.4, 0.0): [0.98, 0.98]}
     table = analysis.sensitivity(rows(cells))
     gap = 0.9 - 0.15
-    # seed 0: (0.1, 0) is the other seed's best; losses 0, -.2 and .91
-    assert table.loc[0, "sensitivity"] == pytest.approx((-0.2 / gap + (0.98 - 0.3) / gap) / 3, rel=1e-9)
-    assert table.loc[1, "sensitivity"] == pytest.approx((-0.1 / gap + 0 + 1) / 3, rel=1e-9)
+    # seed 0: (0.1, 0) is the other seed's best; 0.98 is worse than chance, and counts as 0.9
+    assert table.loc[0, "sensitivity"] == pytest.approx((-0.2 / gap + (0.9 - 0.3) / gap) / 3, rel=1e-9)
+    assert table.loc[1, "sensitivity"] == pytest.approx((-0.1 / gap + 0 + (0.9 - 0.2) / gap) / 3, rel=1e-9)
+    lucky = analysis.sensitivity(rows({(0.1, 0.0): [0.3, 0.1], (0.2, 0.0): [0.98, 0.98]}))
+    # seed 1 loses 0.8 of a gap of 0.7
+    assert lucky.loc[1, "sensitivity"] == pytest.approx((0 + 1) / 2, rel=1e-9)
 
 
 def test_a_diverged_run_loses_everything_even_where_the_reference_diverged(rows):

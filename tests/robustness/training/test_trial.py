@@ -11,6 +11,7 @@ from robustness.optimizers import OPTIMIZERS
 from robustness.tasks import Split, Task, load
 from robustness.training import Schedule, TrialSettings, train
 from robustness.training.randomness import batches, initialized_model
+from robustness.training.results import CurvePoint, concluded
 
 SHORT = TrialSettings("adamw", {"lr": 3e-3, "weight_decay": 0.0}, epochs=2)
 
@@ -149,9 +150,36 @@ def test_parameters_that_are_not_finite_are_divergence_even_under_a_finite_loss(
     assert (result.status, result.stopped_step) == ("diverged", 1)
 
 
-def test_ending_above_the_initial_loss_is_divergence_with_its_numbers_kept():
+def test_a_finite_run_that_ends_above_its_initial_loss_is_completed_with_its_numbers():
     settings = TrialSettings("sgd", {"lr": 1.5, "weight_decay": 0.0, "momentum": 0.0}, batch_size=1, epochs=3)
     result = train(line(), settings)
-    assert (result.status, result.stopped_step) == ("diverged", None)
+    assert (result.status, result.stopped_step, result.reason) == ("completed", None, None)
     assert result.metrics["train_loss"] > result.init_loss
     assert result.metrics["train_accuracy"] is None
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_final_loss_that_is_not_finite_is_divergence_though_no_step_was(split):
+    curves = [CurvePoint(0, "train", 1.0, 0.5)]
+    curves += [CurvePoint(1, one, math.inf if one == split else 0.5, 0.5) for one in ("train", "val", "test")]
+    result = concluded(curves, None, 0.0)
+    assert (result.status, result.stopped_step) == ("diverged", None)
+    assert split in result.reason
+
+
+def test_runs_that_hardly_move_under_batch_normalization_are_completed():
+    """The loss at initialization is taken with untrained running statistics, above which many runs end by a hair."""
+    y = torch.arange(99) % 2
+    x = torch.randn(99, 4, generator=torch.Generator().manual_seed(0)) + 2.0 * y[:, None]
+
+    def network():
+        return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
+
+    task = Task("batchnorm", *(Split(x[i::3], y[i::3]) for i in range(3)), network)
+    results = [
+        train(task, TrialSettings("sgd", {"lr": lr, "weight_decay": 0.0}, epochs=2, batch_size=8, seed=seed))
+        for lr in (1e-8, 1e-4)
+        for seed in range(6)
+    ]
+    assert {result.status for result in results} == {"completed"}
+    assert any(result.metrics["train_loss"] > result.init_loss for result in results)

@@ -1,5 +1,6 @@
 """The store: what is written is there whole, once, and in a fixed order."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from studies.spec.errors import StoreError
-from studies.store.schema import CURVE_SCHEMA, ROW_SCHEMA
+from studies.store.schema import CURVE_SCHEMA, ROW_SCHEMA, by_losses
 from studies.store.store import Store, load, load_curves
 
 
@@ -92,3 +93,41 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
 def test_an_address_that_means_nothing_is_a_clear_error():
     with pytest.raises(StoreError, match="not a folder that can be opened"):
         Store("nowhere://bucket")
+
+
+def test_older_rows_are_read_by_their_losses_and_stay_as_they_are_on_disk(store):
+    losses = {"init_loss": 2.0, "train_loss": 3.0, "val_loss": 3.0, "test_loss": 3.0}
+    above = {"status": "diverged", "reason": "final training loss above the loss at initialization"}
+    store.append(
+        [
+            row("above", **losses, **above),
+            row("endless", **{**losses, "val_loss": math.inf}, **above),
+            row(
+                "stopped",
+                init_loss=2.0,
+                status="diverged",
+                stopped_step=3,
+                reason="non-finite loss or parameters",
+            ),
+            row("fine", **{**losses, "train_loss": 0.5}),
+            row("downward", **{**losses, "init_loss": -1.0, "train_loss": -2.0}),
+        ],
+        [],
+    )
+    rows = load(store.location).set_index("trial_id")
+    assert set(rows.index[rows["status"] == "diverged"]) == {"endless", "stopped"}
+    assert pd.isna(rows.loc["above", "reason"])
+    assert rows.loc["stopped", "reason"] == "non-finite loss or parameters"
+    ratio = rows["final_over_initial"]
+    assert (ratio["above"], ratio["fine"]) == (1.5, 0.25)
+    assert ratio[["stopped", "downward"]].isna().all()
+    (part,) = Path(store.location, "rows").glob("*.parquet")
+    on_disk = pq.read_table(part, columns=["trial_id", "status"]).to_pydict()
+    assert dict(zip(on_disk["trial_id"], on_disk["status"], strict=True))["above"] == "diverged"
+
+
+def test_a_part_without_the_ratio_has_it_where_the_losses_are(store):
+    older = ROW_SCHEMA.remove(ROW_SCHEMA.get_field_index("final_over_initial"))
+    losses = {"init_loss": 2.0, "train_loss": 1.0, "val_loss": 1.0, "test_loss": 1.0}
+    rows = pa.Table.from_pylist([row("a", **losses)], schema=older).to_pandas()
+    assert by_losses(rows.assign(final_over_initial=float("nan")))["final_over_initial"].tolist() == [0.5]
