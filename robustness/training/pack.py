@@ -77,6 +77,7 @@ class PackTrainer:
         Returns:
             The results in the order of ``trials``; ``wall_seconds`` is a trial's share of its block's time.
         """
+        trials = [settings.completed() for settings in trials]
         results: dict[int, TrialResult] = {}
         for indices in blocks(trials):
             block = Block(self, [trials[index] for index in indices])
@@ -110,7 +111,8 @@ class Block:
     """
 
     def __init__(self, trainer: PackTrainer, trials: Sequence[TrialSettings]) -> None:
-        self.trainer, self.task, self.trials = trainer, trainer.task, list(trials)
+        self.trainer, self.task = trainer, trainer.task
+        self.trials = [settings.completed() for settings in trials]
         self.device, self.dtype = trainer.device, trainer.dtype
         task, first = self.task, self.trials[0]
         if first.optimizer not in RULES:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from robustness.optimizers import OPTIMIZERS, hyperparameters
+from robustness.optimizers import hyperparameters
 
 SCHEDULES = ("constant", "cosine", "linear")
 DECAYED = ("all", "matrices")
@@ -132,9 +132,13 @@ class TrialSettings:
     flatness: bool = False
     diagnostics: tuple[int, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.optimizer in OPTIMIZERS:
-            missing = hyperparameters(self.optimizer).keys() - self.hyperparameters.keys()
-            if missing:
-                values = {**hyperparameters(self.optimizer), **self.hyperparameters}
-                object.__setattr__(self, "hyperparameters", values)
+    def completed(self) -> TrialSettings:
+        """Return the settings with the defaults of all hyperparameters that are not given.
+
+        Raises:
+            ValueError: If there is no optimizer of that name.
+        """
+        defaults = hyperparameters(self.optimizer)
+        if defaults.keys() <= self.hyperparameters.keys():
+            return self
+        return replace(self, hyperparameters={**defaults, **self.hyperparameters})

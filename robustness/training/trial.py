@@ -72,7 +72,7 @@ class Trainer:
     """
 
     def __init__(self, task: Task, settings: TrialSettings, device: str, dtype: torch.dtype) -> None:
-        self.task, self.settings = task, settings
+        self.task, self.settings = task, settings.completed()
         self.model = initialized_model(task, settings.seed).to(device, dtype)
         if any(isinstance(module, nn.Conv2d) for module in self.model.modules()):
             self.model = self.model.to(memory_format=torch.channels_last)

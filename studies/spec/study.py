@@ -219,7 +219,7 @@ class StudySpec(Strict):
 
     @property
     def source(self) -> str:
-        """What messages begin with: the file or the preset that this study was read from, or its name."""
+        """What messages begin with: the file or the preset that this study was read from; otherwise "study"."""
         return self._source
 
     @property
