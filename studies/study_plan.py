@@ -64,13 +64,6 @@ def plan_study(
     where = workplace(workers, None, device)
     stored = ResumedStore(open_store(spec, out), flatness=spec.flatness)
     work = plan(spec, stored.trial_ids(), device=where.device, engine=engine)
-    admitted = admit(
-        stored.store,
-        work.spec,
-        work.task,
-        work.trials,
-        stored.rows(),
-        accept_changed_code=accept_changed_code,
-    )
+    admitted = admit(stored, work.spec, work.task, work.trials, accept_changed_code=accept_changed_code)
     searched = None if spec.search is None else count_trials(work.spec, spec.search, work.task)
     return Forecast(work, estimate(work, where), after_the_grid(spec), searched, admitted.notes)

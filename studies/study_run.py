@@ -102,9 +102,7 @@ def run(
     with sending(log, spec.name, store.location) as send, store.driving():
         stored = ResumedStore(store, retry, spec.flatness, send)
         work = plan(spec, stored.trial_ids(), device=where.device, engine=engine)
-        admitted = admit(
-            store, work.spec, work.task, work.trials, stored.rows(), accept_changed_code=accept_changed_code
-        )
+        admitted = admit(stored, work.spec, work.task, work.trials, accept_changed_code=accept_changed_code)
         store.write_study(work.spec.to_yaml())
         write_task(store, admitted.task)
         console = console or Console(quiet=True)

@@ -90,9 +90,7 @@ def search(
     with store.driving():
         chosen = choose_engine(spec, wanted, task, plan.wanted, where.device, engine)
         stored = ResumedStore(store)
-        admitted = admit(
-            store, spec, task, expand(spec, task), stored.rows(), accept_changed_code=accept_changed_code
-        )
+        admitted = admit(stored, spec, task, expand(spec, task), accept_changed_code=accept_changed_code)
         store.write_study(spec.to_yaml())
         write_task(store, admitted.task)
         name = name or record.begin(store, spec, content)

@@ -54,29 +54,39 @@ def task_code(name: str) -> str | None:
     return digest
 
 
+def other_file(name: str, folder: Path) -> Path | None:
+    """Return the file in ``folder`` that ``package.module:function`` means, if this process has imported another."""
+    module = name.partition(":")[0]
+    file, meant = task_file(name), _file(folder, tuple(module.split(".")))
+    return None if file is None or meant is None or file.samefile(meant) else meant
+
+
 def _digest(file: Path, module: str) -> str:
     parts = tuple(module.split("."))
     root = file.parents[len(parts) - (file.name != "__init__.py")]
     content = hashlib.sha256()
-    for path in sorted(_files(root, parts) | {file}):
+    for dotted, path in sorted(_files(root, parts).items()):
+        imported = getattr(sys.modules.get(dotted), "__file__", None)
+        if imported is not None and not path.samefile(imported):
+            raise ValueError(f"{path}: is not the {dotted} that this process imported: start Python again")
         source = path.read_bytes().replace(b"\r\n", b"\n")
         content.update(f"{path.relative_to(root).as_posix()} {len(source)}\n".encode() + source)
     return content.hexdigest()[:16]
 
 
-def _files(root: Path, module: tuple[str, ...]) -> set[Path]:
-    """Return the files beneath ``root`` that ``module`` is made of: its own, and those of modules that it imports."""
+def _files(root: Path, module: tuple[str, ...]) -> dict[str, Path]:
+    """Return the files beneath ``root`` of ``module`` and of modules that it imports, by the modules' names."""
     installed = any(folder in _INSTALLED for folder in root.parts)
-    files: set[Path] = set()
+    files: dict[str, Path] = {}
     waiting = [module]
     while waiting:
         parts = waiting.pop()
         if parts[0] in _THIS_PROJECT or (installed and parts[0] != module[0]):
             continue
         for depth in range(1, len(parts) + 1):
-            file = _file(root, parts[:depth])
-            if file is not None and file not in files:
-                files.add(file)
+            file, dotted = _file(root, parts[:depth]), ".".join(parts[:depth])
+            if file is not None and dotted not in files:
+                files[dotted] = file
                 package = parts[:depth] if file.name == "__init__.py" else parts[: depth - 1]
                 waiting += _imports(file, package)
     return files

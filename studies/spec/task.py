@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict
 
 from robustness.tasks import Task, load
+from robustness.tasks.source import other_file
 from robustness.training.settings import Training
 from robustness.training.steps import check_loss
 from studies.spec.errors import SpecError
@@ -52,6 +53,8 @@ def make_task(spec: TaskSpec, training: Training, folder: Path | None, source: s
     try:
         with _importable(folder):
             task = load(spec.name, **spec.options)
+            if folder is not None and (other := other_file(spec.name, folder)):
+                raise ValueError(f"{other}: is not the module that this process imported: start Python again")
             check_loss(task, training)
             return task
     except Exception as error:  # a user's own function may raise anything

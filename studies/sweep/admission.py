@@ -20,6 +20,7 @@ from studies.planning.trials import Trial
 from studies.spec.errors import SpecError, StoreError
 from studies.spec.study import StudySpec
 from studies.store.layout import STUDY_FILE
+from studies.store.resume import ResumedStore
 from studies.store.store import Store
 from studies.store.task_file import remembered_task
 
@@ -38,48 +39,49 @@ class Admission:
 
 
 def admit(
-    store: Store,
+    stored: ResumedStore,
     spec: StudySpec,
     task: Task,
     trials: Sequence[Trial],
-    rows: pd.DataFrame,
     *,
     accept_changed_code: bool = False,
 ) -> Admission:
     """Compare a study with what its folder holds, before anything is trained.
 
     Args:
-        store: The folder.
+        stored: What the folder holds, and what of it is to run again.
         spec: The study that is to run, with a number for its ``batch_size``.
         task: Its task.
         trials: Its grid.
-        rows: The stored rows that need not run again.
         accept_changed_code: Whether rows that other code of the task has trained count as its own.
 
     Raises:
         StoreError: If the folder's rows are another study's, or other code of the task has trained some of them.
     """
+    store, rows = stored.store, stored.store.rows()
     before, now = remembered_task(store), KnownTask.of(task, spec.budget)
     notes = [] if rows.empty else _changed_study(store, spec, before, now, trials, rows)
-    known = {before.code, *before.accepted} if before is not None else set()
-    same = {now.code} | (known if now.code in known else set())
-    digests = {digest for digest in same if digest is not None}
     file = task_file(task.name)
-    if now.code is not None and file is not None:
-        if count := earlier_code(spec, now, rows, digests):
-            if not accept_changed_code:
-                raise StoreError(
-                    f"{file}: has changed since {count} of the rows in {store.location} were trained: raise the "
-                    "task's version, which trains everything again and hides old rows, or give "
-                    "--accept-changed-code to keep both as one"
-                )
-            digests |= set(rows["task_code"].dropna())
-        if count := earlier_code(spec, now, rows, [now.code]):
-            notes.append(
-                f"{file.name}: {count} stored rows of earlier code count as rows of the code as it is now"
-            )
-    accepted = tuple(sorted(digests - {now.code}))
-    return Admission(replace(now, accepted=accepted), notes)
+    if now.code is None or file is None:
+        return Admission(now, notes)
+    same = {now.code}
+    if before is not None and now.code in (before.code, *before.accepted):
+        same |= {code for code in (before.code, *before.accepted) if code is not None}
+    kept = rows[~rows["trial_id"].isin(stored.again)]
+    changed = earlier_code(spec, now, kept, same)
+    if changed and not accept_changed_code:
+        raise StoreError(
+            f"{file}: has changed since {changed} of the rows in {store.location} were trained: raise the task's "
+            "version, which trains everything again and hides old rows, or give --accept-changed-code to keep both "
+            "as one"
+        )
+    if changed:
+        same |= set(kept["task_code"].dropna())
+    if count := earlier_code(spec, now, kept, [now.code]):
+        notes.append(
+            f"{file.name}: {count} stored rows of earlier code count as rows of the code as it is now"
+        )
+    return Admission(replace(now, accepted=tuple(sorted(same - {now.code}))), notes)
 
 
 def _changed_study(

@@ -9,8 +9,9 @@ import pytest
 
 from studies import StudySpec, load, run
 from studies.reports.report import report
-from studies.spec.errors import InputError
+from studies.spec.errors import InputError, StoreError
 from studies.store.study_folder import status
+from studies.study_plan import plan_study
 
 TIMES = ["wall_seconds", "worker"]
 
@@ -37,6 +38,12 @@ GROWING = {
 
 def run_here(spec, folder, **options):
     return run(spec, out=folder, workers=0, engine="sequential", **options)
+
+
+def planned_here(spec, folder):
+    path = folder.parent / "planned.yaml"
+    path.write_text(spec.to_yaml())
+    return plan_study(path, out=folder, workers=0, engine="sequential")
 
 
 def ids(outcome):
@@ -87,15 +94,60 @@ def test_what_changes_a_trials_meaning_trains_new_ones_and_readers_do_not_mix_th
     with_schedule, tmp_path, change
 ):
     first = with_schedule
-    shutil.copytree(first.location, tmp_path, dirs_exist_ok=True)
     second = run_here(tiny(**{"schedule": {"name": "cosine"}, **change}), tmp_path)
     assert ids(first).isdisjoint(ids(second))
+    shutil.copytree(
+        first.location + "/rows", tmp_path / "rows", dirs_exist_ok=True
+    )  # as earlier versions did
     assert len(load(tmp_path)) == 8
     assert status(tmp_path).iloc[-1].to_dict() == {
         "optimizer": "all", "planned": 4, "completed": 4, "diverged": 0, "failed": 0, "missing": 0,
     }  # fmt: skip
     table = report(tmp_path).summary
     pd.testing.assert_frame_equal(table, second.summary)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"task": "digits-cnn"}, "task.name: 'digits-mlp' -> 'digits-cnn'"),
+        ({"budget": {"epochs": 2, "batch_size": 64}}, "budget.epochs: 1 -> 2"),
+        ({"optimizers": {"adam": {}}}, "optimizers.adamw: {} -> nothing; .*optimizers.adam: nothing -> {}"),
+        ({"seeds": [5]}, r"seeds: \[0\] -> \[5\]"),
+    ],
+)
+def test_another_study_of_the_same_name_is_refused_and_the_folder_stays_as_it_is(
+    before, tmp_path, change, named
+):
+    folder = shutil.copytree(before.location, tmp_path / "tiny")
+    content = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for command in (run_here, planned_here):
+        with pytest.raises(
+            StoreError, match=f"holds another study of this name: {named}.*none of the 4 stored"
+        ):
+            command(tiny(**change), folder)
+    assert content == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_rows_that_a_changed_study_hides_are_said_with_what_differs_and_growing_is_silent(before, tmp_path):
+    shutil.copytree(before.location, tmp_path, dirs_exist_ok=True)
+    assert run_here(tiny(seeds=2), tmp_path).notes == []
+    less = run_here(tiny(optimizers={"adamw": {}}), tmp_path).notes
+    assert less == [
+        f"{tmp_path}/study.yaml: seeds: [0, 1] -> [0]; optimizers.sgd: {{}} -> nothing: 6 stored rows are not asked "
+        "for any more: hidden, not deleted"
+    ]
+    assert run_here(tiny(seeds=2), tmp_path).notes == []  # asked for again
+
+
+def test_rows_of_later_stages_that_are_no_longer_asked_for_are_said_too(tmp_path):
+    grown = StudySpec(**{**tiny().model_dump(), **GROWING})
+    first = run_here(grown, tmp_path)
+    less = StudySpec(**{**grown.model_dump(exclude={"extend", "confirm"})})
+    (note,) = run_here(less, tmp_path).notes
+    assert f"confirm: 2 -> 0: {len(first.rows) - less.count()} stored rows" in note
+    more = StudySpec(**{**less.model_dump(), **GROWING, "seeds": 2})
+    assert not any("hidden" in note for note in run_here(more, tmp_path).notes)
 
 
 VERSIONED = """
@@ -114,6 +166,8 @@ def test_a_new_version_of_a_task_trains_everything_again(tmp_path, monkeypatch):
         (tmp_path / "versioned_task.py").write_text(VERSIONED.format(version=version))
         monkeypatch.delitem(sys.modules, "versioned_task", raising=False)
         found.append(run_here(tmp_path / "own.yaml", tmp_path / "out"))
+    (note,) = found[1].notes
+    assert "study.yaml: the task's version: 1 -> 2: 4 stored rows are not asked for any more" in note
     assert ids(found[0]).isdisjoint(ids(found[1]))
     assert len(load(tmp_path / "out")) == 8
     assert report(tmp_path / "out").summary["trials"].sum() == 4

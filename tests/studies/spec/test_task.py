@@ -71,3 +71,16 @@ def test_a_loss_that_cannot_be_smoothed_is_refused_before_anything_is_trained(tm
         SpecError, match="s.yaml: task: .*label_smoothing: the loss of .* takes no label_smoothing"
     ):
         spec.load_task()
+
+
+def test_a_module_of_the_same_name_in_another_folder_is_not_taken_for_the_studys(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own_task_twice.py").write_text(
+            "from robustness.tasks import load\n\ndef make():\n    return load('digits-mlp')\n"
+        )
+    study(tmp_path / "one", "own_task_twice:make").load_task()
+    with pytest.raises(
+        SpecError, match=r"two/own_task_twice.py: is not the module that this process imported"
+    ):
+        study(tmp_path / "two", "own_task_twice:make").load_task()

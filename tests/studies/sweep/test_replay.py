@@ -72,6 +72,7 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
 
 def test_a_trial_that_the_study_no_longer_means_is_named(tmp_path):
     first = run(tiny(confirm=0), out=tmp_path, workers=0, engine="sequential").rows
-    run(tiny(confirm=0, budget={"epochs": 1, "batch_size": 64}), out=tmp_path, workers=0, engine="sequential")
+    run(tiny(confirm=0, optimizers={"ada2ms": {}}), out=tmp_path, workers=0, engine="sequential")
+    gone = first.loc[first["label"] == "sgd", "trial_id"].iloc[0]
     with pytest.raises(StoreError, match=r"is stored, but .*study.yaml, .* no longer asks for it"):
-        replay(tmp_path, first["trial_id"].iloc[0])
+        replay(tmp_path, gone)
