@@ -85,7 +85,7 @@ def run(
         log=log,
         console=screen,
     )
-    print_report(screen, outcome.summary, outcome.location, outcome.files)
+    print_report(screen, outcome.summary, outcome.location, outcome.files, outcome.left_out)
     print_verdict(screen, outcome.verdict)
     if outcome.failed or outcome.missing:
         print_failures(screen, outcome.failed, outcome.missing)
@@ -202,7 +202,7 @@ def report(directories: options.Folders, out: options.Into = None) -> None:
 
     screen = console()
     written = study_report(*directories, out=out)
-    print_report(screen, written.summary, written.location, written.files)
+    print_report(screen, written.summary, written.location, written.files, written.left_out)
     print_metrics(screen, written.tables)
     print_verdict(screen, written.verdict)
     say(screen, f"\n{written.location}/{REPORT_PAGE}")
