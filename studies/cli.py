@@ -87,7 +87,7 @@ def run(
         accept_changed_code=accept_changed_code,
         console=screen,
     )
-    print_report(screen, outcome.summary, outcome.location, outcome.files)
+    print_report(screen, outcome.summary, outcome.location, outcome.files, outcome.left_out)
     print_verdict(screen, outcome.verdict)
     if outcome.failed or outcome.missing:
         print_failures(screen, outcome.failed, outcome.missing)
@@ -214,7 +214,7 @@ def report(directories: options.Folders, out: options.Into = None) -> None:
 
     screen = console()
     written = study_report(*directories, out=out)
-    print_report(screen, written.summary, written.location, written.files)
+    print_report(screen, written.summary, written.location, written.files, written.left_out)
     print_metrics(screen, written.tables)
     for note in written.notes:
         say(screen, note)

@@ -49,6 +49,7 @@ class Outcome:
         files: What was written beside the rows.
         notes: How the study changed and grew, a line each: rows hidden, grids extended, bounds reached.
         verdict: A sentence for each candidate that the study names.
+        left_out: Lines that say which tables are left out, and why.
     """
 
     rows: pd.DataFrame
@@ -59,6 +60,7 @@ class Outcome:
     files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     verdict: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def run(
@@ -166,5 +168,12 @@ def _conclude(trials: Sequence[Trial], store: Store, problems: list[str], notes:
     written = write_report(rows, store.diagnostics(), store)
     missing = len(trials) - len(rows)
     return Outcome(
-        rows, written.summary, problems + failures(rows), missing, store.location, written.files, notes
+        rows,
+        written.summary,
+        problems + failures(rows),
+        missing,
+        store.location,
+        written.files,
+        notes,
+        left_out=written.left_out,
     )

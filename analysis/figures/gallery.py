@@ -28,6 +28,7 @@ from analysis.metrics.distortion import distortion
 from analysis.metrics.scale_exponent import best_rates
 from analysis.metrics.selection import selected_cells
 from analysis.summaries.lr_curve import lr_curve
+from analysis.summaries.tables import attempt
 from analysis.summaries.tables import tables as tables_of
 from analysis.trials import at_scale_one, with_significant
 
@@ -91,16 +92,18 @@ def draw_figures(
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
-    known = tables_of(trials) if tables is None else tables
+    known = tables_of(trials) if tables is None and len(trials) else tables or {}
     rows = _Rows(trials, known, StudyVerdicts.of(verdicts), diagnostics)
     for task in sorted(trials["task"].unique()):
         for name, draw in _OF_TASK.items():
             if only is None or name in only:
-                for drawn_name, result in draw(rows, str(task), name):
+                results, why = attempt(lambda: [*draw(rows, str(task), name)])  # noqa: B023 (called at once)
+                for drawn_name, result in results if results is not None else [(name, why)]:
                     yield _drawn(str(task), drawn_name, result)
     for name, draw_one in _OF_ALL.items():
         if only is None or name in only:
-            yield _drawn(None, name, draw_one(rows))
+            figure, why = attempt(lambda: draw_one(rows))  # noqa: B023 (called at once)
+            yield _drawn(None, name, why if figure is None else figure)
 
 
 def _drawn(task: str | None, name: str, result: Figure | str) -> Drawn:
@@ -208,7 +211,7 @@ def _forest(rows: _Rows) -> Figure | str:
 
 
 def _profile(rows: _Rows) -> Figure | str:
-    profile = rows.tables["performance_profile"]
+    profile = rows.tables.get("performance_profile", pd.DataFrame())
     if profile.empty or int(np.max(profile["workloads"])) < 2:
         return "needs 2 workloads or more: give the folders of several studies"
     names = shown_names(rows.trials)

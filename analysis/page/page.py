@@ -38,6 +38,7 @@ def page(
     hyperparameters: Sequence[str] = (),
     figures: PageFigures | None = None,
     provenance: Sequence[Mapping[str, str]] = (),
+    left_out: Sequence[str] = (),
 ) -> str:
     """Return the report as HTML.
 
@@ -51,6 +52,7 @@ def page(
         hyperparameters: Columns that may be axes of a surface beside lr, weight_decay and grad_scale.
         figures: The figures beside the explorer; None: there are none.
         provenance: Names and values, a mapping for each study; values of several lines are folded.
+        left_out: Lines that say which tables are left out, and why.
 
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
@@ -66,6 +68,7 @@ def page(
         verdict_figures=_pictures(figures.verdict),
         figures=_pictures(figures.others),
         tables=page_tables(tables),
+        left_out=left_out,
         footnote=FOOTNOTE if any_reimplemented(trials["optimizer"]) else "",
         provenance=provenance,
         style=_trusted((_ASSETS / "page.css").read_text(encoding="utf-8")),

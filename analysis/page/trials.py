@@ -13,6 +13,7 @@ from analysis.labels import FOOTNOTE, is_reimplemented
 from analysis.measures import MEASURES
 from analysis.metrics.selection import selected_cells
 from analysis.page.packing import codes_type, packed
+from analysis.summaries.report_tables import tasks_without_accuracy
 from analysis.trials import AXES, CELL, at_scale_one, error_of, with_significant
 
 STATUSES = ("completed", "diverged", "failed")
@@ -154,7 +155,8 @@ def _range(values: pd.Series, tails: tuple[float, float], log: bool) -> list[flo
 def _selected(rows: pd.DataFrame) -> list[int]:
     """Return a row of each label's selected cell at gradient scale 1, the one of the best label first."""
     grid = rows[(rows["role"] == "grid") & at_scale_one(rows["grad_scale"])]
-    if grid.empty:
+    rows = rows[~rows["task"].isin(tasks_without_accuracy(rows))]
+    if grid.empty or rows.empty:
         return []
     cells = selected_cells(rows)
     cells = cells[cells["seeds"] > 0].sort_values("val_error", kind="stable")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
 import pandas as pd
 
 from analysis.metrics.best_of_k import best_of_k, tunability
@@ -18,7 +23,9 @@ from analysis.metrics.wilcoxon_holm import wilcoxon_holm_of
 from analysis.statistics.pareto import pareto
 from analysis.trials import TRAIN_ACCURACY, errors
 
+logger = logging.getLogger("analysis")
 _KEY = ["task", "label"]
+Made = TypeVar("Made")
 
 
 def tables(trials: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -37,32 +44,79 @@ def tables(trials: pd.DataFrame) -> dict[str, pd.DataFrame]:
         'variance_decomposition', 'cross_task_sensitivity', 'performance_profile', 'wilcoxon_holm' and
         'generalization_gap', which are what the functions of these names return.
 
+        A table that cannot be made is not there; `made_tables` says why.
+
+    Raises:
+        ValueError: The rows are not as `REQUIRED` says.
+    """
+    return made_tables(trials).tables
+
+
+@dataclass(frozen=True)
+class MadeTables:
+    """Tables by name, and why others could not be made, by theirs."""
+
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def made_tables(trials: pd.DataFrame) -> MadeTables:
+    """Compute every table of `tables`, each for itself: one that fails takes no other with it.
+
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
     has_train = set(TRAIN_ACCURACY) <= set(trials.columns)
     runs = errors(trials, train=has_train)
     selected = selected_cells(runs)
-    tested = test_error_at(runs, selected)
-    parts = {
-        "test_error": tested,
-        "sensitivity": sensitivity(runs),
-        "transfer_regret": transfer_regret(runs),
-        "scale_exponent": scale_exponent(runs),
-        "width": width_at(runs, selected),
-        "tunability": tunability(runs),
-        "best_of_k": best_of_k(runs),
-        "variance_decomposition": variance_decomposition(runs),
-        "cross_task_sensitivity": cross_task_sensitivity(runs),
-        "performance_profile": performance_profile_of(tested),
-        "wilcoxon_holm": wilcoxon_holm_of(tested),
+    made = MadeTables()
+    for name, make in _makers(runs, selected, made.tables, has_train=has_train).items():
+        table, why = attempt(make)
+        if table is None:
+            made.left_out[name] = why
+        else:
+            made.tables[name] = table
+    first = {"metrics": made.tables.pop("metrics")} if "metrics" in made.tables else {}
+    return MadeTables(first | made.tables, made.left_out)
+
+
+def _makers(
+    runs: pd.DataFrame, selected: pd.DataFrame, done: Mapping[str, pd.DataFrame], *, has_train: bool
+) -> dict[str, Callable[[], pd.DataFrame]]:
+    """Return what makes each table, in an order in which those that build on others (`done`) come after them."""
+    makers: dict[str, Callable[[], pd.DataFrame]] = {
+        "test_error": lambda: test_error_at(runs, selected),
+        "sensitivity": lambda: sensitivity(runs),
+        "transfer_regret": lambda: transfer_regret(runs),
+        "scale_exponent": lambda: scale_exponent(runs),
+        "width": lambda: width_at(runs, selected),
+        "tunability": lambda: tunability(runs),
+        "best_of_k": lambda: best_of_k(runs),
+        "variance_decomposition": lambda: variance_decomposition(runs),
+        "cross_task_sensitivity": lambda: cross_task_sensitivity(runs),
+        "performance_profile": lambda: performance_profile_of(done["test_error"]),
+        "wilcoxon_holm": lambda: wilcoxon_holm_of(done["test_error"]),
     }
     if has_train:
-        parts["generalization_gap"] = generalization_gap_at(runs, selected)
-    return {"metrics": _metrics(parts), **parts}
+        makers["generalization_gap"] = lambda: generalization_gap_at(runs, selected)
+    return {**makers, "metrics": lambda: _metrics(done)}
 
 
-def _metrics(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def attempt(make: Callable[[], Made]) -> tuple[Made | None, str]:
+    """Return what a function makes, or None and in a line why it could not.
+
+    Whatever an analysis raises: rows that were hours in the making are reported on as far as they can be.
+    """
+    try:
+        return make(), ""
+    except Exception as error:
+        logger.info("an analysis failed", exc_info=True)
+        if isinstance(error, KeyError):
+            return None, f"it needs {error.args[0]}"
+        return None, " ".join(str(error).split()) or type(error).__name__
+
+
+def _metrics(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Put what is known of each label into one row: means with their intervals, widths, and the Pareto front."""
     means = {
         "test_error": parts["test_error"],

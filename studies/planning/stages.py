@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis import errors, selected_cells
 from analysis.judgement.grids import chosen_rates
+from analysis.summaries.report_tables import tasks_without_accuracy
 from analysis.trials import significant, with_significant
 from studies.planning.extension import Reach, decades_text, extension_notes, fresh_seeds
 from studies.planning.known_task import Identified
@@ -160,9 +161,12 @@ def _reaches(spec: StudySpec) -> dict[str, Reach]:
 
 
 def _complete(rows: pd.DataFrame, planned: Sequence[Trial]) -> pd.DataFrame | None:
-    """Return the checked rows of the planned trials, or None as long as one of them has no row."""
+    """Return the checked rows of the planned trials.
+
+    None as long as one of them has no row, or where no row has an accuracy that a cell could be selected by.
+    """
     stored = rows_of(planned, rows)
-    return None if len(stored) < len(planned) else errors(stored)
+    return None if len(stored) < len(planned) or tasks_without_accuracy(stored) else errors(stored)
 
 
 def _confirmation(spec: StudySpec, task: Identified, cells: Sequence[Cell], stored: pd.DataFrame) -> Stage:
@@ -221,7 +225,7 @@ def to_measure(trials: Sequence[Trial], rows: pd.DataFrame) -> list[Trial]:
     """
     planned = {trial.trial_id: trial for trial in trials}
     here = rows[rows["trial_id"].isin(planned.keys())]
-    if here.empty:
+    if here.empty or tasks_without_accuracy(here):
         return []
     best = selected_cells(here)[["task", "label", "lr", "weight_decay"]]
     at_best = with_significant(here)[here["grad_scale"] == 1].merge(

@@ -14,6 +14,7 @@ import analysis
 from analysis.figures.gallery import FIGURES, draw_figures
 from analysis.figures.theme import FORMATS
 from analysis.judgement.study_verdicts import StudyVerdicts
+from analysis.summaries.report_tables import accuracy_sentence, tasks_without_accuracy
 from studies.reports.suite import Suite
 from studies.reports.verdict import judged
 from studies.spec.errors import InputError
@@ -41,6 +42,7 @@ def figures(
     only: Sequence[str] = (),
     formats: Sequence[str] = ("pdf", "png"),
     out: str | Path | None = None,
+    allow: Sequence[str] = (),
 ) -> Figures:
     """Draw every figure that the rows in one or more folders allow, each folder a workload.
 
@@ -51,6 +53,7 @@ def figures(
         only: Some of ``analysis.figures.gallery.FIGURES``; none means all.
         formats: Some of ``analysis.figures.theme.FORMATS``.
         out: The folder to write into; the study's own where there is one folder.
+        allow: Problems that do not make the verdict invalid, beside those that the studies declare.
 
     Raises:
         InputError: If there is no such figure or format, or a folder is not as ``studies.report`` needs it.
@@ -60,8 +63,12 @@ def figures(
         if unknown:
             raise InputError(f"{option}: {one_of(unknown[0], known)}, but got {unknown[0]!r}")
     suite = Suite.open(locations, out)
-    verdicts = judged(suite.declared_verdict(), suite.rows)
-    drawn = figure_files(suite.rows, verdicts, only=only, formats=formats, diagnostics=suite.diagnostics())
+    verdicts = judged(suite.declared_verdict(allow), suite.rows)
+    without = tasks_without_accuracy(suite.rows)
+    measured = suite.rows[~suite.rows["task"].isin(without)]
+    drawn = figure_files(measured, verdicts, only=only, formats=formats, diagnostics=suite.diagnostics())
+    for task in without:
+        drawn.left_out[f"figure of {task}"] = accuracy_sentence([task])
     for name, content in drawn.contents.items():
         suite.target.write_file(name, content)
     return Figures(suite.target.location, list(drawn.contents), drawn.left_out)

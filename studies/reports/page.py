@@ -25,6 +25,7 @@ def html_report(
     tables: Mapping[str, pd.DataFrame],
     verdict: Sequence[str],
     figures: PageFigures,
+    left_out: Sequence[str] = (),
 ) -> str:
     """Return the page.
 
@@ -35,6 +36,7 @@ def html_report(
         tables: Output of ``analysis.tables``, and ``analysis.summary`` as ``summary``.
         verdict: A text for each candidate; empty if the studies declare no verdict.
         figures: Those beside the explorer.
+        left_out: Lines that say which tables are left out, and why.
 
     Raises:
         StoreError: If the record of a study's runs is damaged.
@@ -48,6 +50,7 @@ def html_report(
         hyperparameters=list(HYPERPARAMETERS),
         figures=figures,
         provenance=[_provenance(study) for study in studies],
+        left_out=left_out,
     )
 
 

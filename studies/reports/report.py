@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from analysis.judgement.study_verdicts import StudyVerdicts
 from analysis.page.figures import EXPLORED, page_figures
 from analysis.summaries.columns import LAYOUTS
 from analysis.summaries.latex import latex_table
+from analysis.summaries.report_tables import report_tables, tasks_without_accuracy
 from studies.planning.changes import mixed_code
 from studies.reports.figures import figure_files
 from studies.reports.page import html_report
@@ -33,6 +34,7 @@ class Report:
         files: The names of the files in it.
         verdict: A text for each candidate that the studies declare, or one that says why there is no verdict.
         notes: What a reader should know of the rows, a line each.
+        left_out: Lines that say what is left out, and why.
     """
 
     summary: pd.DataFrame
@@ -41,22 +43,30 @@ class Report:
     files: list[str]
     verdict: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def write_report(rows: pd.DataFrame, diagnostics: pd.DataFrame, store: Store) -> Report:
-    """Write the summary, tables and figures of ``rows`` and of second moments (``diagnostics``) into ``store``."""
-    summary, tables = analysis.summary(rows), analysis.tables(rows)
-    contents = {SUMMARY_TABLE: summary.to_csv(index=False).encode(), **table_files(tables)}
+    """Write the summary, tables and figures of ``rows`` and of second moments (``diagnostics``) into ``store``.
+
+    What cannot be made is left out with a line.
+    """
+    made = report_tables(rows)
+    contents = {SUMMARY_TABLE: made.summary.to_csv(index=False).encode(), **table_files(made.tables)}
     drawn = figure_files(
-        rows, StudyVerdicts(), only=[*EXPLORED, "distortion"], tables=tables, diagnostics=diagnostics
+        made.measured,
+        StudyVerdicts(),
+        only=[*EXPLORED, "distortion"],
+        tables=made.tables,
+        diagnostics=diagnostics,
     )
     contents |= drawn.contents
     for name, content in sorted(contents.items()):
         store.write_file(name, content)
-    return Report(summary, tables, store.location, sorted(contents))
+    return Report(made.summary, made.tables, store.location, sorted(contents), left_out=made.left_out)
 
 
-def report(*locations: str | Path, out: str | Path | None = None) -> Report:
+def report(*locations: str | Path, out: str | Path | None = None, allow: Sequence[str] = ()) -> Report:
     """Write the report of the studies in one or more folders, each of them a workload.
 
     ``report.html`` shows all of it.
@@ -64,6 +74,7 @@ def report(*locations: str | Path, out: str | Path | None = None) -> Report:
     Args:
         locations: The folders; no two may hold the same task.
         out: The folder to write into; the study's own where there is one folder.
+        allow: Problems that do not make the verdict invalid, beside those that the studies declare.
 
     Raises:
         StoreError: If a folder holds no study, or no row yet, if two hold one task, or if several are given
@@ -74,14 +85,17 @@ def report(*locations: str | Path, out: str | Path | None = None) -> Report:
     suite = Suite.open(locations, out)
     curves, rows, diagnostics = suite.curves(), suite.rows, suite.diagnostics()
     written = write_report(rows, diagnostics, suite.target)
-    verdicts = judged(suite.declared_verdict(), rows)
+    verdicts = judged(suite.declared_verdict(allow), rows)
     texts = [verdict.summary() for verdict in verdicts.by_candidate.values()]
     if not texts and any(study.spec.verdict for study in suite.studies):
         texts = [verdicts.reason_sentence()]
+    measured = rows[~rows["task"].isin(tasks_without_accuracy(rows))]
     with analysis.use_theme():
-        figures = page_figures(rows, verdicts, written.tables, diagnostics)
+        figures = page_figures(measured, verdicts, written.tables, diagnostics)
     tables = {"summary": written.summary, **written.tables}
-    page = html_report(suite.studies, rows, curves, tables=tables, verdict=texts, figures=figures)
+    page = html_report(
+        suite.studies, rows, curves, tables=tables, verdict=texts, figures=figures, left_out=written.left_out
+    )
     suite.target.write_file(REPORT_PAGE, page.encode())
     notes = [note for study in suite.studies if (note := mixed_code(study.rows))]
     return replace(written, verdict=texts, notes=notes, files=[*written.files, REPORT_PAGE])
@@ -96,6 +110,6 @@ def table_files(tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
     files = {
         f"{TABLES_FOLDER}/{name}.csv": table.to_csv(index=False).encode() for name, table in tables.items()
     }
-    for name, columns in LAYOUTS.items():
-        files[f"{TABLES_FOLDER}/{name}.tex"] = latex_table(tables[name], columns).encode()
+    for name in LAYOUTS.keys() & tables.keys():
+        files[f"{TABLES_FOLDER}/{name}.tex"] = latex_table(tables[name], LAYOUTS[name]).encode()
     return files

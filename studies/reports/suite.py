@@ -40,6 +40,10 @@ class Suite:
             StoreError: If a folder holds no study or is given twice, or if there are several and no ``out``.
             SpecError: If the study file in a folder is not valid.
         """
+        given = [str(location).rstrip("/") for location in locations]
+        twice = [location for location in given if given.count(location) > 1]
+        if twice:
+            raise StoreError(f"{twice[0]}: is given {given.count(twice[0])} times; give each folder once")
         if len(locations) > 1 and out is None:
             raise StoreError(f"--out: {len(locations)} folders together need a folder to be written into")
         given: dict[str, str | Path] = {}
@@ -85,9 +89,15 @@ class Suite:
         """Return the second moments that were stored."""
         return pd.concat([study.store.diagnostics() for study in self.studies], ignore_index=True)
 
-    def declared_verdict(self) -> VerdictSpec | str:
-        """Return the verdict that all the studies declare, or a text that says why there is none to give."""
+    def declared_verdict(self, allow: Sequence[str] = ()) -> VerdictSpec | str:
+        """Return the verdict that all the studies declare, or a text that says why there is none to give.
+
+        Args:
+            allow: Problems that do not make it invalid, beside those that are declared.
+        """
         declared = [study.spec.verdict for study in self.studies]
         if any(one != declared[0] for one in declared):
             return "the studies declare different ones"
-        return declared[0] or "the study declares none"
+        if declared[0] is None:
+            return "the study declares none"
+        return declared[0].model_copy(update={"allow": (*dict.fromkeys((*declared[0].allow, *allow)),)})

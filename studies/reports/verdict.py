@@ -8,6 +8,7 @@ import pandas as pd
 
 import analysis
 from analysis.judgement.study_verdicts import StudyVerdicts
+from analysis.summaries.report_tables import tasks_without_accuracy
 from studies.spec.verdict import VerdictSpec
 
 
@@ -34,6 +35,9 @@ def judged(declared: VerdictSpec | str, rows: pd.DataFrame) -> StudyVerdicts:
     """
     if isinstance(declared, str):
         return StudyVerdicts(reason=f"no verdict: {declared}")
+    without = tasks_without_accuracy(rows)
+    if without:
+        return StudyVerdicts(reason=f"no verdict: no accuracy in the rows of {', '.join(without)}")
     try:
         return StudyVerdicts(judge_study(declared, rows))
     except ValueError as error:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.measures import MEASURES, SIGNIFICANT
-from studies.terminal.text import duration, engine_text, interval, table
+from studies.terminal.text import duration, engine_text, interval, say, table
 
 if TYPE_CHECKING:
     from studies.planning.plan import Plan
@@ -57,10 +57,15 @@ LEGEND = (
 )
 
 
-def print_report(console: Console, summary: pd.DataFrame, location: str, files: Sequence[str]) -> None:
-    """Print the summary table and where the files are."""
-    console.print(summary_table(summary))
-    console.print(LEGEND, highlight=False)
+def print_report(
+    console: Console, summary: pd.DataFrame, location: str, files: Sequence[str], left_out: Sequence[str] = ()
+) -> None:
+    """Print the summary table, what is left out, and where the files are."""
+    if len(summary):
+        console.print(summary_table(summary))
+        console.print(LEGEND, highlight=False)
+    for line in left_out:
+        say(console, line)
     console.print(f"\nin {location}: {', '.join(files)}", highlight=False, soft_wrap=True, markup=False)
 
 
@@ -75,6 +80,8 @@ METRICS_LEGEND = (
 
 def print_metrics(console: Console, tables: Mapping[str, pd.DataFrame]) -> None:
     """Print the measures of ``analysis.tables`` that the summary does not show."""
+    if "metrics" not in tables:
+        return
     metrics = tables["metrics"]
     shown = [name for name in METRICS_SHOWN if name in metrics]
     rows = [

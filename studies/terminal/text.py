@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import logging
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +21,29 @@ logger = logging.getLogger("studies")
 
 WIDTH_OFF_SCREEN = 120
 
+PLAIN = {"±": "+-", "–": "-", "…": "...", "·": ".", "†": "*", "✓": "x", "η": "eta", "²": "2", "Φ": "Phi"}
+"""What stands for a character that a terminal's encoding does not have; for any other one, a question mark."""
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Stand in for characters that cannot be encoded."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(PLAIN.get(character, "?") for character in text), error.end
+
+
+codecs.register_error("robustness-plain", _plain)
+
 
 def console(*, error: bool = False) -> Console:
-    """Return the console that the command prints on; where it is no terminal, it is wide enough for the tables."""
+    """Return the console that the command prints on; where it is no terminal, it is wide enough for the tables.
+
+    Characters that its encoding does not have fall back to plain ones.
+    """
+    stream = sys.stderr if error else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="robustness-plain")
     screen = Console(stderr=error)
     return screen if screen.is_terminal else Console(stderr=error, width=WIDTH_OFF_SCREEN)
 

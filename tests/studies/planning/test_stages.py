@@ -7,7 +7,7 @@ import pytest
 
 from analysis import test_error as confirmed_error
 from robustness.tasks import load
-from studies.planning.stages import rows_of, stages
+from studies.planning.stages import rows_of, stages, stages_of
 from studies.spec.study import StudySpec
 from studies.store.schema import ROW_SCHEMA
 
@@ -148,3 +148,29 @@ def test_a_row_is_shown_under_the_name_and_role_that_the_study_gives_it_now():
     assert list(asked["label"]) == ["mine"]
     assert list(asked["role"]) == ["grid"]
     assert list(asked.columns) == ROW_SCHEMA.names
+
+
+def test_fresh_seeds_that_are_stored_are_shown_though_a_grid_is_to_grow_still():
+    narrow = study(extend=False)
+    _, rows = grown(narrow, {"sgd": 1.0, "adamw": 1.0})
+    known = list(stages_of(study(), TASK, rows))
+    assert [stage.name for stage in known] == ["grid", "extension 1", "confirmation"]
+    assert [trial.trial_id for trial in known[-1].trials] == [
+        trial.trial_id for trial in list(stages(narrow, TASK, lambda: rows))[-1].trials
+    ]
+    unconfirmed = rows[rows["role"] != "confirm"]
+    assert [stage.name for stage in stages_of(study(), TASK, unconfirmed)] == ["grid", "extension 1"]
+
+
+def test_a_grid_grows_for_a_rate_that_one_of_the_seeds_is_measured_from():
+    spec = study(grid={"lr": {"decades": 4, "points": 5}, "weight_decay": [0]}, seeds=3)
+    _, rows = grown(spec, {"sgd": 1.0, "adamw": 1.0})
+    inside = [stage.name for stage in stages(spec, TASK, lambda: rows)]
+    assert inside == ["grid", "confirmation"]
+    # without seed 0 the best rate of adamw is a decade above, and only one rate is left beyond it
+    there = (rows["label"] == "adamw") & (rows["lr"] == 10.0)
+    rows["val_accuracy"] = rows["val_accuracy"].mask(there, 0.95).mask(there & (rows["seed"] == 0), 0.5)
+    (note,) = next(stage for stage in stages(spec, TASK, lambda: rows) if stage.notes).notes
+    assert note.startswith(
+        "extend: adamw: lr 10, the best without one of the seeds, lies too near to the upper"
+    )

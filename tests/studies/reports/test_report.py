@@ -1,6 +1,9 @@
 """The report of one study or several: what it writes, and what it refuses."""
 
+import os
 import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -16,6 +19,16 @@ budget: {{epochs: 1, batch_size: 64}}
 seeds: 2
 grid: {{lr: [0.003, 0.01, 0.03], weight_decay: [0], grad_scale: [1, 10]}}
 optimizers: {{adamw: {{}}, sgd: {{}}}}
+"""
+REGRESSION = """
+import torch
+from torch import nn
+from robustness.tasks import Split, Task
+
+def regression():
+    x = torch.randn(120, 4, generator=torch.Generator().manual_seed(0))
+    splits = [Split(x[i::3], x[i::3].sum(1, keepdim=True)) for i in range(3)]
+    return Task("regression", *splits, lambda: nn.Linear(4, 1), loss=nn.functional.mse_loss, correct=None)
 """
 TASKS = "from robustness.tasks import load\ndef second():\n    return load('digits-mlp')\n"
 
@@ -56,3 +69,38 @@ def test_a_task_that_two_folders_hold_is_refused(folders, tmp_path):
     with pytest.raises(StoreError, match="--out: 2 folders together need a folder"):
         report(folders / "one", folders / "two")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_same_folder_twice_is_one_line(folders, tmp_path):
+    with pytest.raises(StoreError, match="one: is given 2 times; give each folder once"):
+        report(folders / "one", folders / "one", out=tmp_path / "out")
+
+
+def test_a_regression_is_run_and_reported_on_without_its_tables_by_error(tmp_path):
+    (tmp_path / "reportregression.py").write_text(REGRESSION)
+    text = STUDY.format(name="r", task="reportregression:regression") + "extend: true\nconfirm: 1\n"
+    (tmp_path / "r.yaml").write_text(text)
+    outcome = studies.run(str(tmp_path / "r.yaml"), out=tmp_path / "r", workers=0)
+    assert (len(outcome.rows), outcome.failed, outcome.missing) == (24, [], 0)
+    (line,) = outcome.left_out
+    assert line.startswith(
+        "no accuracy in these rows: tables by error are left out (task reportregression:regress"
+    )
+    written = report(tmp_path / "r")
+    assert written.left_out == [line]
+    assert line in (tmp_path / "r" / "report.html").read_text("utf-8")
+    command = [sys.executable, "-m", "studies.cli", "report", str(tmp_path / "r")]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert shown.count("no accuracy in these rows") == 1
+    (reason,) = [
+        why for name, why in studies.figures(tmp_path / "r").left_out.items() if "regression" in name
+    ]
+    assert reason == line
+
+
+def test_a_terminal_that_knows_ascii_alone_shows_the_report(folders):
+    command = [sys.executable, "-m", "studies.cli", "report", str(folders / "one")]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LANG": "C"}
+    shown = subprocess.run(command, capture_output=True, env=environment, check=True).stdout.decode("ascii")
+    assert " +- " in shown
+    assert "?" not in shown
