@@ -72,7 +72,7 @@ def test_a_task_that_two_folders_hold_is_refused(folders, tmp_path):
 
 
 def test_the_same_folder_twice_is_one_line(folders, tmp_path):
-    with pytest.raises(StoreError, match="one: is given 2 times; give each folder once"):
+    with pytest.raises(StoreError, match="one: is given twice; each folder may be in a report once"):
         report(folders / "one", folders / "one", out=tmp_path / "out")
 
 
