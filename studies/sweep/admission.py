@@ -71,7 +71,7 @@ def admit(
     changed = earlier_code(spec, now, kept, same)
     if changed and not accept_changed_code:
         raise StoreError(
-            f"{file}: has changed since {changed} of the rows in {store.location} were trained: raise the task's "
+            f"{file}: has changed since it trained {_rows(changed)} in {store.location}: raise the task's "
             "version, which trains everything again and hides old rows, or give --accept-changed-code to keep both "
             "as one"
         )
@@ -79,7 +79,7 @@ def admit(
         same |= set(kept["task_code"].dropna())
     if count := earlier_code(spec, now, kept, [now.code]):
         notes.append(
-            f"{file.name}: {count} stored rows of earlier code count as rows of the code as it is now"
+            f"{file.name}: what earlier code has trained counts as trained by the code as it is now: {_rows(count)}"
         )
     return Admission(replace(now, accepted=tuple(sorted(same - {now.code}))), notes)
 
@@ -103,8 +103,12 @@ def _changed_study(
     if changed.foreign:
         raise StoreError(
             f"{source}: holds another study of this name: {what or 'its file cannot be read'}; this one asks for "
-            f"none of the {changed.foreign} stored rows: give another folder with --out, or another name"
+            f"none of what is stored ({_rows(changed.foreign)}): give another folder with --out, or another name"
         )
     if not changed.hidden:
         return []
-    return [f"{source}: {what}: {changed.hidden} stored rows are not asked for any more: hidden, not deleted"]
+    return [f"{source}: {what}: no longer asked for, so hidden and not deleted: {_rows(changed.hidden)}"]
+
+
+def _rows(count: int) -> str:
+    return f"{count} stored row{'s' * (count != 1)}"

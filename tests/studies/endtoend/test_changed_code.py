@@ -61,7 +61,7 @@ def test_a_study_whose_tasks_code_has_changed_is_refused_in_one_line(give, tmp_p
     refused = give(command, "s.yaml", seeds=1 + (command != "search"), factor=2)
     assert refused.code == 2
     assert refused.err.count("\n") == 1
-    assert f"{tmp_path}/edited_task.py: has changed since 3 of the rows in runs/s were trained" in refused.err
+    assert f"{tmp_path}/edited_task.py: has changed since it trained 3 stored rows in runs/s" in refused.err
     assert "raise the task's version" in refused.err
     assert "--accept-changed-code" in refused.err
     assert sorted(os.walk("runs/s")) == content
@@ -72,7 +72,10 @@ def test_a_raised_version_trains_everything_again(give):
     give("run", "s.yaml")
     done = give("run", "s.yaml", version="2", factor=2)
     assert done.code == 0
-    assert "the task's version: 1 -> 2: 3 stored rows are not asked for any more" in done.out
+    assert (
+        "the task's version: 1 -> 2: no longer asked for, so hidden and not deleted: 3 stored rows"
+        in done.out
+    )
     assert codes("runs/s") == [3, 3]
     assert "versions of its code" not in give("status", "runs/s").out
 
@@ -80,7 +83,7 @@ def test_a_raised_version_trains_everything_again(give):
 def test_accepted_code_is_kept_as_one_recorded_and_said_by_readers(give, tmp_path):
     give("run", "s.yaml")
     done = give("run", "s.yaml", "--accept-changed-code", seeds=2, factor=2)
-    said = "edited_task.py: 3 stored rows of earlier code count as rows of the code as it is now"
+    said = "what earlier code has trained counts as trained by the code as it is now: 3 stored rows"
     assert done.code == 0
     assert said in done.out
     assert codes("runs/s") == [3, 3]

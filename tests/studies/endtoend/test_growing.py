@@ -123,7 +123,8 @@ def test_another_study_of_the_same_name_is_refused_and_the_folder_stays_as_it_is
     content = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     for command in (run_here, planned_here):
         with pytest.raises(
-            StoreError, match=f"holds another study of this name: {named}.*none of the 4 stored"
+            StoreError,
+            match=f"holds another study of this name: {named}.*none of what is stored .4 stored rows",
         ):
             command(tiny(**change), folder)
     assert content == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -134,8 +135,8 @@ def test_rows_that_a_changed_study_hides_are_said_with_what_differs_and_growing_
     assert run_here(tiny(seeds=2), tmp_path).notes == []
     less = run_here(tiny(optimizers={"adamw": {}}), tmp_path).notes
     assert less == [
-        f"{tmp_path}/study.yaml: seeds: [0, 1] -> [0]; optimizers.sgd: {{}} -> nothing: 6 stored rows are not asked "
-        "for any more: hidden, not deleted"
+        f"{tmp_path}/study.yaml: seeds: [0, 1] -> [0]; optimizers.sgd: {{}} -> nothing: no longer asked "
+        "for, so hidden and not deleted: 6 stored rows"
     ]
     assert run_here(tiny(seeds=2), tmp_path).notes == []  # asked for again
 
@@ -145,7 +146,7 @@ def test_rows_of_later_stages_that_are_no_longer_asked_for_are_said_too(tmp_path
     first = run_here(grown, tmp_path)
     less = StudySpec(**{**grown.model_dump(exclude={"extend", "confirm"})})
     (note,) = run_here(less, tmp_path).notes
-    assert f"confirm: 2 -> 0: {len(first.rows) - less.count()} stored rows" in note
+    assert f"not deleted: {len(first.rows) - less.count()} stored rows" in note
     more = StudySpec(**{**less.model_dump(), **GROWING, "seeds": 2})
     assert not any("hidden" in note for note in run_here(more, tmp_path).notes)
 
@@ -167,7 +168,10 @@ def test_a_new_version_of_a_task_trains_everything_again(tmp_path, monkeypatch):
         monkeypatch.delitem(sys.modules, "versioned_task", raising=False)
         found.append(run_here(tmp_path / "own.yaml", tmp_path / "out"))
     (note,) = found[1].notes
-    assert "study.yaml: the task's version: 1 -> 2: 4 stored rows are not asked for any more" in note
+    assert (
+        "study.yaml: the task's version: 1 -> 2: no longer asked for, so hidden and not deleted: 4 stored rows"
+        in note
+    )
     assert ids(found[0]).isdisjoint(ids(found[1]))
     assert len(load(tmp_path / "out")) == 8
     assert report(tmp_path / "out").summary["trials"].sum() == 4
