@@ -63,9 +63,9 @@ def _tensor(name: str, value: Any) -> Tensor:
     if isinstance(value, np.ndarray) and value.dtype.kind in "buif":
         value = torch.from_numpy(np.array(value))
     if not isinstance(value, Tensor):
-        kind = f"array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        kind = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
         raise TypeError(
-            f"a split's {name} must be a tensor [N, ...] or a numpy array of numbers, but got a {kind}"
+            f"a split's {name} must be a tensor [N, ...] or a numpy array of numbers, but got {kind}"
         )
     if value.dim() == 0:
         raise ValueError(f"a split's {name} must have the shape [N, ...], but got a single number")

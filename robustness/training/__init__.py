@@ -1,7 +1,8 @@
 """Training: settings of a trial, one trial at a time, many as a pack, and the choice between the two."""
 
 from robustness.training.checkpoints import Checkpoint
-from robustness.training.checks.preflight import OptimizerUnfitError, TaskUnfitError, preflight
+from robustness.training.checks.factory import TaskUnfitError
+from robustness.training.checks.preflight import OptimizerUnfitError, preflight
 from robustness.training.columns import blocks, signature
 from robustness.training.engine import ENGINES, Engine, choose, processor
 from robustness.training.pack import PackTrainer

@@ -33,6 +33,8 @@ def initialized_model(task: Task, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(stream(task, seed, "initialization").get_state())
         model = task.model()
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model() must return a torch.nn.Module, but returned {model!r}")
     return model if model.training else model.train()
 
 

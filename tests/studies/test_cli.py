@@ -106,7 +106,8 @@ def test_run_then_status_then_report(robustness, tmp_path):
 def test_a_failed_trial_is_exit_code_1_and_listed(robustness, tmp_path):
     (tmp_path / "mine.py").write_text(
         "from dataclasses import replace\nfrom robustness.tasks import load\n"
-        "def broken(outputs, targets):\n    raise KeyError('no such thing')\n"
+        "def broken(outputs, targets):\n    if len(targets) > 8:\n        raise KeyError('no such thing')\n"
+        "    return outputs.mean()\n"
         "def task():\n    return replace(load('digits-mlp'), loss=broken)\n"
     )
     (tmp_path / "s.yaml").write_text(STUDY.replace("digits-mlp", "mine:task"))

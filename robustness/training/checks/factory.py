@@ -15,6 +15,10 @@ from robustness.training.randomness import initialized_model
 _NOT_THE_USERS = (Path(torch.__file__).parent, Path(__file__).parents[2])
 
 
+class TaskUnfitError(ValueError):
+    """No trial of the task could give a right number; the message says why."""
+
+
 def told(error: BaseException) -> str:
     """Return an error in one line: its kind and text, and the line of the user's file that it comes from."""
     if isinstance(error, ValueError) and not error.__cause__ and not _users_line(error):
@@ -27,32 +31,34 @@ def check_factory(task: Task) -> None:
     """Check that two calls with the same seed make new and equal models, which are ready to train.
 
     Raises:
-        ValueError: If they do not; the message says what ``task.model`` does.
+        TaskUnfitError: If they do not; the message says what ``task.model`` does.
     """
     try:
         first, second = initialized_model(task, 0), initialized_model(task, 0)
     except Exception as error:
-        raise ValueError(f"model() raises {told(error)}") from error
-    if not isinstance(first, nn.Module):
-        raise ValueError(f"model() must return a torch.nn.Module, but returns a {type(first).__name__}")
+        raise TaskUnfitError(f"model(): {told(error)}") from error
     for name, module in first.named_modules():
         if any(is_lazy(tensor) for tensor in _own(module)):
-            raise ValueError(
+            raise TaskUnfitError(
                 f"model() returns a lazy module ({name or 'the model'}: {type(module).__name__}), whose parameters "
                 "have no shape yet; give all sizes, or call the model once on an example before returning it"
             )
     if first is second:
-        raise ValueError("model() returns the same object at every call; it must make a new model each time")
+        raise TaskUnfitError(
+            "model() returns the same object at every call; it must make a new model each time"
+        )
     one, other = _tensors(first), _tensors(second)
     shared = {tensor.data_ptr() for tensor in one.values() if tensor.numel()}
     for name, tensor in other.items():
         if tensor.numel() and tensor.data_ptr() in shared:
-            raise ValueError(f"model() returns models that share {name}; it must make a new model each time")
+            raise TaskUnfitError(
+                f"model() returns models that share {name}; it must make a new model each time"
+            )
     for name in {**one, **other}:
         if name not in one or name not in other or one[name].shape != other[name].shape:
-            raise ValueError(f"model() gives models of different shapes at the same seed ({name})")
+            raise TaskUnfitError(f"model() gives models of different shapes at the same seed ({name})")
         if not torch.equal(one[name].nan_to_num(), other[name].nan_to_num()):
-            raise ValueError(
+            raise TaskUnfitError(
                 f"model() gives other numbers at the same seed ({name}): it must draw from torch's default generator "
                 "alone, not from numpy, random or a generator of its own"
             )

@@ -12,19 +12,20 @@ from torch.nn import functional
 from robustness.tasks import Task
 from robustness.tasks.task import correct as class_correct
 from robustness.tasks.task import cross_entropy
+from robustness.training.checks.factory import TaskUnfitError
 
 
 def check_targets(task: Task) -> None:
     """Check that targets are class numbers where ``correct`` compares class numbers.
 
     Raises:
-        ValueError: If they are not.
+        TaskUnfitError: If they are not.
     """
     if task.correct is not class_correct:
         return
     for name, split in task.splits.items():
         if split.targets.is_floating_point():
-            raise ValueError(
+            raise TaskUnfitError(
                 f"the targets are {_kind(split.targets)} numbers, but correct compares class numbers ({name} split); "
                 "give correct=None for a regression, or class numbers as torch.int64"
             )
@@ -34,31 +35,32 @@ def check_correct(task: Task, outputs: Any, targets: Tensor) -> None:
     """Check that ``correct`` can compare these outputs and gives a share for each example.
 
     Raises:
-        ValueError: If it cannot.
+        TaskUnfitError: If it cannot.
     """
     assert task.correct is not None
     if task.correct is class_correct:
         usual = isinstance(outputs, Tensor) and outputs.dim() == 2 and targets.dim() == 1
         if not usual:
-            raise ValueError(
+            raise TaskUnfitError(
                 f"correct compares outputs [examples, classes] with targets [examples], but got outputs "
                 f"{_shape(outputs)} and targets {_shape(targets)}; give a correct of the task's own, or correct=None"
             )
-    check_classes(task, outputs)
     right = task.correct(outputs, targets)
     if not isinstance(right, Tensor) or right.shape != targets.shape[:1]:
-        raise ValueError(
+        raise TaskUnfitError(
             f"correct must return one value for each example, [{len(targets)}], but returned {_shape(right)}"
         )
     if not ((right.double() >= 0) & (right.double() <= 1)).all():
-        raise ValueError("correct must return values in [0, 1], whether or what share of an example is right")
+        raise TaskUnfitError(
+            "correct must return values in [0, 1], whether or what share of an example is right"
+        )
 
 
 def check_classes(task: Task, outputs: Any) -> None:
     """Check that each class number has an output.
 
     Raises:
-        ValueError: If one has none.
+        TaskUnfitError: If one has none.
     """
     counts_classes = task.correct is class_correct or _is_cross_entropy(task.loss)
     if not counts_classes or not isinstance(outputs, Tensor) or outputs.dim() < 2:
@@ -72,7 +74,7 @@ def check_classes(task: Task, outputs: Any) -> None:
             continue
         low, high = int(targets.min()), int(targets.max())
         if low < 0 or high >= classes:
-            raise ValueError(
+            raise TaskUnfitError(
                 f"the model has {classes} outputs, so class numbers must be 0 to {classes - 1}, "
                 f"but the {name} split has {low if low < 0 else high}"
             )
@@ -82,19 +84,19 @@ def check_loss_value(task: Task, outputs: Any, targets: Tensor, loss: Any) -> No
     """Check that ``loss`` is one finite number, the mean over the examples.
 
     Raises:
-        ValueError: If it is not.
+        TaskUnfitError: If it is not.
     """
     if not isinstance(loss, Tensor):
-        raise ValueError(f"the loss must be a tensor with one number, but is a {type(loss).__name__}")
+        raise TaskUnfitError(f"the loss must be a tensor with one number, but is a {type(loss).__name__}")
     if loss.dim() != 0:
-        raise ValueError(
+        raise TaskUnfitError(
             f"the loss must be one number, the mean over the batch, but has the shape {_shape(loss)}; "
             'a loss with reduction="none" gives one number for each example'
         )
     if not loss.is_floating_point():
-        raise ValueError(f"the loss must be a floating-point number, but is {_kind(loss)}")
+        raise TaskUnfitError(f"the loss must be a floating-point number, but is {_kind(loss)}")
     if not math.isfinite(float(loss.detach())):
-        raise ValueError(f"the loss is {float(loss.detach())} before the first step; it must be finite")
+        raise TaskUnfitError(f"the loss is {float(loss.detach())} before the first step; it must be finite")
     if isinstance(outputs, Tensor) and len(outputs) == len(targets) > 1:
         _check_mean(task, outputs.detach(), targets, float(loss.detach()))
 
@@ -113,12 +115,12 @@ def _check_mean(task: Task, outputs: Tensor, targets: Tensor, loss: float) -> No
     if not math.isfinite(mean) or math.isclose(mean, loss, rel_tol=1e-2, abs_tol=1e-6):
         return
     if targets.is_floating_point() and outputs.shape != targets.shape:
-        raise ValueError(
+        raise TaskUnfitError(
             f"the loss compares outputs {_shape(outputs)} with targets {_shape(targets)}, which torch spreads over "
             "each other; give both the same shape, as by targets.unsqueeze(1) or outputs.squeeze(1)"
         )
     if math.isclose(sum(each), loss, rel_tol=1e-3):
-        raise ValueError("the loss is the sum over the batch, but must be the mean over its examples")
+        raise TaskUnfitError("the loss is the sum over the batch, but must be the mean over its examples")
 
 
 def _is_cross_entropy(loss: object) -> bool:

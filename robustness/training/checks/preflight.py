@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from robustness.optimizers import arguments
 from robustness.tasks import Split, Task
-from robustness.training.checks.factory import check_factory, told
-from robustness.training.checks.fit import check_correct, check_loss_value, check_targets
+from robustness.training.checks.factory import TaskUnfitError, check_factory, told
+from robustness.training.checks.fit import check_classes, check_correct, check_loss_value, check_targets
 from robustness.training.process import one_thread
 from robustness.training.randomness import generators_kept, initialized_model
 from robustness.training.settings import TrialSettings
@@ -26,10 +26,6 @@ from robustness.training.steps import autocast, evaluating, optimizer_of, suit_g
 EXAMPLES = 8
 # Once so many seconds have passed, the remaining optimizers are built but take no step.
 LONG = 1.5
-
-
-class TaskUnfitError(ValueError):
-    """No trial of the task could give a right number; the message says why."""
 
 
 class OptimizerUnfitError(ValueError):
@@ -61,10 +57,7 @@ def preflight(task: Task, trials: Mapping[str, TrialSettings], device: str = "cp
     started = time.monotonic()
     with one_thread(), generators_kept(device), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using a target size")  # refused below
-        try:
-            model = _task_step(task, next(iter(trials.values())), device)
-        except ValueError as error:
-            raise TaskUnfitError(str(error)) from error
+        model = _task_step(task, next(iter(trials.values())), device)
         values = [parameter.detach().clone() for parameter in model.parameters()]
         for label, settings in trials.items():
             try:
@@ -85,16 +78,20 @@ def _task_step(task: Task, settings: TrialSettings, device: str) -> nn.Module:
     with autocast(device, settings.training):
         try:
             _forward(part, model, min(settings.batch_size, EXAMPLES))
+        except TaskUnfitError:
+            raise
         except Exception as error:
             size = min(settings.batch_size, len(task.train))
             if size <= EXAMPLES:
-                raise ValueError(told(error)) from error
+                raise TaskUnfitError(told(error)) from error
             # the model may be made for the batches that it is to get
             part, model = _first(task, size).to(device), initialized_model(task, 0).to(device)
             try:
                 _forward(part, model, size)
+            except TaskUnfitError:
+                raise
             except Exception as again:
-                raise ValueError(told(again)) from again
+                raise TaskUnfitError(told(again)) from again
     return model
 
 
@@ -121,20 +118,23 @@ def _forward(task: Task, model: nn.Module, size: int) -> None:
     loss = task.loss(outputs, batch.targets)
     check_loss_value(task, outputs, batch.targets, loss)
     if not trained(model):
-        raise ValueError("the model has no parameter with requires_grad, so there is nothing to train")
+        raise TaskUnfitError("the model has no parameter with requires_grad, so there is nothing to train")
     if not loss.requires_grad:
-        raise ValueError(
+        raise TaskUnfitError(
             "the loss is cut off from the model (by detach, no_grad or argmax): it has no gradient"
         )
     loss.backward()
     if all(parameter.grad is None for parameter in trained(model)):
-        raise ValueError("the loss gives no parameter of the model a gradient, so there is nothing to train")
+        raise TaskUnfitError(
+            "the loss gives no parameter of the model a gradient, so there is nothing to train"
+        )
 
 
 def _evaluate(task: Task, model: nn.Module, name: str, split: Split) -> None:
     inputs, targets = split.inputs.clone(), split.targets.clone()
     outputs = model(task.prepared(split.inputs))
     _unchanged(inputs, split.inputs, f"the model changes its inputs in place ({name} split)")
+    check_classes(task, outputs)
     if task.correct is not None:
         check_correct(task, outputs, split.targets)
     check_loss_value(task, outputs, split.targets, task.loss(outputs, split.targets))
@@ -143,7 +143,7 @@ def _evaluate(task: Task, model: nn.Module, name: str, split: Split) -> None:
 
 def _unchanged(before: Tensor, after: Tensor, what: str) -> None:
     if not torch.equal(torch.nan_to_num(before), torch.nan_to_num(after)):
-        raise ValueError(f"{what}, so every evaluation would change the data; work on a copy")
+        raise TaskUnfitError(f"{what}, so every evaluation would change the data; work on a copy")
 
 
 def _optimizer_step(model: nn.Module, settings: TrialSettings, *, whole: bool) -> None:

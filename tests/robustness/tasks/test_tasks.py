@@ -1,7 +1,9 @@
 """Tasks: what they are made of, and that everything about them is fixed."""
 
+import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from robustness.tasks import TASKS, Split, Task, catalogue, load
 from robustness.tasks.networks import NETWORKS, Images, made
@@ -116,3 +118,26 @@ def test_networks_are_the_published_ones():
 def test_a_network_that_does_not_take_the_images_is_one_clear_line():
     with pytest.raises(ValueError, match=r"vit-s4 does not take images of \(3, 30, 30\): .* patches of 4"):
         made("vit-s4", Images(3, 30, 10), {})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "given"),
+    [
+        ([torch.zeros(1, 4)] * 6, "a list"),
+        ((torch.zeros(6, 4), torch.zeros(6, 4)), "a tuple"),
+        ({"ids": torch.zeros(6, 4), "mask": torch.zeros(6, 4)}, "a dict"),
+        (DataLoader(TensorDataset(torch.zeros(6, 4))), "a DataLoader"),
+        (np.array(["a"] * 6, dtype=object), "an array of object"),
+    ],
+)
+def test_a_split_says_what_it_was_given_instead_of_a_tensor(inputs, given):
+    with pytest.raises(
+        TypeError, match=rf"inputs must be a tensor \[N, ...\] or a numpy array .*but got {given}$"
+    ):
+        Split(inputs, torch.zeros(6, dtype=torch.int64))
+
+
+def test_a_split_takes_numpy_arrays():
+    split = Split(np.ones((6, 4), dtype=np.float32)[::-1], np.arange(6))
+    assert torch.equal(split.inputs, torch.ones(6, 4))
+    assert torch.equal(split.targets, torch.arange(6))

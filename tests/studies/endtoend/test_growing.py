@@ -215,7 +215,7 @@ from dataclasses import replace
 from robustness.tasks import load
 
 def loss(outputs, targets):
-    if os.path.exists({marker!r}):
+    if len(targets) > 8 and os.path.exists({marker!r}):
         raise RuntimeError("the disk is away")
     return torch.nn.functional.cross_entropy(outputs, targets)
 
