@@ -95,10 +95,19 @@ def score_again(folder: Path) -> None:
     }
     rows = load(folder)
     surfaces = dict(list(rows[rows["role"] != "confirm"].groupby("label")))
+    fresh = dict(list(rows[rows["role"] == "confirm"].groupby("label")))
     scorer = Scorer(pd.concat([surfaces[name] for name in REFERENCES]), search.objectives)
     for name in ("points", "references"):
         scores = pd.DataFrame([scorer.score(surfaces[label]) for label in tables[name]["label"]])
         tables[name][scores.columns] = scores
+    best_cells = (
+        pd.concat([tables["points"], tables["references"]]).drop_duplicates("label").set_index("label")
+    )
+    again = [
+        scorer.score(fresh[label], best_cells.loc[label, ["best_lr", "best_weight_decay"]])
+        for label in tables["confirmed"]["label"]
+    ]
+    tables["confirmed"][list(again[0])] = pd.DataFrame(again)
     points = tables["points"]
     first = points["feasible"] & ~points.duplicated(list(search.space))
     directions = {name: OBJECTIVES[name].direction for name in search.objectives}
