@@ -78,7 +78,10 @@ def test_the_same_folder_twice_is_one_line(folders, tmp_path):
 
 def test_a_regression_is_run_and_reported_on_without_its_tables_by_error(tmp_path):
     (tmp_path / "reportregression.py").write_text(REGRESSION)
-    text = STUDY.format(name="r", task="reportregression:regression") + "extend: true\nconfirm: 1\n"
+    text = STUDY.format(name="r", task="reportregression:regression").replace(
+        "batch_size: 64", "batch_size: full"
+    )
+    text += "extend: true\nconfirm: 1\n"
     (tmp_path / "r.yaml").write_text(text)
     outcome = studies.run(str(tmp_path / "r.yaml"), out=tmp_path / "r", workers=0)
     assert (len(outcome.rows), outcome.failed, outcome.missing) == (24, [], 0)
