@@ -73,7 +73,8 @@ def _generators() -> list[torch.Tensor]:
 
 def _python() -> list[Any]:
     """Return the states of Python's and numpy's default generators, as numbers and text."""
-    kind, keys, *rest = np.random.get_state()  # noqa: NPY002 (the default generator is meant)
+    state: Any = np.random.get_state()  # noqa: NPY002 (the default generator is meant)
+    kind, keys, *rest = state
     return [random.getstate(), (kind, keys.tolist(), *rest)]
 
 
