@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from robustness import __version__
@@ -38,7 +40,7 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Save ``state`` and the state of the random generators, whole or not at all."""
-        content = {**state, "random": _generators(), "versions": _versions()}
+        content = {**state, "random": _generators(), "python": _python(), "versions": _versions()}
         temporary = self.path.with_suffix(f".{os.getpid()}")
         with temporary.open("wb") as stream:
             torch.save(content, stream)
@@ -55,6 +57,7 @@ class Checkpoint:
         if not isinstance(content, dict) or content.get("versions") != _versions():
             return None
         _restore(content["random"])
+        _restore_python(content["python"])
         return content
 
 
@@ -66,6 +69,18 @@ def _generators() -> list[torch.Tensor]:
     """Return the states of torch's default generators: of the CPU, and of each GPU in use."""
     gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     return [torch.get_rng_state(), *gpus]
+
+
+def _python() -> list[Any]:
+    """Return the states of Python's and numpy's default generators, as numbers and text."""
+    state: Any = np.random.get_state()  # noqa: NPY002 (the default generator is meant)
+    kind, keys, *rest = state
+    return [random.getstate(), (kind, keys.tolist(), *rest)]
+
+
+def _restore_python(states: list[Any]) -> None:
+    random.setstate(states[0])
+    np.random.set_state(states[1])  # noqa: NPY002 (the default generator is meant)
 
 
 def _restore(states: list[torch.Tensor]) -> None:

@@ -73,7 +73,7 @@ def flatness(task: Task, model: nn.Module) -> dict[str, float]:
 
 
 def _measured(task: Task, model: nn.Module, part: Split) -> dict[str, float]:
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    parameters = _moving(task, model, part)
     device, dtype = parameters[0].device, parameters[0].dtype
     size = sum(parameter.numel() for parameter in parameters)
     hessian = _hessian(task, model, parameters, part)
@@ -88,6 +88,14 @@ def _measured(task: Task, model: nn.Module, part: Split) -> dict[str, float]:
         trace, error = hutchpp(hessian, signs)
     sharpness = _sharpness(task, model, parameters, part)
     return dict(zip(MEASURES, (largest, trace, error, sharpness), strict=True))
+
+
+def _moving(task: Task, model: nn.Module, part: Split) -> list[nn.Parameter]:
+    """Return the parameters that the loss depends on."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    loss = task.loss(model(part.inputs[:AT_ONCE]), part.targets[:AT_ONCE])
+    gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+    return [p for p, gradient in zip(parameters, gradients, strict=True) if gradient is not None]
 
 
 def largest_eigenvalue(product: Product, start: Tensor) -> float:

@@ -123,6 +123,7 @@ class Trainer:
         return {
             "step": self.step,
             "model": self.model.state_dict(),
+            "buffers": dict(self.model.named_buffers()),  # those too that are no part of a state_dict
             "optimizer": self.optimizer.state_dict(),
         }
 
@@ -130,6 +131,9 @@ class Trainer:
         """Resume from ``state``, saved after ``epochs``."""
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
+        with torch.no_grad():
+            for name, buffer in self.model.named_buffers():
+                buffer.copy_(state["buffers"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.feed.skip(epochs)
 

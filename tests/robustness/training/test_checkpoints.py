@@ -1,7 +1,9 @@
 """A run that goes on from a checkpoint gives bit for bit what it would have given undisturbed."""
 
+import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -101,3 +103,26 @@ def test_a_checkpoint_of_another_version_is_not_gone_on_from(tmp_path):
     content = torch.load(checkpoint.path, weights_only=True)
     torch.save({**content, "versions": ["0", "0"]}, checkpoint.path)
     assert checkpoint.load() is None
+
+
+class Drawing(torch.nn.Linear):
+    """Draws from Python and numpy, and has a buffer that is not saved with the model."""
+
+    def __init__(self):
+        super().__init__(4, 2)
+        self.register_buffer("last", torch.zeros(4), persistent=False)
+
+    def forward(self, x):
+        outputs = super().forward(x + 0.1 * self.last) * random.random() * np.random.rand()  # noqa: NPY002
+        if self.training:
+            self.last.copy_(x[0].detach())
+        return outputs
+
+
+def test_draws_of_python_and_buffers_that_are_not_saved_go_on_too(tmp_path):
+    given, trial = task(Drawing), settings()
+    undisturbed = train(given, trial)
+    with pytest.raises(Stop):
+        train(given, trial, checkpoint=Stopping(tmp_path / "run", 2))
+    resumed = train(given, trial, checkpoint=Checkpoint(tmp_path / "run", 2))
+    assert (resumed.metrics, resumed.curves) == (undisturbed.metrics, undisturbed.curves)

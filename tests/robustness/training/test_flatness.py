@@ -130,3 +130,13 @@ def test_dropout_and_attention_have_flatness_too():
     split = Split(inputs, (inputs[:, 0, 0] > 0).long())
     measured = flatness(Task("attention", split, split, split, lambda: model), model)
     assert all(math.isfinite(value) for value in measured.values())
+
+
+def test_parameters_that_the_loss_does_not_depend_on_are_left_out():
+    class Idle(Point):
+        def __init__(self, start):
+            super().__init__(start)
+            self.unused = nn.Parameter(start.clone())
+
+    task = quadratic()
+    assert flatness(task, Idle(CURVATURES)) == flatness(task, Point(CURVATURES))
