@@ -40,12 +40,12 @@ class Suite:
             StoreError: If a folder holds no study or is given twice, or if there are several and no ``out``.
             SpecError: If the study file in a folder is not valid.
         """
+        if len(locations) > 1 and out is None:
+            raise StoreError(f"--out: {len(locations)} folders together need a folder to be written into")
         given = [str(location).rstrip("/") for location in locations]
         twice = [location for location in given if given.count(location) > 1]
         if twice:
             raise StoreError(f"{twice[0]}: is given {given.count(twice[0])} times; give each folder once")
-        if len(locations) > 1 and out is None:
-            raise StoreError(f"--out: {len(locations)} folders together need a folder to be written into")
         studies = [StoredStudy.open(location) for location in locations]
         return cls(studies, Store(out) if out is not None else studies[0].store)
 

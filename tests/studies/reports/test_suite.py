@@ -44,7 +44,7 @@ def test_a_study_without_rows_and_a_task_held_twice_are_refused(folder, tmp_path
     empty = made(tmp_path / "empty", study())
     with pytest.raises(StoreError, match="empty: holds no finished trial yet"):
         _ = Suite.open([empty], None).rows
-    with pytest.raises(StoreError, match="holds the task 'digits-mlp', and so does"):
+    with pytest.raises(StoreError, match="is given 2 times; give each folder once"):
         _ = Suite.open([folder, folder], tmp_path / "out").rows
 
 
