@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from robustness.tasks import Split, Task
 from robustness.training.checkpoints import Checkpoint
+from robustness.training.checks.probe import hidden_state
 from robustness.training.feed import Feed
 from robustness.training.flatness import flatness
 from robustness.training.moments import moment_spreads
@@ -24,6 +26,8 @@ from robustness.training.steps import (
     suit_gradients,
     trained,
 )
+
+logger = logging.getLogger("robustness")
 
 # In evaluation: the most predictions and the most numbers of inputs at once, and the fewest examples all the same.
 EVALUATED_PREDICTIONS, EVALUATED_NUMBERS, FEWEST_EVALUATED = 4096, 2**20, 32
@@ -180,6 +184,11 @@ def _trained(
     task: Task, settings: TrialSettings, device: str, dtype: torch.dtype, checkpoint: Checkpoint | None
 ) -> TrialResult:
     started = time.perf_counter()
+    if checkpoint is not None:
+        hidden = hidden_state(task, initialized_model(task, settings.seed).to(device, dtype))
+        if hidden is not None:
+            logger.warning("%s, which a checkpoint cannot hold: the trial is not saved", hidden)
+            checkpoint = None
     trainer = Trainer(task, settings, device, dtype)
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is None:

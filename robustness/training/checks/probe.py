@@ -25,6 +25,25 @@ def with_gradient(task: Task, model: nn.Module) -> set[str]:
         ValueError: If the forward, in training or in evaluation, changes what is neither parameter nor buffer, or
             draws random numbers: then models of it cannot be trained as a pack.
     """
+    before, after = _around_a_step(task, model)
+    if (change := after.change(before)) is not None:
+        raise ValueError(f"{change}, which a pack of models would share")
+    return {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+def hidden_state(task: Task, model: nn.Module) -> str | None:
+    """Return in words what the forward changes that is neither parameter, buffer nor random generator, or None.
+
+    Args:
+        task: As for ``with_gradient``.
+        model: Likewise.
+    """
+    before, after = _around_a_step(task, model)
+    return after.hidden_change(before)
+
+
+def _around_a_step(task: Task, model: nn.Module) -> tuple[Snapshot, Snapshot]:
+    """Return what is to be compared before and after a backward and an evaluation of a few training examples."""
     inputs, targets = task.train.inputs[:EXAMPLES].clone(), task.train.targets[:EXAMPLES]
     with generators_kept(inputs.device), torch.enable_grad():
         before = Snapshot(model, task.loss, inputs.device)
@@ -33,7 +52,4 @@ def with_gradient(task: Task, model: nn.Module) -> set[str]:
             loss.sum().backward()
         with evaluating(model), torch.no_grad():
             task.loss(model(task.prepared(inputs)), targets)
-        change = Snapshot(model, task.loss, inputs.device).change(before)
-    if change is not None:
-        raise ValueError(f"{change}, which a pack of models would share")
-    return {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+        return before, Snapshot(model, task.loss, inputs.device)

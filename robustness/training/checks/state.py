@@ -48,7 +48,11 @@ class Snapshot:
         self.gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
     def change(self, before: Snapshot) -> str | None:
-        """Return in words what has changed since ``before``, or None."""
+        """Return in words what has changed since ``before``, random generators among it, or None."""
+        return self.hidden_change(before) or self._draws(before)
+
+    def hidden_change(self, before: Snapshot) -> str | None:
+        """Return in words what of the model or its loss has changed since ``before``, or None."""
         for key in {**before.owners, **self.owners}:
             kind, now = self.owners.get(key, (None, None))
             then_kind, then = before.owners.get(key, (None, None))
@@ -59,6 +63,9 @@ class Snapshot:
                 return f"the forward of {owner} changes its attribute {name}"
         if self.loss != before.loss:
             return "the loss changes its own state"
+        return None
+
+    def _draws(self, before: Snapshot) -> str | None:
         if self.python != before.python:
             return "the model draws from Python's random numbers"
         if self.numpy != before.numpy:

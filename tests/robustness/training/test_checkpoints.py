@@ -67,6 +67,26 @@ def test_random_operations_go_on_where_they_were(tmp_path):
     assert_same(train(task(dropping), settings(), checkpoint=Checkpoint(tmp_path / "t.pt", 2)), undisturbed)
 
 
+class Counting(torch.nn.Module):
+    """Does another thing in every other step, by a number that is no buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers, self.steps = model(), 0
+
+    def forward(self, x):
+        self.steps += self.training
+        return self.layers(x) * (1 + self.steps % 2)
+
+
+def test_state_that_a_checkpoint_cannot_hold_is_not_saved_and_said(tmp_path, caplog):
+    path = tmp_path / "t.pt"
+    result = train(task(Counting), settings(), checkpoint=Stopping(path, 2))  # would stop if it were saved
+    assert_same(result, train(task(Counting), settings()))
+    assert not path.exists()
+    assert "Counting changes its attribute steps, which a checkpoint cannot hold" in caplog.text
+
+
 def test_random_operations_depend_on_the_seed_alone_and_disturb_nobody():
     torch.manual_seed(1)
     one = train(task(dropping), settings())

@@ -19,6 +19,12 @@ def test_the_page_names_trials_runs_versions_and_the_study_file(tmp_path):
     run(spec, out=tmp_path / "s", workers=0, engine="sequential")
     report(tmp_path / "s")
     text = html.unescape((tmp_path / "s/report.html").read_text())
-    for said in ("paged", "2 of 2 planned", "grid: n = 2", "sequential, cpu", f"torch {package_versions()['torch']}"):
+    for said in (
+        "paged",
+        "2 of 2 planned",
+        "grid: n = 2",
+        "sequential, cpu",
+        f"torch {package_versions()['torch']}",
+    ):
         assert said in text, said
     assert "optimizers:" in text
