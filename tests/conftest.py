@@ -1,6 +1,7 @@
 """What all tests share: how they are spread over processes, and a folder of their own for measurements."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,11 +49,14 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """A process per core; files and tests that are named run in this one, without waiting for others to start."""
+    """A process per core and one more, since tests with Ray wait much of their time.
+
+    Files and tests that are named run in this process, without waiting for others to start.
+    """
     if not any(Path(argument).is_dir() for argument in config.args):
         return 0
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    processes = min(os.cpu_count() or 1, MOST_PROCESSES, memory // BYTES_EACH)
+    processes = min((os.cpu_count() or 1) + 1, MOST_PROCESSES, memory // BYTES_EACH)
     return processes if processes > 1 else 0
 
 
@@ -70,6 +74,17 @@ def turn(item):
     if ray := item.get_closest_marker("ray"):
         return -2 if ray.kwargs.get("shared") else -1
     return LONG.index(item.path) if item.path in LONG else len(LONG)
+
+
+@pytest.fixture(autouse=True)
+def _modules_of_a_test_end_with_it(tmp_path_factory):
+    """Forget modules that a test wrote and imported: another one's may have the same name."""
+    before = set(sys.modules)
+    yield
+    folder = str(tmp_path_factory.getbasetemp())
+    for name in set(sys.modules) - before:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(folder):
+            del sys.modules[name]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -38,8 +38,14 @@ def test_tables_follow_from_the_rows(rows):
         assert (ROOT / "docs" / "study" / name).read_bytes() == content, name
 
 
-def test_the_verdict_follows_from_the_rows_and_is_told_as_it_is(publish):
-    told = publish["verdicts"](WORKLOADS)
+@pytest.fixture(scope="module")
+def verdicts(publish):
+    """The declared verdict and the secondary ones, as they follow from the published rows."""
+    return publish["verdicts"](WORKLOADS)
+
+
+def test_the_verdict_follows_from_the_rows_and_is_told_as_it_is(verdicts):
+    told = verdicts
     assert (ROOT / "docs" / "study" / "verdicts.txt").read_text() == told
     declared = told.split("\n\n")[1].splitlines()
     document = " ".join((ROOT / "docs" / "study.md").read_text().split())
@@ -60,9 +66,9 @@ def test_what_makes_the_comparison_invalid_by_later_rules_is_listed_and_overridd
     assert "Invalid" not in told
 
 
-def test_the_page_keeps_the_declared_decision_and_says_what_is_overridden(publish):
+def test_the_page_keeps_the_declared_decision_and_says_what_is_overridden(verdicts):
     page = (ROOT / "docs" / "study" / "report.html").read_text("utf-8")
-    for line in publish["verdicts"](WORKLOADS).split("\n\n")[1].splitlines():
+    for line in verdicts.split("\n\n")[1].splitlines():
         assert str(escape(line)) in page
 
 

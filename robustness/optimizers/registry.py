@@ -61,6 +61,7 @@ class Required:
 
 
 REQUIRED = Required()
+"""The default of a hyperparameter that must be given."""
 
 _NOT_STUDIED = ("self", "params", "lr", "weight_decay", "amsgrad", "dampening")
 _STUDY_DEFAULTS: dict[str, dict[str, Any]] = {"sgd": {"momentum": 0.9}}

@@ -158,7 +158,7 @@ def bits_off(value, bits):
     return float((np.array(value).view(np.int64) + bits).view(np.float64))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(written_rates, min_size=2, max_size=4, unique=True),
     st.lists(st.tuples(few_bits, few_bits, few_bits), min_size=3, max_size=3),
