@@ -19,6 +19,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from analysis.summaries.report_tables import accuracy_sentence, tasks_without_accuracy
 from studies.planning.trials import planned_cells
 from studies.spec.study import StudySpec
 from studies.store.lock import drivers
@@ -118,18 +119,24 @@ def rate(seen: Sequence[Snapshot]) -> float | None:
 def view(seen: Sequence[Snapshot]) -> RenderableType:
     """Return the view: a line, surfaces, and tables by optimizer and by worker."""
     last = seen[-1]
-    rows = last.progress.rows
-    cells = planned_cells(last.spec)
-    maps = minimaps(rows, cells[cells["label"].isin(last.progress.planned.keys())])
     return Group(
         Text(f"{last.spec.name}: {headline(seen)}", style="bold"),
-        Text(
-            "validation error in %, mean over seeds; ·· not trained yet, xx diverged, !! failed", style="dim"
-        ),
-        Columns([minimap(label, one) for label, one in maps.items()], padding=(0, 3)),
+        *_surfaces(last),
         _by_label(last.progress),
-        by_worker(rows),
+        by_worker(last.progress.rows),
     )
+
+
+def _surfaces(snapshot: Snapshot) -> list[RenderableType]:
+    """Return the surfaces under a line that explains them, or the line that says why there are none."""
+    rows, planned = snapshot.progress.rows, snapshot.progress.planned
+    if lacking := tasks_without_accuracy(rows):
+        return [Text(accuracy_sentence(lacking), style="dim")]
+    cells = planned_cells(snapshot.spec)
+    maps = minimaps(rows, cells[cells["label"].isin(planned.keys())])
+    legend = "validation error in %, mean over seeds; ·· not trained yet, xx diverged, !! failed"
+    surfaces = [minimap(label, one) for label, one in maps.items()]
+    return [Text(legend, style="dim"), Columns(surfaces, padding=(0, 3))]
 
 
 def headline(seen: Sequence[Snapshot]) -> str:

@@ -63,6 +63,18 @@ def test_a_complete_study_ends_the_view(folder):
     assert worker.split()[1:4] == ["cpu", str(studies.load(folder)["engine"].iloc[0]), "6"]
 
 
+def test_rows_without_accuracies_are_counted_without_surfaces(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "r")
+    rows = studies.load(folder).assign(chance_accuracy=None, val_accuracy=None, test_accuracy=None)
+    store = Store(tmp_path / "r")
+    with store.driving():
+        store.append(rows.astype(object).where(rows.notna(), None).to_dict("records"), [])
+    text = shown(tmp_path / "r")
+    assert "watched: 6/6 trials" in text
+    assert "no accuracy in these rows" in text
+    assert "c=1 wd=0" not in text
+
+
 def test_many_workers_are_a_few_lines_and_one_of_the_rest(folder):
     rows = pd.concat([studies.load(folder)] * 4, ignore_index=True)  # 24 rows
     rows["worker"] = [f"node:{pid}" for pid in range(1, 19)] + ["node:1"] * 5 + [None]
