@@ -24,6 +24,7 @@ from studies.searches.result import SearchResult
 from studies.searches.surfaces import Surfaces
 from studies.spec.errors import InputError, SpecError
 from studies.spec.presets import load_spec
+from studies.spec.problems import one_line
 from studies.spec.search import SearchSpec
 from studies.spec.study import StudySpec
 from studies.store.provenance import recorded
@@ -81,6 +82,9 @@ def search(
         raise SpecError(f"{spec.name}: search: is required by `robustness search`, and is not in this study")
     where = workplace(workers, address, device, spec.budget.time_limit)
     store, task = open_store(spec, out), spec.load_task()
+    if task.correct is None:
+        rule = "scores points by errors, and the task has none (correct=None)"
+        raise SpecError(one_line(f"{spec.source}: search: {rule}: {task.name}"))
     spec = spec.resolved(task)
     plan = SearchPlan(spec, wanted, task, _wanted(wanted, trials))
     content = record.identity(spec, wanted, task)

@@ -234,6 +234,23 @@ def test_long_trials_go_on_from_their_checkpoints_when_a_search_was_interrupted(
     assert not (tmp_path / "t/checkpoints").exists()
 
 
+REGRESSION = """
+from dataclasses import replace
+from robustness.tasks import load
+
+def regression():
+    return replace(load("digits-mlp"), correct=None)
+"""
+
+
+def test_a_task_without_accuracies_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
+    (tmp_path / "searchedregression.py").write_text(REGRESSION)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(SpecError, match="search: scores points by errors, and the task has none"):
+        seek(tiny(task="searchedregression:regression"), tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+
+
 def test_a_time_limit_needs_a_worker_as_it_does_for_run(tmp_path):
     spec = tiny(budget={"epochs": 1, "batch_size": 64, "time_limit": 60})
     for command in (search, run):
