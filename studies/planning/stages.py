@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-import numpy as np
 import pandas as pd
 
 from analysis import errors, selected_cells
 from analysis.judgement.grids import chosen_rates
 from analysis.summaries.report_tables import tasks_without_accuracy
-from analysis.trials import significant, with_significant
+from analysis.trials import at_scale_one, significant, with_significant
 from studies.planning.extension import Reach, decades_text, extension_notes, fresh_seeds
 from studies.planning.known_task import Identified
 from studies.planning.trials import Cell, Trial, expand, grid_cells, trials_at
@@ -200,7 +199,7 @@ def _is_best(cell: Cell, best: pd.DataFrame) -> bool:
     values = cell.hyperparameters
     return (
         cell.label in best.index
-        and bool(np.isclose(cell.grad_scale, 1.0, rtol=1e-9, atol=0))
+        and bool(at_scale_one(cell.grad_scale))
         and significant(values["lr"]) == best.loc[cell.label, "lr"]
         and significant(values["weight_decay"]) == best.loc[cell.label, "weight_decay"]
     )

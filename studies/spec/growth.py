@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
 
+from analysis.trials import at_scale_one
 from studies.spec.grid import Grid
 from studies.spec.optimizers import OptimizerEntry
 from studies.spec.problems import Problem
@@ -35,7 +35,7 @@ def growth_problems(
 ) -> list[Problem]:
     """Return what prevents a study from being extended or confirmed as it asks."""
     problems = []
-    at_one = any(math.isclose(scale, 1.0) for scale in grid.grad_scale)
+    at_one = any(map(at_scale_one, grid.grad_scale))
     for key, value in (("extend", extend), ("confirm", confirm)):
         if value and not at_one:
             rule = "needs 1 among grid.grad_scale, where cells are selected"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from analysis.trials import at_scale_one
 from robustness.tasks import Task, name_rule
 from robustness.training.settings import Schedule, Training
 from studies.spec import strict_yaml
@@ -161,7 +161,7 @@ class StudySpec(Strict):
         if self.diagnostics and max(self.diagnostics.epochs) > self.budget.epochs:
             rule = f"must be at most budget.epochs ({self.budget.epochs})"
             yield Problem(("diagnostics", "epochs"), list(self.diagnostics.epochs), rule)
-        if self.flatness == "selected" and not any(math.isclose(c, 1.0) for c in self.grid.grad_scale):
+        if self.flatness == "selected" and not any(map(at_scale_one, self.grid.grad_scale)):
             rule = "needs 1 among grid.grad_scale, where cells are selected"
             yield Problem(("flatness",), self.flatness, rule)
 
