@@ -13,7 +13,7 @@ NOT_ROOMS = ("studies/published",)
 # From left to right; a module imports from its own room and from rooms to its left. Rooms in one tuple share a
 # place and do not know each other.
 ORDER = {
-    "robustness": (("optimizers", "tasks"), ("training",)),
+    "robustness": (("user_code",), ("optimizers", "tasks"), ("training",)),
     "analysis": (
         ("trials", "labels", "measures"),
         ("statistics",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,11 +10,12 @@ from difflib import get_close_matches
 from robustness.tasks.digits import digits_cnn, digits_mlp
 from robustness.tasks.logistic import digits_logistic
 from robustness.tasks.networks import NETWORKS, network
-from robustness.tasks.source import task_code
 from robustness.tasks.task import Task
 from robustness.tasks.text import TEXT, char_lstm, char_transformer
 from robustness.tasks.two_minima import two_minima
 from robustness.tasks.vision import DATASETS, FOLDER, combined
+from robustness.user_code.names import is_own, resolve
+from robustness.user_code.source import source_code
 
 TASKS: dict[str, Callable[..., Task]] = {
     "digits-mlp": digits_mlp,
@@ -33,7 +33,7 @@ PLACES = (FOLDER, TEXT)
 
 def name_rule(name: str) -> str | None:
     """Return the rule that ``name`` breaks if it names no task, else None; a user's module is not imported."""
-    if name in TASKS or ":" in name:
+    if name in TASKS or is_own(name):
         return None
     data, slash, model = name.partition("/")
     if slash and data in DATASETS:
@@ -65,14 +65,13 @@ def factory(name: str) -> Callable[..., Task]:
         raise ValueError(f"task {rule}, but got {name!r}")
     if name in TASKS:
         return TASKS[name]
-    if ":" not in name:
+    if not is_own(name):
         data, _, model = name.partition("/")
         return combined(data, model)
-    module_name, _, attribute = name.partition(":")
     try:
-        function = getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:  # the user's own module may raise anything
-        raise ValueError(f"task {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+        function = resolve(name)
+    except ValueError as error:
+        raise ValueError(f"task {name!r} {error}") from error
     if not callable(function):
         raise ValueError(f"task {name!r} must be a function that returns a Task, but it is {function!r}")
     return function
@@ -94,7 +93,7 @@ def load(name: str, **options: object) -> Task:
     task = make(**options)
     if not isinstance(task, Task):
         raise ValueError(f"task {name!r} must return a robustness.tasks.Task, but returned {task!r}")
-    return replace(task, name=name, options=options, code=task_code(name))
+    return replace(task, name=name, options=options, code=source_code(name))
 
 
 def catalogue() -> Iterator[tuple[str, str, str]]:

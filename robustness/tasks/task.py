@@ -107,7 +107,7 @@ class Task:
         places: Options that say where the data are stored; ``version`` identifies their content, so these options
             are no part of a trial's identity.
         data: What the data are, in a few words, if the name does not say it.
-        code: A digest of a user's own source (``robustness.tasks.source``), which ``load`` fills in; no part of a
+        code: A digest of a user's own source (``robustness.user_code.source``), which ``load`` fills in; no part of a
             trial's identity.
     """
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import ConfigDict
 
 from robustness.tasks import Task, load
-from robustness.tasks.source import other_file
 from robustness.training.settings import Training
 from robustness.training.steps import check_loss
+from robustness.user_code.names import importable
+from robustness.user_code.source import other_file
 from studies.spec.errors import SpecError
 from studies.spec.problems import one_line
 from studies.spec.values import Option, Scalar, Strict, Text
@@ -51,7 +49,7 @@ def make_task(spec: TaskSpec, training: Training, folder: Path | None, source: s
         SpecError: If it cannot be made.
     """
     try:
-        with _importable(folder):
+        with importable(folder):
             task = load(spec.name, **spec.options)
             if folder is not None and (other := other_file(spec.name, folder)):
                 raise ValueError(f"{other}: is not the module that this process imported: start Python again")
@@ -61,16 +59,3 @@ def make_task(spec: TaskSpec, training: Training, folder: Path | None, source: s
         kind = "" if isinstance(error, ValueError) else f"{spec.name!r}: {type(error).__name__}: "
         reason = str(error).removeprefix("task ")
         raise SpecError(one_line(f"{source}: task: {kind}{reason}")) from error
-
-
-@contextmanager
-def _importable(folder: Path | None) -> Iterator[None]:
-    """Let modules in ``folder`` be imported."""
-    added = [str(folder)] if folder is not None else []
-    sys.path[:0] = added
-    try:
-        yield
-    finally:
-        with suppress(ValueError):  # an imported module may have changed the path itself
-            for entry in added:
-                sys.path.remove(entry)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from robustness.tasks import Task
-from robustness.tasks.source import task_file
+from robustness.user_code.source import source_file
 from studies.planning.changes import change, earlier_code, joined
 from studies.planning.known_task import KnownTask
 from studies.planning.trials import Trial
@@ -61,7 +61,7 @@ def admit(
     store, rows = stored.store, stored.store.rows()
     before, now = remembered_task(store), KnownTask.of(task, spec.budget)
     notes = [] if rows.empty else _changed_study(store, spec, before, now, trials, rows)
-    file = task_file(task.name)
+    file = source_file(task.name)
     if now.code is None or file is None:
         return Admission(now, notes)
     same = {now.code}

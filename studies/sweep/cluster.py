@@ -6,12 +6,13 @@ import os
 import platform
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from robustness.user_code.source import is_installed
 from studies.spec.errors import SweepError
 from studies.spec.problems import one_line
 from studies.sweep.authentication import agree_on_token
@@ -200,18 +201,24 @@ def lacking(request: Mapping[str, float]) -> str | None:
     return f"resources: {asked}: no node of the cluster has that (at most: {there})"
 
 
-def carry_modules(task_name: str, folder: Path | None) -> None:
-    """Send a user's own task with its code, so that workers need not have its files.
+def carry_modules(names: Iterable[str], folder: Path | None) -> None:
+    """Send a user's own objects with their code, so that workers need not have its files.
 
-    That is the task's package, and whatever else was imported from beside the study's file.
+    That is their packages, unless they are installed, and whatever else was imported from beside the study's file.
+
+    Args:
+        names: ``package.module:name`` each.
+        folder: Of the study's file.
     """
     import ray.cloudpickle
 
-    if ":" not in task_name:
+    tops = {name.partition(":")[0].partition(".")[0] for name in names}
+    if not tops:
         return
-    top = task_name.partition(":")[0].partition(".")[0]
     for name, module in list(sys.modules.items()):
+        if "." in name or is_installed(module):
+            continue
         path = getattr(module, "__file__", None)
         beside = folder is not None and path is not None and Path(path).is_relative_to(folder)
-        if "." not in name and (name == top or (beside and "site-packages" not in str(path))):
+        if name in tops or beside:
             ray.cloudpickle.register_pickle_by_value(module)

@@ -27,6 +27,7 @@ from ray.tune.search import Searcher
 
 from robustness.tasks import Task
 from robustness.training import Engine, warm_up
+from robustness.user_code.names import is_own
 from studies.planning.plan import Pack, Plan
 from studies.spec.errors import SweepError
 from studies.spec.problems import one_line
@@ -243,7 +244,7 @@ def run_turns(
         KeyboardInterrupt: If the user interrupts, after what was finished is handed on.
     """
     spec = work.spec
-    carry_modules(work.task.name, spec.folder)
+    carry_modules(filter(is_own, [work.task.name]), spec.folder)
     numbers = {trial.trial_id: number for number, trial in enumerate(work.trials)}
     turns = Turns(Turn(pack.pack_id, tuple(numbers[t.trial_id] for t in pack.trials)) for pack in work.packs)
     request = spec.resources.request(device)

@@ -36,7 +36,9 @@ def test_a_task_may_be_beside_the_study(tmp_path):
     task = study(tmp_path, "own_task_beside:make").load_task()
     assert task.name == "own_task_beside:make"
     assert str(tmp_path) not in sys.path
-    with pytest.raises(SpecError, match=r"own.yaml: task: 'own_task_beside:mkae' .* no attribute 'mkae'"):
+    with pytest.raises(
+        SpecError, match=r"own.yaml: task: 'own_task_beside:mkae' .* has no 'mkae'; did you mean 'make'"
+    ):
         study(tmp_path, "own_task_beside:mkae").load_task()
 
 

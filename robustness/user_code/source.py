@@ -1,7 +1,7 @@
-"""The source of a user's own task: which files it is made of, and a digest that tells one version from another.
+"""The source of a user's own object: which files it is made of, and a digest that tells one version from another.
 
-What this covers: the file of the task's module, and the modules beside it that these files import, however deep; for
-``package.module`` also the package's own files, and modules beside the package. What it does not: code that is
+What this covers: the file of the object's module, and the modules beside it that these files import, however deep;
+for ``package.module`` also the package's own files, and modules beside the package. What it does not: code that is
 imported by a computed name, data files, and installed packages, whose versions are recorded elsewhere.
 """
 
@@ -13,14 +13,21 @@ import sys
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 _THIS_PROJECT = ("robustness", "studies", "analysis")
 _INSTALLED = ("site-packages", "dist-packages")
 _imported: dict[str, tuple[ModuleSpec, str]] = {}
 
 
-def task_file(name: str) -> Path | None:
-    """Return the file of the module of ``package.module:function``, once imported; None where there is none."""
+def is_installed(module: ModuleType) -> bool:
+    """Return whether a module lies where packages are installed, or has no file."""
+    file = getattr(module, "__file__", None)
+    return file is None or any(folder in _INSTALLED for folder in Path(file).parts)
+
+
+def source_file(name: str) -> Path | None:
+    """Return the file of the module of ``package.module:name``, once imported; None where there is none."""
     module, own, _ = name.partition(":")
     file = getattr(sys.modules.get(module), "__file__", None)
     if not own or file is None or module.partition(".")[0] in _THIS_PROJECT:
@@ -29,17 +36,17 @@ def task_file(name: str) -> Path | None:
     return path if path.suffix == ".py" and path.is_file() else None
 
 
-def task_code(name: str) -> str | None:
-    """Return a digest of the source of the task ``package.module:function``, whose module is imported.
+def source_code(name: str) -> str | None:
+    """Return a digest of the source of ``package.module:name``, whose module is imported.
 
     Returns:
-        16 hexadecimal digits of SHA-256; None for a registered task, or where there is no source.
+        16 hexadecimal digits of SHA-256; None for a registered name, or where there is no source.
 
     Raises:
         ValueError: If the source has changed since this process imported it, so that what would be trained is not
             what the files say.
     """
-    file = task_file(name)
+    file = source_file(name)
     if file is None:
         return None
     module = name.partition(":")[0]
@@ -55,9 +62,9 @@ def task_code(name: str) -> str | None:
 
 
 def other_file(name: str, folder: Path) -> Path | None:
-    """Return the file in ``folder`` that ``package.module:function`` means, if this process has imported another."""
+    """Return the file in ``folder`` that ``package.module:name`` means, if this process has imported another."""
     module = name.partition(":")[0]
-    file, meant = task_file(name), _file(folder, tuple(module.split(".")))
+    file, meant = source_file(name), _file(folder, tuple(module.split(".")))
     return None if file is None or meant is None or file.samefile(meant) else meant
 
 

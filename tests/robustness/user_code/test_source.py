@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from robustness.tasks import load
-from robustness.tasks.source import other_file, task_code
+from robustness.user_code.source import other_file, source_code
 
 TASK = """
 from robustness.tasks import load
@@ -71,7 +71,7 @@ def test_source_that_changed_after_its_import_is_refused(digest, tmp_path):
     ):
         load("mine:make")
     importlib.reload(sys.modules["mine"])
-    assert task_code("mine:make") not in (None, first)
+    assert source_code("mine:make") not in (None, first)
 
 
 def test_another_module_of_the_same_name_is_noticed(digest, tmp_path):
