@@ -127,7 +127,7 @@ def example_values(metric: Metric, outputs: Tensor, targets: Tensor) -> Tensor:
     if not isinstance(values, Tensor) or values.shape != targets.shape[:1]:
         raise MetricError(
             f"{_name(metric)} must return one value for each example, [{len(targets)}], "
-            f"but returned {_shown(values)}"
+            f"but returned {_shape(values) if isinstance(values, Tensor) else _shown(values)}"
         )
     return values
 
@@ -174,5 +174,9 @@ def _name(metric: Metric) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, Tensor):
-        return str(value.item()) if value.numel() == 1 else f"the shape {list(value.shape)}"
+        return str(value.item()) if value.numel() == 1 else _shape(value)
     return " ".join(reprlib.repr(value).split())
+
+
+def _shape(value: Tensor) -> str:
+    return f"the shape {list(value.shape)}"
