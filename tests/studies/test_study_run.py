@@ -208,7 +208,9 @@ def test_a_trial_whose_metric_gives_no_number_is_failed_and_said(own_metric, tmp
 
 def test_rows_without_a_value_of_the_metric_are_refused_before_anything_is_trained(own_metric, tmp_path):
     out = tmp_path / "own"
-    assert set(run(own_metric("metric: loss\n"), out=out, workers=0).rows["status"]) == {"completed"}
+    rows = run(own_metric("metric: loss\n"), out=out, workers=0).rows
+    assert set(rows["status"]) == {"completed"}
+    assert rows["val_metric"].tolist() == rows["val_loss"].tolist()
     with pytest.raises(StoreError, match="2 stored rows without a value of the metric 'agreement'.*--out"):
         run(own_metric(), out=out, workers=0)
     assert set(load(out)["metric"]) == {"loss"}

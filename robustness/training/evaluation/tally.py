@@ -91,11 +91,11 @@ def add_to_all(tallies: Sequence[Tally], outputs: Tensor, targets: Tensor) -> No
 
     The values of examples are computed for all models at once where the function allows it, else one by one.
     """
-    values = (
-        None
-        if any(tally.problem for tally in tallies)
-        else _values_of_all(tallies[0].metric, outputs, targets)
-    )
+    metric = tallies[0].metric
+    if metric.source != "outputs":
+        return
+    whole = not any(tally.problem for tally in tallies)
+    values = _values_of_all(metric, outputs, targets) if whole else None
     if values is not None:
         for tally, total in zip(tallies, values.double().sum(-1).tolist(), strict=True):
             tally.total += total

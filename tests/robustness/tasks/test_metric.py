@@ -34,6 +34,8 @@ def test_the_usual_metric_follows_a_task_that_is_made_from_another_and_a_chosen_
     assert replace(task(metric=LOSS), loss=functional.mse_loss).metric == LOSS
     with pytest.raises(ValueError, match="the metric 'error' needs correct, but correct=None"):
         task(metric=ERROR, correct=None)
+    with pytest.raises(TypeError, match="metric must be a robustness.tasks.Metric, but got 'loss'"):
+        task(metric="loss")
 
 
 def test_character_tasks_are_judged_by_bits_per_character(tmp_path):
