@@ -65,6 +65,8 @@ class StudySpec(Strict):
     Attributes:
         name: Names the study and its folder.
         task: A task's name, or a mapping of ``name`` and the task's options.
+        metric: What cells are selected by and optimizers judged by: ``error``, ``loss`` or the name of the task's own
+            metric; default: the task's own. No trial depends on it.
         protocol: A name in ``studies.spec.protocols.PROTOCOLS``; its values hold for the keys that are not given.
         budget: The same for every trial.
         schedule: The same for every trial; its fractions are of a trial's steps.
@@ -99,6 +101,7 @@ class StudySpec(Strict):
 
     name: Annotated[Text, AfterValidator(folder_name)]
     task: Annotated[TaskSpec, BeforeValidator(read_task)]
+    metric: Text | None = None
     protocol: Text | None = None
     budget: Budget
     schedule: Annotated[Schedule, BeforeValidator(read_schedule)] = Schedule()
@@ -228,12 +231,12 @@ class StudySpec(Strict):
         return self._folder
 
     def load_task(self) -> Task:
-        """Make the task; its module may be in the folder of the study's file.
+        """Make the task, with the study's metric; its module may be in the folder of the study's file.
 
         Raises:
-            SpecError: If it cannot be made.
+            SpecError: If it cannot be made, or cannot be judged by the study's metric.
         """
-        return make_task(self.task, self.training, self._folder, self._source)
+        return make_task(self.task, self.training, self._folder, self._source, self.metric)
 
     def resolved(self, task: Task) -> StudySpec:
         """Return the study with the number that ``batch_size: full`` stands for.
