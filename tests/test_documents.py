@@ -15,6 +15,7 @@ import robustness.training
 import studies
 from robustness.optimizers import OPTIMIZERS, RULES
 from robustness.training import Schedule, Training
+from robustness.training.schedules.shapes import SHAPES, keys_of
 from studies.cli import app
 from studies.spec.presets import presets
 from studies.spec.protocols import PROTOCOLS
@@ -83,6 +84,22 @@ def test_an_optimizer_as_written(write):
     assert not outcome.failed
     assert set(outcome.rows["label"]) == {"signum(momentum=0.5)", "signum(momentum=0.9)", "adamw"}
     assert outcome.rows["val_accuracy"].max() > 0.5
+
+
+def test_a_schedule_as_written(write):
+    write("A schedule")
+    rows = studies.load("runs/roots")
+    assert list(rows["status"]) == ["completed"] * 2
+    assert set(rows["schedule"]) == {"myrates:inverse_root(warmup=5)"}
+
+
+def test_every_schedule_is_listed_with_its_keys():
+    rows = rows_of(section("extending", "A schedule"))
+    listed = {name: keys for names, keys, _ in rows for name in re.findall(r"`([\w-]+)`", names)}
+    assert list(listed) == list(SHAPES)
+    for name, keys in listed.items():
+        known = {key if default is None else f"{key} ({default:g})" for key, default in keys_of(name).items()}
+        assert set(keys.split(", ")) == known
 
 
 def test_a_protocol_as_written(write):

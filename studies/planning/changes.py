@@ -15,7 +15,7 @@ import pandas as pd
 from studies.planning.extension import fresh_seeds
 from studies.planning.known_task import KnownTask
 from studies.planning.stages import stages
-from studies.planning.trials import Trial, expand, setup
+from studies.planning.trials import Trial, expand, schedule_text, setup
 from studies.spec.problems import shown
 from studies.spec.study import StudySpec
 
@@ -186,7 +186,7 @@ def earlier_code(spec: StudySpec, task: KnownTask, rows: pd.DataFrame, same: Col
     here &= (rows["task"] == task.name) & (rows["task_version"] == task.version)
     here &= (rows["epochs"] == task.epochs) & (rows["batch_size"] == task.batch_size)
     here &= rows["setup"].fillna("") == (setup(spec.task, spec.training) or "")
-    here &= rows["schedule"] == spec.schedule.name
+    here &= rows["schedule"] == schedule_text(spec.schedule)
     return int(here.sum())
 
 

@@ -11,6 +11,8 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PlainSerializer,
+    PlainValidator,
     PrivateAttr,
     ValidationError,
     model_validator,
@@ -18,7 +20,8 @@ from pydantic import (
 
 from analysis.trials import at_scale_one
 from robustness.tasks import Task, name_rule
-from robustness.training.settings import Schedule, Training
+from robustness.training import Schedule, Training
+from robustness.user_code.names import is_own
 from studies.spec import strict_yaml
 from studies.spec.errors import SpecError
 from studies.spec.grid import Grid, LogRange
@@ -32,8 +35,8 @@ from studies.spec.sections import (
     CheckpointKeys,
     Diagnostics,
     Resources,
-    ScheduleKeys,
     TrainingKeys,
+    check_schedule,
     folder_name,
     read_schedule,
     read_training,
@@ -101,7 +104,9 @@ class StudySpec(Strict):
     task: Annotated[TaskSpec, BeforeValidator(read_task)]
     protocol: Text | None = None
     budget: Budget
-    schedule: Annotated[Schedule, BeforeValidator(read_schedule)] = Schedule()
+    schedule: Annotated[Schedule, PlainValidator(read_schedule), PlainSerializer(Schedule.values)] = (
+        Schedule()
+    )
     training: Annotated[Training, BeforeValidator(read_training)] = Training()
     seeds: Annotated[tuple[int, ...], BeforeValidator(seed_list)] = (0,)
     grid: Grid
@@ -228,12 +233,17 @@ class StudySpec(Strict):
         return self._folder
 
     def load_task(self) -> Task:
-        """Make the task; its module may be in the folder of the study's file.
+        """Make the task; its module, and that of a schedule of the user's own, may be in the study file's folder.
 
         Raises:
-            SpecError: If it cannot be made.
+            SpecError: If it cannot be made, or the schedule cannot be followed.
         """
-        return make_task(self.task, self.training, self._folder, self._source)
+        task = make_task(self.task, self.training, self._folder, self._source)
+        if is_own(self.schedule.name):
+            budget = self.resolved(task).budget
+            steps = task.steps(budget.epochs, budget.batch_size)
+            check_schedule(self.schedule, steps, self._folder, self._source)
+        return task
 
     def resolved(self, task: Task) -> StudySpec:
         """Return the study with the number that ``batch_size: full`` stands for.
@@ -252,7 +262,6 @@ def _allowed_keys() -> dict[Location, list[str]]:
         (): StudySpec,
         ("task",): TaskSpec,
         ("budget",): Budget,
-        ("schedule",): ScheduleKeys,
         ("training",): TrainingKeys,
         ("grid",): Grid,
         ("diagnostics",): Diagnostics,

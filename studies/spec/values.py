@@ -33,7 +33,8 @@ def listed(value: object) -> object:
     return value if isinstance(value, list | tuple) else (value,)
 
 
-def _only_lists(value: object) -> object:
+def only_lists(value: object) -> object:
+    """Return ``value``, or raise if it is no list."""
     if not isinstance(value, list | tuple):
         raise ValueError("must be a list")
     return value
@@ -87,10 +88,10 @@ Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
 
 _Distinct = (Field(min_length=1), AfterValidator(distinct))
-Rates = Annotated[tuple[Positive, ...], BeforeValidator(_only_lists), *_Distinct]
+Rates = Annotated[tuple[Positive, ...], BeforeValidator(only_lists), *_Distinct]
 Scales = Annotated[tuple[Positive, ...], BeforeValidator(listed), *_Distinct]
 Decays = Annotated[tuple[NonNegative, ...], BeforeValidator(listed), *_Distinct]
-SeedList = Annotated[tuple[_Seed, ...], BeforeValidator(_only_lists), *_Distinct]
+SeedList = Annotated[tuple[_Seed, ...], BeforeValidator(only_lists), *_Distinct]
 
 _NATURAL: TypeAdapter[int] = TypeAdapter(Natural)
 _SEEDS: TypeAdapter[tuple[int, ...]] = TypeAdapter(SeedList)

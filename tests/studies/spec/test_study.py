@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robustness.training.settings import Schedule
+from robustness.training import Schedule
 from studies.spec.errors import SpecError
 from studies.spec.study import StudySpec
 
