@@ -35,6 +35,7 @@ from studies.spec.values import (
     Positive,
     Strict,
     Text,
+    as_yaml,
     only_lists,
     plain,
 )
@@ -181,7 +182,7 @@ def _exact(value: Any) -> Any:
 
 def read_schedule(value: object) -> Schedule:
     """Return the value of a study's ``schedule``; which keys it may have depends on its name."""
-    given = value.values() if isinstance(value, Schedule) else value
+    given = as_yaml(value.values()) if isinstance(value, Schedule) else value
     if isinstance(given, Mapping) and isinstance(name := given.get("name", Schedule.name), str):
         if is_own(name):
             options = _OPTIONS.validate_python({key: value for key, value in given.items() if key != "name"})

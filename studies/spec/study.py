@@ -63,7 +63,9 @@ def _entries(value: object) -> object:
 class StudySpec(Strict):
     """A study.
 
-    ``StudySpec(name=…, task=…, …)`` takes what a YAML file holds, and raises the same one-line ``SpecError``.
+    ``StudySpec(name=…, task=…, …)`` takes what a YAML file holds, and raises the same one-line ``SpecError``. For
+    numbers, lists and text it takes numpy's, tuples and paths too: ``grid={"lr": np.logspace(-3, 0, 4), …}``. A
+    number means the decimal that it is written as, so that ``np.float32(1e-4)`` is 1e-4.
 
     Attributes:
         name: Names the study and its folder.

@@ -2,6 +2,7 @@ import hashlib
 import json
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -252,3 +253,42 @@ def test_rows_tell_the_setup_and_a_study_hides_those_of_another():
     row |= {"task": "digits-mlp", "epochs": 80, "batch_size": 64}
     rows = pd.DataFrame([{**row, "setup": text} for text in (None, "decay=matrices")])
     assert in_study(rows, spec)["setup"].tolist() == ["decay=matrices"]
+
+
+FROM_YAML = """
+name: small
+task: {name: digits-mlp, validation: 0.25}
+budget: {epochs: 2, batch_size: 64}
+schedule: {name: step, milestones: [0.5, 0.75], factor: 0.1}
+training: {clip_norm: 0.3}
+seeds: [0, 1, 2]
+grid: {lr: [0.001, 0.01, 0.1, 1], weight_decay: [0, 1e-4], grad_scale: [0.1, 1, 10]}
+optimizers: {sgd: {momentum: [0, 0.9], nesterov: false}, ada2ms: {mixing: [0.3, 0.7], scope: tensor}}
+"""
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_a_study_of_numpys_values_has_the_ids_of_the_same_study_in_yaml(kind):
+    spec = StudySpec(
+        name=np.str_("small"),
+        task={"name": np.str_("digits-mlp"), "validation": kind(0.25)},
+        budget={"epochs": np.int64(2), "batch_size": np.int32(64)},
+        schedule=Schedule("step", milestones=np.array([0.5, 0.75], dtype=kind), factor=kind(0.1)),
+        training=Training(clip_norm=kind(0.3)),
+        seeds=np.arange(3),
+        grid={
+            "lr": np.logspace(-3, 0, 4, dtype=kind),
+            "weight_decay": (0, kind(1e-4)),
+            "grad_scale": pd.Series([0.1, 1, 10], dtype=kind),
+        },
+        optimizers={
+            "sgd": {"momentum": np.array([0, 0.9], dtype=kind), "nesterov": np.bool_(False)},
+            "ada2ms": {"mixing": (kind(0.3), kind(0.7)), "scope": np.array("tensor")},
+        },
+    )
+    written = StudySpec.from_text(FROM_YAML, "study")
+    assert spec == written == StudySpec.from_text(spec.to_yaml(), "again")
+    task = KnownTask("digits-mlp", "1", spec.task.options, 2, 64, 1000)
+    ids = [trial.trial_id for trial in expand(spec, task)]
+    assert ids == [trial.trial_id for trial in expand(written, task)]
+    assert len(set(ids)) == 3 * 4 * 2 * 3 * 4
