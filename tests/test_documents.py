@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -47,14 +48,14 @@ def rows_of(text):
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """Write the files of a section of extending.md and run the rest; return what its Python defines."""
+    """Write the files of a section of a document and run the rest; return what its Python defines."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     before = {id(registry): dict(registry) for registry in (OPTIMIZERS, RULES, PROTOCOLS)}
 
-    def written(title):
+    def written(title, document="extending"):
         defined = {}
-        for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", section("extending", title), re.S | re.M):
+        for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", section(document, title), re.S | re.M):
             code_lines = [line for line in code.splitlines() if line.strip()]
             assert len(code_lines) <= LONGEST, code
             if name := re.match(r"# (\w+\.(?:py|yaml))\n", code):
@@ -91,6 +92,17 @@ def test_a_schedule_as_written(write):
     rows = studies.load("runs/roots")
     assert list(rows["status"]) == ["completed"] * 2
     assert set(rows["schedule"]) == {"myrates:inverse_root(warmup=5)"}
+
+
+def test_rows_from_elsewhere_as_written(write):
+    cells = [(name, lr, seed) for name in ("adamw", "sgd") for lr in (0.001, 0.01, 0.1) for seed in (0, 1)]
+    runs = pd.DataFrame(cells, columns=["config.optimizer", "config.lr", "config.seed"])
+    accuracies = [60, 62, 90, 88, 40, None, 20, 22, 50, 55, 85, 86]
+    runs.assign(**{"config.wd": 0, "val/acc": accuracies, "test/acc": accuracies}).to_csv("sweep.csv")
+    summary = write("Rows from elsewhere", "columns")["summary"]
+    assert dict(zip(summary["label"], summary["test_error"], strict=True)) == {"adamw": 0.11, "sgd": 0.145}
+    assert Path("report", "report.html").is_file()
+    assert len(pd.read_csv("report/tables/metrics.csv")) == 2
 
 
 def test_every_schedule_is_listed_with_its_keys():
