@@ -100,7 +100,7 @@ def test_rows_from_elsewhere_as_written(write):
     accuracies = [60, 62, 90, 88, 40, None, 20, 22, 50, 55, 85, 86]
     runs.assign(**{"config.wd": 0, "val/acc": accuracies, "test/acc": accuracies}).to_csv("sweep.csv")
     summary = write("Rows from elsewhere", "columns")["summary"]
-    assert dict(zip(summary["label"], summary["test_error"], strict=True)) == {"adamw": 0.11, "sgd": 0.145}
+    assert summary.set_index("label")["test_accuracy"].to_dict() == {"adamw": 0.89, "sgd": 0.855}
     assert Path("report", "report.html").is_file()
     assert len(pd.read_csv("report/tables/metrics.csv")) == 2
 
