@@ -165,5 +165,7 @@ def test_numbers_and_names_may_be_numpys(rows, hand):
     numpys = {"margins": analysis.Margins(np.float64(0.1), np.float64(0.01)), "alpha": np.float64(0.1)}
     plain = {"margins": analysis.Margins(0.1, 0.01), "alpha": 0.1}
     allow = {"allow": np.array(sorted(analysis.PROBLEMS))}
-    judged = [analysis.verdict(trials, candidate=np.str_("mine"), **kind, **allow) for kind in (numpys, plain)]
+    judged = [
+        analysis.verdict(trials, candidate=np.str_("mine"), **kind, **allow) for kind in (numpys, plain)
+    ]
     assert judged[0].summary() == judged[1].summary()
