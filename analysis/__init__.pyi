@@ -46,6 +46,7 @@ from .metrics.transfer_regret import transfer_regret as transfer_regret
 from .metrics.variance import variance_decomposition as variance_decomposition
 from .metrics.width import width as width
 from .metrics.wilcoxon_holm import wilcoxon_holm as wilcoxon_holm
+from .runs import from_runs as from_runs
 from .statistics.pareto import pareto as pareto
 from .summaries.lr_curve import lr_curve as lr_curve
 from .summaries.summary import summary as summary

@@ -202,10 +202,13 @@ def watch(directory: options.Folder, once: options.Once = False) -> None:
 
 
 @command
-def report(directories: options.Folders, out: options.Into = None) -> None:
+def report(
+    directories: options.FoldersAndFiles, out: options.Into = None, columns: options.Columns = None
+) -> None:
     """Print and write the tables and heatmaps of a study, or of several together, each of them a workload.
 
-    report.html holds all of it in one file, with surfaces to explore.
+    report.html holds all of it in one file, with surfaces to explore. Runs of other tools are reported on from files
+    of rows, one row a run: --columns says what their columns are called.
     """
     from studies.reports.report import report as study_report
     from studies.store.layout import REPORT_PAGE
@@ -213,7 +216,7 @@ def report(directories: options.Folders, out: options.Into = None) -> None:
     from studies.terminal.text import console, say
 
     screen = console()
-    written = study_report(*directories, out=out)
+    written = study_report(*directories, out=out, columns=columns)
     print_report(screen, written.summary, written.location, written.files, written.left_out)
     print_metrics(screen, written.tables)
     for note in written.notes:

@@ -27,6 +27,7 @@ from studies.spec.presets import load_spec
 from studies.spec.problems import one_line
 from studies.spec.search import SearchSpec
 from studies.spec.study import StudySpec
+from studies.spec.values import as_yaml
 from studies.store.provenance import recorded
 from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
@@ -75,6 +76,7 @@ def search(
     """
     started = time.monotonic()
     spec = study if isinstance(study, StudySpec) else load_spec(study)
+    trials, timeout = as_yaml([trials, timeout])
     _check_limits(trials, timeout)
     if storage is None and "://" in str(out):
         raise InputError(f"--storage: is required, because {out} is no folder of this machine")

@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -15,6 +16,7 @@ import robustness.training
 import studies
 from robustness.optimizers import OPTIMIZERS, RULES
 from robustness.training import Schedule, Training
+from robustness.training.schedules.shapes import SHAPES, keys_of
 from studies.cli import app
 from studies.spec.presets import presets
 from studies.spec.protocols import PROTOCOLS
@@ -46,14 +48,14 @@ def rows_of(text):
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """Write the files of a section of extending.md and run the rest; return what its Python defines."""
+    """Write the files of a section of a document and run the rest; return what its Python defines."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     before = {id(registry): dict(registry) for registry in (OPTIMIZERS, RULES, PROTOCOLS)}
 
-    def written(title):
+    def written(title, document="extending"):
         defined = {}
-        for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", section("extending", title), re.S | re.M):
+        for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", section(document, title), re.S | re.M):
             code_lines = [line for line in code.splitlines() if line.strip()]
             assert len(code_lines) <= LONGEST, code
             if name := re.match(r"# (\w+\.(?:py|yaml))\n", code):
@@ -92,6 +94,33 @@ def test_an_optimizer_as_written(write):
     assert not outcome.failed
     assert set(outcome.rows["label"]) == {"signum(momentum=0.5)", "signum(momentum=0.9)", "adamw"}
     assert outcome.rows["val_accuracy"].max() > 0.5
+
+
+def test_a_schedule_as_written(write):
+    write("A schedule")
+    rows = studies.load("runs/roots")
+    assert list(rows["status"]) == ["completed"] * 2
+    assert set(rows["schedule"]) == {"myrates:inverse_root(warmup=5)"}
+
+
+def test_rows_from_elsewhere_as_written(write):
+    cells = [(name, lr, seed) for name in ("adamw", "sgd") for lr in (0.001, 0.01, 0.1) for seed in (0, 1)]
+    runs = pd.DataFrame(cells, columns=["config.optimizer", "config.lr", "config.seed"])
+    accuracies = [60, 62, 90, 88, 40, None, 20, 22, 50, 55, 85, 86]
+    runs.assign(**{"config.wd": 0, "val/acc": accuracies, "test/acc": accuracies}).to_csv("sweep.csv")
+    summary = write("Rows from elsewhere", "columns")["summary"]
+    assert summary.set_index("label")["test_accuracy"].to_dict() == {"adamw": 0.89, "sgd": 0.855}
+    assert Path("report", "report.html").is_file()
+    assert len(pd.read_csv("report/tables/metrics.csv")) == 2
+
+
+def test_every_schedule_is_listed_with_its_keys():
+    rows = rows_of(section("extending", "A schedule"))
+    listed = {name: keys for names, keys, _ in rows for name in re.findall(r"`([\w-]+)`", names)}
+    assert list(listed) == list(SHAPES)
+    for name, keys in listed.items():
+        known = {key if default is None else f"{key} ({default:g})" for key, default in keys_of(name).items()}
+        assert set(keys.split(", ")) == known
 
 
 def test_a_protocol_as_written(write):

@@ -16,6 +16,7 @@ ORDER = {
     "robustness": (("user_code",), ("optimizers", "tasks"), ("training",)),
     "analysis": (
         ("trials", "labels", "measures"),
+        ("runs",),
         ("statistics",),
         ("metrics",),
         ("summaries", "judgement"),

@@ -8,7 +8,8 @@ from robustness.training.engine import ENGINES, Engine, choose, processor
 from robustness.training.pack import PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread, warm_up
 from robustness.training.results import CurvePoint, MomentSpread, TrialResult
-from robustness.training.settings import Schedule, Training, TrialSettings
+from robustness.training.schedules.schedule import Schedule
+from robustness.training.settings import Training, TrialSettings
 from robustness.training.timing import sequential_seconds
 from robustness.training.trial import train
 

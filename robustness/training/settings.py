@@ -8,55 +8,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from robustness.optimizers import hyperparameters
+from robustness.training.schedules.schedule import Schedule
 
-SCHEDULES = ("constant", "cosine", "linear")
 DECAYED = ("all", "matrices")
 PRECISIONS = ("float32", "bf16")
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """A learning-rate schedule, as a multiple of the peak.
-
-    Attributes:
-        name: ``constant``; ``cosine`` (half a cosine from 1 to ``floor``); ``linear`` (a line from 1 to ``floor``).
-        warmup: Fraction of all steps, at the start, in which the rate rises linearly to its peak, in [0, 1).
-        floor: Where the decay ends, as a fraction of the peak, in [0, 1].
-        until: Fraction of all steps at which the decay ends, after which the rate is constant; in (``warmup``, 1].
-    """
-
-    name: str = "constant"
-    warmup: float = 0.0
-    floor: float = 0.0
-    until: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.name not in SCHEDULES:
-            raise ValueError(f"schedule name must be one of {', '.join(SCHEDULES)}, but got {self.name!r}")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"schedule warmup must be in [0, 1), but got {self.warmup}")
-        if not 0 <= self.floor <= 1:
-            raise ValueError(f"schedule floor must be in [0, 1], but got {self.floor}")
-        if not self.warmup < self.until <= 1:
-            raise ValueError(
-                f"schedule until must be in (warmup, 1], but got until={self.until}, warmup={self.warmup}"
-            )
-
-    def multiplier(self, step: int, total_steps: int) -> float:
-        """Return the learning rate at ``step`` (counted from 0) of ``total_steps``, over the peak.
-
-        In a warm-up of ``w`` steps it is ``(step + 1) / w``. After the share ``x`` of the decay, cosine gives
-        ``floor + (1 - floor) (1 + cos(pi x)) / 2`` and linear ``1 - (1 - floor) x``.
-        """
-        warmup_steps = self.warmup * total_steps
-        if step < warmup_steps:
-            return min(1.0, (step + 1) / warmup_steps)
-        if self.name == "constant":
-            return 1.0
-        passed = min(1.0, (step - warmup_steps) / (self.until * total_steps - warmup_steps))
-        if self.name == "linear":
-            return 1.0 - (1.0 - self.floor) * passed
-        return self.floor + (1.0 - self.floor) * (1.0 + math.cos(math.pi * passed)) / 2
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pandas as pd
 from studies.planning.extension import fresh_seeds
 from studies.planning.known_task import KnownTask
 from studies.planning.stages import stages
-from studies.planning.trials import Trial, expand, setup
+from studies.planning.trials import Trial, expand, schedule_text, setup
 from studies.spec.problems import shown
 from studies.spec.study import StudySpec
 
@@ -191,7 +191,7 @@ def same_task(spec: StudySpec, task: KnownTask, rows: pd.DataFrame) -> pd.Series
     here = (rows["status"] != "failed") & (rows["task"] == task.name) & (rows["task_version"] == task.version)
     here &= (rows["epochs"] == task.epochs) & (rows["batch_size"] == task.batch_size)
     here &= rows["setup"].fillna("") == (setup(spec.task, spec.training) or "")
-    return here & (rows["schedule"] == spec.schedule.name)
+    return here & (rows["schedule"] == schedule_text(spec.schedule))
 
 
 def mixed_code(rows: pd.DataFrame) -> str | None:

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from robustness.tasks import PLACES
-from robustness.training.settings import Training, TrialSettings
+from robustness.training import Schedule, Training, TrialSettings
+from robustness.training.schedules.shapes import keys_of
+from robustness.user_code.names import is_own
 from studies.planning.known_task import Identified
 from studies.spec.errors import SpecError
 from studies.spec.study import StudySpec
@@ -79,6 +81,21 @@ def setup(task: TaskSpec, training: Training) -> str | None:
     given |= training.decisive()
     parts = [f"{key}={_shown(value)}" for key, value in given.items()]
     return ", ".join(parts) or None
+
+
+def schedule_text(schedule: Schedule) -> str:
+    """Return a schedule as rows show it, so that those of two schedules are told apart.
+
+    It is the name with what is not a default; for ``constant``, ``cosine`` and ``linear`` the name alone, as in rows
+    of earlier versions.
+    """
+    values = schedule.values()
+    name = values.pop("name")
+    if name in ("constant", "cosine", "linear"):
+        return name
+    defaults = {} if is_own(name) else keys_of(name)
+    given = [f"{key}={_shown(value)}" for key, value in values.items() if value != defaults.get(key)]
+    return f"{name}({', '.join(given)})" if given else name
 
 
 def _shown(value: Any) -> str:
@@ -178,7 +195,7 @@ def trial_id(task: Identified, settings: TrialSettings) -> str:
         "seed": settings.seed,
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
-        "schedule": {key: _canonical(value) for key, value in vars(settings.schedule).items()},
+        "schedule": {key: _canonical(value) for key, value in settings.schedule.values().items()},
     }
     if decisive := settings.training.decisive():  # left out at its defaults: older identities stay
         content["training"] = {key: _canonical(value) for key, value in decisive.items()}

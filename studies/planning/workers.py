@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from studies.spec.errors import InputError
+from studies.spec.values import as_yaml
 
 
 def resolve_device(device: str) -> str:
@@ -70,6 +71,7 @@ def workplace(
     Raises:
         InputError: If a value is not valid, or two of them do not go together.
     """
+    workers = as_yaml(workers)
     if workers is not None and workers < 0:
         raise InputError(f"--workers: {workers}: must be 0 (in this process, without Ray) or more")
     if workers == 0 and address is not None:

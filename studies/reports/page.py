@@ -12,13 +12,14 @@ from analysis.page.figures import PageFigures
 from analysis.page.page import page
 from robustness import __version__
 from studies.planning.changes import mixed_code
+from studies.reports.suite import Suite
 from studies.store.provenance import read_runs
 from studies.store.schema import HYPERPARAMETERS
 from studies.store.study_folder import StoredStudy
 
 
 def html_report(
-    studies: Sequence[StoredStudy],
+    suite: Suite,
     rows: pd.DataFrame,
     curves: pd.DataFrame | None,
     *,
@@ -30,7 +31,7 @@ def html_report(
     """Return the page.
 
     Args:
-        studies: The studies that it is about.
+        suite: The studies that it is about, and the files.
         rows: Of all of them.
         curves: Output of ``Suite.curves``.
         tables: Output of ``analysis.tables``, and ``analysis.summary`` as ``summary``.
@@ -43,13 +44,16 @@ def html_report(
     """
     return page(
         rows,
-        title=", ".join(study.spec.name for study in studies),
+        title=", ".join([study.spec.name for study in suite.studies] + [file.name for file in suite.files]),
         tables=tables,
         verdict=verdict,
         curves=curves,
         hyperparameters=list(HYPERPARAMETERS),
         figures=figures,
-        provenance=[_provenance(study) for study in studies],
+        provenance=[
+            *(_provenance(study) for study in suite.studies),
+            *({"rows from": file.location, "runs": f"{len(file.rows):,}"} for file in suite.files),
+        ],
         left_out=left_out,
     )
 

@@ -66,23 +66,31 @@ def write_report(rows: pd.DataFrame, diagnostics: pd.DataFrame, store: Store) ->
     return Report(made.summary, made.tables, store.location, sorted(contents), left_out=made.left_out)
 
 
-def report(*locations: str | Path, out: str | Path | None = None, allow: Sequence[str] = ()) -> Report:
+def report(
+    *locations: str | Path,
+    out: str | Path | None = None,
+    allow: Sequence[str] = (),
+    columns: str | Path | None = None,
+) -> Report:
     """Write the report of the studies in one or more folders, each of them a workload.
 
-    ``report.html`` shows all of it.
+    ``report.html`` shows all of it. Rows that another tool has written may be workloads too, as files.
 
     Args:
-        locations: The folders; no two may hold the same task.
+        locations: The folders, and files of rows (.csv, .parquet); no two may hold the same task.
         out: The folder to write into; the study's own where there is one folder.
         allow: Problems that do not make the verdict invalid, beside those that the studies declare.
+        columns: A YAML file that says what the columns of the files are called: ``columns``, ``constants`` and
+            ``percent`` of ``analysis.from_runs``.
 
     Raises:
         StoreError: If a folder holds no study, or no row yet, if two hold one task, or if several are given
             without ``out``.
         SpecError: If the study file in a folder is not valid.
+        InputError: If a file does not hold the rows that are needed.
     """
     # curves before rows: what memory reading them takes is free again when the rows are read
-    suite = Suite.open(locations, out)
+    suite = Suite.open(locations, out, columns)
     curves, rows, diagnostics = suite.curves(), suite.rows, suite.diagnostics()
     written = write_report(rows, diagnostics, suite.target)
     verdicts = judged(suite.declared_verdict(allow), rows)
@@ -94,7 +102,7 @@ def report(*locations: str | Path, out: str | Path | None = None, allow: Sequenc
         figures = page_figures(measured, verdicts, written.tables, diagnostics)
     tables = {"summary": written.summary, **written.tables}
     page = html_report(
-        suite.studies, rows, curves, tables=tables, verdict=texts, figures=figures, left_out=written.left_out
+        suite, rows, curves, tables=tables, verdict=texts, figures=figures, left_out=written.left_out
     )
     suite.target.write_file(REPORT_PAGE, page.encode())
     notes = [note for study in suite.studies if (note := mixed_code(study.rows))]

@@ -1,4 +1,4 @@
-"""Studies of several workloads that are reported on together: one in each folder, opened once."""
+"""Studies of several workloads that are reported on together: one in each folder, or rows in a file, opened once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from studies.spec.errors import StoreError
+from analysis.trials import TRAIN_ACCURACY
+from studies.reports.rows_file import READERS, RowsFile, is_rows_file
+from studies.spec.errors import InputError, StoreError
 from studies.spec.verdict import VerdictSpec
+from studies.store.schema import DIAGNOSTIC_SCHEMA
 from studies.store.store import Store
 from studies.store.study_folder import StoredStudy
 
@@ -23,23 +26,36 @@ class Suite:
     Attributes:
         studies: In the order in which their folders were given.
         target: The folder that the report goes into.
+        files: Rows from files, in the order in which those were given.
     """
 
     studies: Sequence[StoredStudy]
     target: Store
+    files: Sequence[RowsFile] = ()
 
     @classmethod
-    def open(cls, locations: Sequence[str | Path], out: str | Path | None) -> Suite:
-        """Open the studies in some folders.
+    def open(
+        cls, locations: Sequence[str | Path], out: str | Path | None, columns: str | Path | None = None
+    ) -> Suite:
+        """Open the studies in some folders, and read the rows in files.
 
         Args:
-            locations: The folders.
+            locations: The folders and files.
             out: Where the report goes; the study's own folder if there is one folder.
+            columns: What the columns of the files are called, as for ``RowsFile.read``.
 
         Raises:
             StoreError: If a folder holds no study or is given twice, or if there are several and no ``out``.
             SpecError: If the study file in a folder is not valid.
+            InputError: If a file does not hold the rows that are needed.
         """
+        files = [location for location in locations if is_rows_file(location)]
+        if columns is not None and not files:
+            raise InputError(
+                f"--columns: {columns}: is for files of rows ({', '.join(READERS)}), and none is given"
+            )
+        if files and out is None:
+            raise StoreError(f"--out: {files[0]}: the report of a file needs a folder to be written into")
         if len(locations) > 1 and out is None:
             raise StoreError(f"--out: {len(locations)} folders together need a folder to be written into")
         given: dict[str, str | Path] = {}
@@ -49,29 +65,34 @@ class Suite:
                 first = "" if str(given[folder]) == str(location) else f", as {given[folder]} too"
                 raise StoreError(f"{location}: is given twice{first}; each folder may be in a report once")
             given[folder] = location
-        studies = [StoredStudy.open(location) for location in locations]
-        return cls(studies, Store(out) if out is not None else studies[0].store)
+        studies = [StoredStudy.open(location) for location in locations if location not in files]
+        target = Store(out) if out is not None else studies[0].store
+        return cls(studies, target, [RowsFile.read(file, columns) for file in files])
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """The rows of the trials that the studies ask for.
+        """The rows of the trials that the studies ask for, and those of the files.
 
         Raises:
             StoreError: If a study has none yet, or two hold the same task.
         """
         holders: dict[str, str] = {}
-        for study in self.studies:
-            location = study.store.location
-            if study.rows.empty:
+        parts = [(study.store.location, study.rows) for study in self.studies]
+        parts += [(file.location, file.rows) for file in self.files]
+        for location, rows in parts:
+            if rows.empty:
                 raise StoreError(f"{location}: holds no finished trial yet")
-            for task in study.rows["task"].unique():
+            for task in rows["task"].unique():
                 if task in holders:
                     raise StoreError(
                         f"{location}: holds the task '{task}', and so does {holders[task]}; each of several "
                         "studies must have a task of its own"
                     )
                 holders[task] = location
-        return pd.concat([study.rows for study in self.studies], ignore_index=True)
+        # the generalization gap is of all rows or of none
+        gone = [name for name in TRAIN_ACCURACY if any(name not in file.rows for file in self.files)]
+        together = pd.concat([rows for _, rows in parts], ignore_index=True)
+        return together.drop(columns=gone, errors="ignore")
 
     def curves(self) -> pd.DataFrame | None:
         """Return the learning curves in few bytes, since they may be millions of points; None if there are none."""
@@ -83,7 +104,8 @@ class Suite:
 
     def diagnostics(self) -> pd.DataFrame:
         """Return the second moments that were stored."""
-        return pd.concat([study.store.diagnostics() for study in self.studies], ignore_index=True)
+        tables = [study.store.diagnostics() for study in self.studies]
+        return pd.concat(tables or [DIAGNOSTIC_SCHEMA.empty_table().to_pandas()], ignore_index=True)
 
     def declared_verdict(self, allow: Sequence[str] = ()) -> VerdictSpec | str:
         """Return the verdict that all the studies declare, or a text that says why there is none to give.
@@ -91,6 +113,8 @@ class Suite:
         Args:
             allow: Problems that do not make it invalid, beside those that are declared.
         """
+        if self.files:
+            return "rows from files declare none"
         declared = [study.spec.verdict for study in self.studies]
         if any(one != declared[0] for one in declared):
             return "the studies declare different ones"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from robustness.tasks import DATASETS
+from robustness.training.schedules.shapes import SHAPES, keys_of
 from studies.spec.problems import Problem, one_of, raise_all
 
 
@@ -94,9 +95,17 @@ def with_protocol(study: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("budget", "schedule", "training"):
         own = study.get(key, {})
         if isinstance(own, Mapping):
-            filled[key] = {**getattr(protocol, key), **own}
+            bundled = getattr(protocol, key)
+            filled[key] = {**(_fitting(bundled, own) if key == "schedule" else bundled), **own}
     task = study.get("task")
     given = {"name": task} if isinstance(task, str) else task
     if isinstance(given, Mapping) and str(given.get("name")).partition("/")[0] in DATASETS:
         filled["task"] = {**protocol.images, **given}
     return filled
+
+
+def _fitting(bundled: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the keys of a protocol's schedule that the schedule which a study names instead has too."""
+    name = own.get("name", bundled["name"])
+    has = keys_of(name) if isinstance(name, str) and name in SHAPES else ()
+    return {key: value for key, value in bundled.items() if key in ("name", *has)}

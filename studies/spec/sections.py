@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -17,9 +20,25 @@ from pydantic import (
     model_validator,
 )
 
-from robustness.training.settings import Schedule, Training
-from studies.spec.problems import Problem, blame, raise_all
-from studies.spec.values import FULL, BatchSize, Natural, Positive, Strict, plain
+from robustness.training.schedules.schedule import OWN, SHAPE_KEYS, Schedule
+from robustness.training.schedules.shapes import SHAPES, keys_of
+from robustness.training.settings import Training
+from robustness.user_code.names import importable, is_own
+from robustness.user_code.source import other_file
+from studies.spec.errors import SpecError
+from studies.spec.problems import NOTHING, Problem, blame, one_line, one_of, raise_all, unknown_key
+from studies.spec.values import (
+    FULL,
+    BatchSize,
+    Natural,
+    Option,
+    Positive,
+    Strict,
+    Text,
+    as_yaml,
+    only_lists,
+    plain,
+)
 
 
 def _ascending(epochs: tuple[int, ...]) -> tuple[int, ...]:
@@ -119,29 +138,35 @@ class Diagnostics(Strict):
     epochs: Annotated[tuple[Natural, ...], Field(min_length=1), AfterValidator(_ascending)]
 
 
-def _keys(kind: type) -> Any:
-    """Return the model of a study's keys that are the fields of a dataclass."""
-    types = get_type_hints(kind)
-    return create_model(  # type: ignore[call-overload]
-        f"{kind.__name__}Keys",
-        __base__=Strict,
-        **{
-            field.name: (Annotated[types[field.name], Field(strict=True)], field.default)
-            for field in fields(kind)
-        },
-    )
+TrainingKeys = create_model(  # type: ignore[call-overload]
+    "TrainingKeys",
+    __base__=Strict,
+    **{
+        field.name: (Annotated[get_type_hints(Training)[field.name], Field(strict=True)], field.default)
+        for field in fields(Training)
+    },
+)
 
-
-ScheduleKeys = _keys(Schedule)
-TrainingKeys = _keys(Training)
+_Real = Annotated[float, Field(strict=True)]  # in its range or not is for the schedule itself to say
+_ScheduleKeys = create_model(  # type: ignore[call-overload]
+    "ScheduleKeys",
+    __base__=Strict,
+    name=(Text, "constant"),
+    **{
+        key: (
+            Annotated[tuple[_Real, ...], BeforeValidator(only_lists)] if key == "milestones" else _Real,
+            None,
+        )
+        for key in SHAPE_KEYS
+    },
+)
+_OPTIONS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[Text, Annotated[Any, Option]])
 
 _Settings = TypeVar("_Settings", Schedule, Training)
 
 
-def _read(kind: type[_Settings], keys: Any, value: object) -> _Settings:
-    """Return ``value`` as a dataclass, which checks itself; only the keys' types are checked here."""
-    given = keys.model_validate(asdict(value) if isinstance(value, kind) else value)
-    values = {name: _exact(getattr(given, name)) for name in keys.model_fields}
+def _made(kind: type[_Settings], values: dict[str, Any]) -> _Settings:
+    """Return the dataclass of ``values``; what it refuses is the problem of the value that it names."""
     try:
         return kind(**values)
     except ValueError as error:
@@ -150,17 +175,70 @@ def _read(kind: type[_Settings], keys: Any, value: object) -> _Settings:
 
 
 def _exact(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_exact, value))
     return plain(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
 def read_schedule(value: object) -> Schedule:
-    """Return the value of a study's ``schedule``."""
-    return _read(Schedule, ScheduleKeys, value)
+    """Return the value of a study's ``schedule``; which keys it may have depends on its name."""
+    given = as_yaml(value.values()) if isinstance(value, Schedule) else value
+    if isinstance(given, Mapping) and isinstance(name := given.get("name", Schedule.name), str):
+        if is_own(name):
+            options = _OPTIONS.validate_python({key: value for key, value in given.items() if key != "name"})
+            return _made(Schedule, {"name": name, "options": options})
+        raise_all(_key_problems(name, given))
+    read = _ScheduleKeys.model_validate(given)
+    return _made(Schedule, {key: _exact(getattr(read, key)) for key in read.model_fields_set})
+
+
+def _key_problems(name: str, given: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with the keys of a named schedule, whatever their values."""
+    if name not in SHAPES:
+        yield Problem(("name",), name, one_of(name, [*SHAPES, OWN]))
+        return
+    allowed = keys_of(name)
+    for key, value in given.items():
+        if key in SHAPE_KEYS and key not in allowed:
+            rule = f"does not belong to the schedule {name}; allowed: {', '.join(('name', *allowed))}"
+            yield Problem((key,), value, rule, unknown=True)
+        elif key not in ("name", *SHAPE_KEYS):
+            yield unknown_key((key,), value, ("name", *allowed))
+    for key, default in allowed.items():
+        if default is None and key not in given:
+            yield Problem((key,), NOTHING, f"is required by the schedule {name}")
+
+
+def check_schedule(schedule: Schedule, steps: int, folder: Path | None, source: str) -> None:
+    """Ask a function of the user's own for its first, its middle and its last multiple of the peak.
+
+    Args:
+        schedule: Any; a named one has nothing to be asked for.
+        steps: Of a trial.
+        folder: Where the function's module is imported from, before any other place.
+        source: What messages begin with.
+
+    Raises:
+        SpecError: If the function cannot be imported or called, or returns no finite number from 0 on.
+    """
+    if not is_own(schedule.name):
+        return
+    try:
+        with importable(folder):
+            if folder is not None and (other := other_file(schedule.name, folder)):
+                raise ValueError(f"{other}: is not the module that this process imported: start Python again")
+            for step in (0, steps // 2, steps - 1):
+                schedule.multiplier(step, steps)
+    except Exception as error:  # a user's own function may raise anything
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        reason = str(error).removeprefix(f"schedule {schedule.name} ")
+        raise SpecError(one_line(f"{source}: schedule: {schedule.name!r}: {kind}{reason}")) from error
 
 
 def read_training(value: object) -> Training:
     """Return the value of a study's ``training``."""
-    return _read(Training, TrainingKeys, value)
+    given = TrainingKeys.model_validate(asdict(value) if isinstance(value, Training) else value)
+    return _made(Training, {key: _exact(getattr(given, key)) for key in TrainingKeys.model_fields})
 
 
 def folder_name(value: str) -> str:

@@ -11,6 +11,8 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PlainSerializer,
+    PlainValidator,
     PrivateAttr,
     ValidationError,
     model_validator,
@@ -18,7 +20,8 @@ from pydantic import (
 
 from analysis.trials import at_scale_one
 from robustness.tasks import Task, name_rule
-from robustness.training.settings import Schedule, Training
+from robustness.training import Schedule, Training
+from robustness.user_code.names import is_own
 from studies.spec import strict_yaml
 from studies.spec.errors import SpecError
 from studies.spec.grid import Grid, LogRange
@@ -32,8 +35,8 @@ from studies.spec.sections import (
     CheckpointKeys,
     Diagnostics,
     Resources,
-    ScheduleKeys,
     TrainingKeys,
+    check_schedule,
     folder_name,
     read_schedule,
     read_training,
@@ -60,7 +63,9 @@ def _entries(value: object) -> object:
 class StudySpec(Strict):
     """A study.
 
-    ``StudySpec(name=…, task=…, …)`` takes what a YAML file holds, and raises the same one-line ``SpecError``.
+    ``StudySpec(name=…, task=…, …)`` takes what a YAML file holds, and raises the same one-line ``SpecError``. For
+    numbers, lists and text it takes numpy's, tuples and paths too: ``grid={"lr": np.logspace(-3, 0, 4), …}``. A
+    number means the decimal that it is written as, so that ``np.float32(1e-4)`` is 1e-4.
 
     Attributes:
         name: Names the study and its folder.
@@ -104,7 +109,9 @@ class StudySpec(Strict):
     metric: Text | None = None
     protocol: Text | None = None
     budget: Budget
-    schedule: Annotated[Schedule, BeforeValidator(read_schedule)] = Schedule()
+    schedule: Annotated[Schedule, PlainValidator(read_schedule), PlainSerializer(Schedule.values)] = (
+        Schedule()
+    )
     training: Annotated[Training, BeforeValidator(read_training)] = Training()
     seeds: Annotated[tuple[int, ...], BeforeValidator(seed_list)] = (0,)
     grid: Grid
@@ -231,12 +238,17 @@ class StudySpec(Strict):
         return self._folder
 
     def load_task(self) -> Task:
-        """Make the task, with the study's metric; its module may be in the folder of the study's file.
+        """Make the task, with the study's metric; its module, and a schedule's, may be in the study file's folder.
 
         Raises:
-            SpecError: If it cannot be made, or cannot be judged by the study's metric.
+            SpecError: If it cannot be made or judged by the metric, or the schedule cannot be followed.
         """
-        return make_task(self.task, self.training, self._folder, self._source, self.metric)
+        task = make_task(self.task, self.training, self._folder, self._source, self.metric)
+        if is_own(self.schedule.name):
+            budget = self.resolved(task).budget
+            steps = task.steps(budget.epochs, budget.batch_size)
+            check_schedule(self.schedule, steps, self._folder, self._source)
+        return task
 
     def resolved(self, task: Task) -> StudySpec:
         """Return the study with the number that ``batch_size: full`` stands for.
@@ -255,7 +267,6 @@ def _allowed_keys() -> dict[Location, list[str]]:
         (): StudySpec,
         ("task",): TaskSpec,
         ("budget",): Budget,
-        ("schedule",): ScheduleKeys,
         ("training",): TrainingKeys,
         ("grid",): Grid,
         ("diagnostics",): Diagnostics,

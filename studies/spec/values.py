@@ -1,11 +1,18 @@
-"""The kinds of value that a study's keys may have: numbers, texts, and lists of values that are all different."""
+"""The kinds of value that a study's keys may have: numbers, texts, and lists of values that are all different.
+
+From Python they may come as numpy's; ``as_yaml`` makes them plain before anything else looks at them.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from numbers import Integral, Real
+from pathlib import PurePath
 from typing import Annotated, Any, cast
 
+import numpy as np
+import pandas as pd
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -18,9 +25,10 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     model_serializer,
+    model_validator,
 )
 
-from studies.spec.problems import Problem, raise_all
+from studies.spec.problems import Location, Problem, raise_all
 
 MAX_POINTS = 10_000
 MAX_INTEGER = 2**63 - 1
@@ -28,12 +36,66 @@ MAX_INTEGER = 2**63 - 1
 Scalar = bool | int | float | str | None
 
 
+def as_yaml(value: object) -> Any:
+    """Return a value of Python as YAML would have it: numpy's numbers, arrays, tuples and paths become plain.
+
+    A number is taken as it is written: ``numpy.float32(1e-4)`` is 1e-4, and not 9.999999747e-05. What else YAML
+    has no word for is left as it is, for the place where it stands to refuse.
+
+    Args:
+        value: Anything; mappings and lists are gone through.
+
+    Raises:
+        pydantic.ValidationError: If an array holds masked values or what is neither number, truth nor text.
+    """
+    return _plain(value, (), {})
+
+
+def _plain(value: Any, location: Location, known: dict[int, tuple[Any, Any]]) -> Any:
+    """Return ``as_yaml`` of a value; lists and mappings may hold themselves, so ``known`` has them by their ids."""
+    if id(value) in known:
+        return known[id(value)][1]
+    if isinstance(value, Mapping):
+        mapping: dict[Any, Any] = {}
+        known[id(value)] = value, mapping
+        mapping |= {
+            _plain(key, location, known): _plain(item, (*location, str(key)), known)
+            for key, item in value.items()
+        }
+        return mapping
+    if isinstance(value, list | tuple | range):
+        items: list[Any] = []
+        known[id(value)] = value, items
+        items += [_plain(item, (*location, index), known) for index, item in enumerate(value)]
+        return items
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise_all([Problem(location, value, "must not have masked values")])
+    if isinstance(value, np.ndarray | pd.Series | pd.Index):
+        array = np.asarray(value)
+        return _plain(array[()] if array.ndim == 0 else list(array), location, known)
+    if isinstance(value, np.generic):
+        return _plain_scalar(value, location)
+    return str(value) if isinstance(value, PurePath) else value
+
+
+def _plain_scalar(value: np.generic, location: Location) -> Any:
+    if isinstance(value, np.floating):
+        return float(str(value))
+    if isinstance(value, np.bool_ | np.integer | np.str_):
+        return value.item()
+    raise_all(
+        [Problem(location, value, f"must be a number, text, true or false, and no numpy {value.dtype}")]
+    )
+    return value
+
+
 def listed(value: object) -> object:
     """Turn a single number into a list of one."""
     return value if isinstance(value, list | tuple) else (value,)
 
 
-def _only_lists(value: object) -> object:
+def only_lists(value: object) -> object:
+    """Return ``value``, or raise if it is no list."""
     if not isinstance(value, list | tuple):
         raise ValueError("must be a list")
     return value
@@ -87,10 +149,10 @@ Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
 
 _Distinct = (Field(min_length=1), AfterValidator(distinct))
-Rates = Annotated[tuple[Positive, ...], BeforeValidator(_only_lists), *_Distinct]
+Rates = Annotated[tuple[Positive, ...], BeforeValidator(only_lists), *_Distinct]
 Scales = Annotated[tuple[Positive, ...], BeforeValidator(listed), *_Distinct]
 Decays = Annotated[tuple[NonNegative, ...], BeforeValidator(listed), *_Distinct]
-SeedList = Annotated[tuple[_Seed, ...], BeforeValidator(_only_lists), *_Distinct]
+SeedList = Annotated[tuple[_Seed, ...], BeforeValidator(only_lists), *_Distinct]
 
 _NATURAL: TypeAdapter[int] = TypeAdapter(Natural)
 _SEEDS: TypeAdapter[tuple[int, ...]] = TypeAdapter(SeedList)
@@ -133,9 +195,17 @@ def seed_list(value: object) -> tuple[int, ...]:
 
 
 class Strict(BaseModel):
-    """The base of all parts of a study: they cannot be changed, and refuse keys that they do not have."""
+    """The base of all parts of a study: they cannot be changed, and refuse keys that they do not have.
+
+    Values are first made plain by ``as_yaml``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_python(cls, data: Any) -> Any:
+        return as_yaml(data) if isinstance(data, Mapping) else data
 
     @model_serializer(mode="wrap")
     def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

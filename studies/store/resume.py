@@ -36,6 +36,7 @@ class ResumedStore:
     def __init__(
         self, store: Store, retry: Sequence[str] = (), flatness: str = "none", send: Send | None = None
     ) -> None:
+        retry = tuple(retry)
         for status in retry:
             if status not in RETRIED:
                 raise InputError(f"--retry: {status}: must be {' or '.join(RETRIED)}")

@@ -9,7 +9,7 @@ from typing import Any
 from robustness import __version__
 from robustness.tasks import Task
 from robustness.training import TrialResult
-from studies.planning.trials import Trial, setup
+from studies.planning.trials import Trial, schedule_text, setup
 from studies.store.schema import HYPERPARAMETERS, final_over_initial
 
 
@@ -67,7 +67,7 @@ def trial_row(task: Task, trial: Trial, result: TrialResult, trained: Trained) -
         "role": trial.role,
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
-        "schedule": settings.schedule.name,
+        "schedule": schedule_text(settings.schedule),
         "setup": setup(trial.task, settings.training),
         "task_version": task.version,
         "task_code": task.code,

@@ -11,6 +11,18 @@ Study = Annotated[str, typer.Argument(help="A preset (`robustness plan` lists th
 MaybeStudy = Annotated[str | None, typer.Argument(help="As for run. Without it: lists the presets.")]
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="A study's folder, such as runs/quickstart.")]
 Folders = Annotated[list[str], typer.Argument(metavar="DIR...", help="One folder for each workload.")]
+FoldersAndFiles = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DIR...", help="One folder for each workload, or a file of rows (.csv, .parquet)."
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="YAML for files of rows: {columns: {lr: config.lr}, constants: {task: cifar10}}."
+    ),
+]
 TrialId = Annotated[str, typer.Argument(help="A trial's id from the rows; its first characters are enough.")]
 
 Out = Annotated[

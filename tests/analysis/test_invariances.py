@@ -1,5 +1,6 @@
 """What must not move the numbers: the order of rows, other optimizers, units, names."""
 
+import numpy as np
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -152,3 +153,19 @@ def test_every_label_is_in_every_table_whatever_failed(one, other):
         trials[(trials["status"] != "failed") & (trials["grad_scale"] == 1)].groupby(["label", "seed"]).size()
     )
     assert curves.to_dict() == usable.groupby("label").max().to_dict()
+
+
+def test_numbers_and_names_may_be_numpys(rows, hand):
+    cells = {(0.1, 0.0): [0.3, 0.2], (1.0, 0.0): [0.4, 0.4]}
+    trials = pd.concat([hand, rows(cells, "sgd"), rows(cells, "mine")])
+    names = np.array(["adamw", "sgd"])
+    assert_frame_equal(analysis.sensitivity(trials, references=names), analysis.sensitivity(trials))
+    assert_frame_equal(analysis.width(trials, delta=np.float32(0.25)), analysis.width(trials, delta=0.25))
+    assert_frame_equal(analysis.surface(trials, at=np.int64(1)), analysis.surface(trials, at=1.0))
+    numpys = {"margins": analysis.Margins(np.float64(0.1), np.float64(0.01)), "alpha": np.float64(0.1)}
+    plain = {"margins": analysis.Margins(0.1, 0.01), "alpha": 0.1}
+    allow = {"allow": np.array(sorted(analysis.PROBLEMS))}
+    judged = [
+        analysis.verdict(trials, candidate=np.str_("mine"), **kind, **allow) for kind in (numpys, plain)
+    ]
+    assert judged[0].summary() == judged[1].summary()

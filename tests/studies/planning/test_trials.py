@@ -2,13 +2,16 @@ import hashlib
 import json
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from robustness.tasks import load
-from robustness.training.settings import Schedule, Training, TrialSettings
-from studies.planning.trials import expand, in_study, setup, trial_id
+from robustness.training import Schedule, Training, TrialSettings
+from studies.planning.known_task import KnownTask
+from studies.planning.trials import expand, in_study, schedule_text, setup, trial_id
 from studies.spec.errors import SpecError
+from studies.spec.presets import load_spec
 from studies.spec.study import StudySpec
 from studies.spec.task import TaskSpec
 
@@ -84,6 +87,40 @@ def test_an_id_is_the_hash_of_the_canonical_configuration():
     text = json.dumps(content, separators=(",", ":"))
     trial = trials({"sgd": {"lr": 0.1}})[0]
     assert trial.trial_id == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("preset", "first", "last"),
+    [
+        ("smoke", "589e2b8f33bcd0b0", "00ada75a9654c1df"),
+        ("lr-wd", "5c6eacdd688aa710", "d8ec8dcb869a6274"),
+        ("papers/dualadam", "47ecce95e6cc671e", "a73da1eec5434b8c"),  # cosine with a floor
+        ("papers/adamnx", "0a82b88883df35a9", "8f504012e27b2c1e"),  # linear with floor and until
+        ("vision-jpeg", "ddbdbc833754de3e", "5f588444492dfb5e"),  # cosine with a warm-up
+    ],
+)
+def test_trials_of_presets_keep_the_ids_that_they_have_had(preset, first, last):
+    spec = load_spec(preset)
+    task = KnownTask(spec.task.name, "1", spec.task.options, spec.budget.epochs, spec.budget.batch_size, 1000)
+    ids = [trial.trial_id for trial in expand(spec, task)]
+    assert (ids[0], ids[-1]) == (first, last)
+
+
+def test_schedules_are_told_apart_by_their_ids_and_by_what_rows_show():
+    texts = {
+        "cosine": {"name": "cosine", "warmup": 0.1},
+        "polynomial(power=2.0)": {"name": "polynomial", "power": 2},
+        "polynomial(floor=0.1, power=2.0)": {"name": "polynomial", "power": 2, "floor": 0.1},
+        "step(milestones=0.5, factor=0.1)": {"name": "step", "milestones": [0.5], "factor": 0.1},
+        "step(milestones=0.5+0.75, factor=0.1)": {"name": "step", "milestones": [0.5, 0.75], "factor": 0.1},
+        "one-cycle": {"name": "one-cycle", "div_factor": 25},
+        "one-cycle(warmup=0.2)": {"name": "one-cycle", "warmup": 0.2},
+        "mine:decay": {"name": "mine:decay"},
+        "mine:decay(rate=2)": {"name": "mine:decay", "rate": 2},
+    }
+    made = {text: trials({"sgd": {"lr": 0.1}}, schedule=keys)[0] for text, keys in texts.items()}
+    assert [schedule_text(trial.settings.schedule) for trial in made.values()] == list(texts)
+    assert len({trial.trial_id for trial in made.values()}) == len(texts)
 
 
 def test_the_same_training_run_has_the_same_id_everywhere():
@@ -216,3 +253,42 @@ def test_rows_tell_the_setup_and_a_study_hides_those_of_another():
     row |= {"task": "digits-mlp", "epochs": 80, "batch_size": 64}
     rows = pd.DataFrame([{**row, "setup": text} for text in (None, "decay=matrices")])
     assert in_study(rows, spec)["setup"].tolist() == ["decay=matrices"]
+
+
+FROM_YAML = """
+name: small
+task: {name: digits-mlp, validation: 0.25}
+budget: {epochs: 2, batch_size: 64}
+schedule: {name: step, milestones: [0.5, 0.75], factor: 0.1}
+training: {clip_norm: 0.3}
+seeds: [0, 1, 2]
+grid: {lr: [0.001, 0.01, 0.1, 1], weight_decay: [0, 1e-4], grad_scale: [0.1, 1, 10]}
+optimizers: {sgd: {momentum: [0, 0.9], nesterov: false}, ada2ms: {mixing: [0.3, 0.7], scope: tensor}}
+"""
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_a_study_of_numpys_values_has_the_ids_of_the_same_study_in_yaml(kind):
+    spec = StudySpec(
+        name=np.str_("small"),
+        task={"name": np.str_("digits-mlp"), "validation": kind(0.25)},
+        budget={"epochs": np.int64(2), "batch_size": np.int32(64)},
+        schedule=Schedule("step", milestones=np.array([0.5, 0.75], dtype=kind), factor=kind(0.1)),
+        training=Training(clip_norm=kind(0.3)),
+        seeds=np.arange(3),
+        grid={
+            "lr": np.logspace(-3, 0, 4, dtype=kind),
+            "weight_decay": (0, kind(1e-4)),
+            "grad_scale": pd.Series([0.1, 1, 10], dtype=kind),
+        },
+        optimizers={
+            "sgd": {"momentum": np.array([0, 0.9], dtype=kind), "nesterov": np.bool_(False)},
+            "ada2ms": {"mixing": (kind(0.3), kind(0.7)), "scope": np.array("tensor")},
+        },
+    )
+    written = StudySpec.from_text(FROM_YAML, "study")
+    assert spec == written == StudySpec.from_text(spec.to_yaml(), "again")
+    task = KnownTask("digits-mlp", "1", spec.task.options, 2, 64, 1000)
+    ids = [trial.trial_id for trial in expand(spec, task)]
+    assert ids == [trial.trial_id for trial in expand(written, task)]
+    assert len(set(ids)) == 3 * 4 * 2 * 3 * 4

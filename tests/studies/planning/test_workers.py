@@ -1,5 +1,6 @@
 """Where a study may run: what goes together, and what is refused before anything is planned."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -35,3 +36,9 @@ def test_auto_is_cuda_where_there_is_a_gpu(monkeypatch, gpu, device):
     if not gpu:
         with pytest.raises(InputError, match="--device: cuda: this machine has no GPU"):
             resolve_device("cuda")
+
+
+def test_a_number_of_workers_may_be_numpys_and_is_kept_as_a_plain_one():
+    assert type(workplace(np.int64(2), None, "cpu").count) is int
+    with pytest.raises(InputError, match="--workers: -1: must be 0"):
+        workplace(np.int64(-1), None, "cpu")

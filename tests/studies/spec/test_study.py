@@ -2,11 +2,12 @@ import copy
 import pickle
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robustness.training.settings import Schedule
+from robustness.training import Schedule
 from studies.spec.errors import SpecError
 from studies.spec.study import StudySpec
 
@@ -266,3 +267,26 @@ def test_a_batch_above_the_training_split_is_refused_with_the_splits_size():
         SpecError, match=f"^s.yaml: budget.batch_size: 5000: must be at most {size}, .*, or full "
     ):
         spec.resolved(spec.load_task())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("grid.lr", np.array([0.1, np.nan]), r"grid.lr\[1\]: nan: must be finite"),
+        ("grid.lr", np.array(0.1), "grid.lr: 0.1: must be {decades: …, points: …} or a list"),
+        ("grid.lr", np.array([[0.1]]), r"grid.lr\[0\]: \[0.1\]: must be a number"),
+        ("grid.weight_decay", np.array([0, None]), r"grid.weight_decay\[1\]: None: must be a number"),
+        (
+            "optimizers.sgd.momentum",
+            np.datetime64("2026-01-01"),
+            "optimizers.sgd.momentum: .* and no numpy datetime64",
+        ),
+        ("seeds", np.array([0.0, 1.0]), r"seeds\[0\]: 0.0: must be an integer"),
+        ("budget.epochs", np.float64(2), "budget.epochs: 2.0: must be an integer"),
+        ("budget.epochs", np.bool_(True), "budget.epochs: True: must be an integer"),
+    ],
+)
+def test_arrays_that_are_no_values_of_a_key_are_refused_as_in_yaml(path, value, message):
+    refused = refusal(changed(path, value))
+    assert re.match(message, refused)
+    assert "\n" not in refused
