@@ -16,6 +16,7 @@ ORDER = {
     "robustness": (("optimizers", "tasks"), ("training",)),
     "analysis": (
         ("labels", "task_metric", "row_checks"),
+        ("rounding",),
         ("trials", "measures"),
         ("statistics",),
         ("metrics",),

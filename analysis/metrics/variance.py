@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from analysis.trials import errors
+from analysis.trials import errors, in_own_metric
 
 FACTORS = ("lr", "weight_decay", "grad_scale")
 VARIANCE_COLUMNS = ["task", "label", "optimizer", "term", "sum_sq", "df", "eta_squared", "runs", "balanced"]
@@ -38,7 +38,8 @@ def variance_decomposition(trials: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per task, label and term with the columns task, label, optimizer, term ('lr',
-        'lr:weight_decay', ..., and last 'seed', what the seeds leave over), sum_sq (squared proportions), df,
+        'lr:weight_decay', ..., and last 'seed', what the seeds leave over), sum_sq (squared proportions, or in the
+        squared unit of the metric), df,
         eta_squared, runs (how many rows) and balanced (whether every combination of values has the same
         number of runs; where it is False the shares need not add up to 1). With a single run per cell, 'seed'
         is 0 and the highest interaction contains the noise. eta_squared is NaN where all errors are equal,
@@ -66,7 +67,8 @@ def variance_decomposition(trials: pd.DataFrame) -> pd.DataFrame:
         parts.append(_table([("seed", np.nan, 0)], np.nan, 0, False).merge(missing, how="cross"))
     empty = _table([], np.nan, 0, False).assign(task="", label="", optimizer="")
     table = pd.concat(parts, ignore_index=True) if parts else empty
-    return table[VARIANCE_COLUMNS].sort_values(["task", "label"], kind="stable", ignore_index=True)
+    table = table[VARIANCE_COLUMNS].sort_values(["task", "label"], kind="stable", ignore_index=True)
+    return in_own_metric(table, trials)
 
 
 def _terms(cells: pd.DataFrame) -> pd.DataFrame:
