@@ -51,8 +51,8 @@ class Margins:
             raise ValueError(f"margins.generalization must be above 0, but got {self.generalization}")
         if self.generalization_share is not None and self.generalization != DEFAULT_GENERALIZATION:
             raise ValueError(
-                "margins must have generalization or generalization_share, but got both: "
-                f"{self.generalization} and {self.generalization_share}"
+                "margins.generalization_share must not stand beside a generalization of "
+                f"{self.generalization}, but got {self.generalization_share}"
             )
 
     def for_metrics(self, metrics: Iterable[TaskMetric]) -> MarginInForce:

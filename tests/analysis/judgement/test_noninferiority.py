@@ -113,5 +113,5 @@ def test_margins_that_have_no_common_unit_are_refused():
         Margins(generalization=1.0).for_metrics([ERROR])
     with pytest.raises(ValueError, match="got generalization 0.1 for error .%., loss .nats."):
         Margins(generalization=0.1).for_metrics([LOSS, ERROR])
-    with pytest.raises(ValueError, match="got both: 0.1 and 0.01"):
+    with pytest.raises(ValueError, match="must not stand beside a generalization of 0.1, but got 0.01"):
         Margins(generalization=0.1, generalization_share=0.01)
