@@ -1,5 +1,7 @@
 """Tasks that are judged by a loss, or by a score to be maximized: tables worked by hand, and what must not change."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -183,6 +185,13 @@ def test_a_suite_of_several_metrics_names_each_tasks_metric_and_unit(suite, hand
     ]
 
 
+def test_rows_of_a_csv_and_rows_in_categories_are_read_alike(suite):
+    expected = analysis.errors(suite)
+    assert_frame_equal(analysis.errors(pd.read_csv(io.StringIO(suite.to_csv(index=False)))), expected)
+    dressed = suite.astype({"metric": "category", "metric_unit": "category", "val_metric": "Float64"})
+    assert_frame_equal(analysis.errors(dressed), expected)
+
+
 def test_headings_and_bold_numbers_follow_the_metric(by_score, by_loss, suite, made):
     table = analysis.tables(by_score)["metrics"]
     assert columns_of(table, LAYOUTS["metrics"])[:2] == ["label", "test_metric"]
@@ -291,6 +300,15 @@ def test_the_unit_of_a_metric_moves_no_measure(one, other, factor):
     for table in (analysis.sensitivity, analysis.width, analysis.variance_decomposition):
         made, known = (table(rows).drop(columns=in_unit, errors="ignore") for rows in (second, first))
         assert_frame_equal(made, known, rtol=1e-7, atol=1e-9)
+
+
+def test_phi_compares_tasks_by_what_can_be_learned_whatever_they_are_judged_by():
+    outcomes = [(7 * i) % 19 for i in range(2 * len(LRS) * SEEDS)]
+    tasks = [study(outcomes[3 * k :] + outcomes[: 3 * k], "adamw").assign(task=f"t{k}") for k in range(5)]
+    expected = analysis.cross_task_sensitivity(pd.concat(tasks))
+    assert expected["phi"].notna().all()
+    mixed = [tasks[0], judged_by(tasks[1], LOSS, 3.0), judged_by(tasks[2], F1, -1.0), *tasks[3:]]
+    assert_frame_equal(analysis.cross_task_sensitivity(pd.concat(mixed)), expected, rtol=1e-9)
 
 
 OURS = "ada2ms(mixing=0.5)"
