@@ -6,8 +6,12 @@ factor and one better direction wherever it is shown.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+from analysis.task_metric import ERROR, LEVELS, TaskMetric
 
 SIGNIFICANT = -1
 """As `Measure.digits`: three significant digits in place of a fixed number of decimals."""
@@ -74,6 +78,8 @@ MEASURES: dict[str, Measure] = {
     "task": Measure("task"),
     "label": Measure("optimizer"),
     "term": Measure("term"),
+    "metric": Measure("metric"),
+    "unit": Measure("unit"),
     "first": Measure("first"),
     "second": Measure("second"),
     # hyperparameters
@@ -90,6 +96,9 @@ MEASURES: dict[str, Measure] = {
         "validation accuracy", unit="%", digits=2, best="max", heading="Validation, %", short="val %"
     ),
     "test_accuracy": Measure("test accuracy", unit="%", digits=2, best="max", short="test %"),
+    "val_metric": Measure("validation metric", digits=SIGNIFICANT, short="val"),
+    "test_metric": Measure("test metric", digits=SIGNIFICANT, short="test"),
+    "train_metric": Measure("training metric", digits=SIGNIFICANT, short="train"),
     "val_loss": Measure("validation loss", best="min"),
     "test_loss": Measure("test loss", best="min"),
     "train_loss": Measure("training loss", best="min"),
@@ -124,7 +133,68 @@ MEASURES: dict[str, Measure] = {
     "shared_score": Measure("one setting", best="max"),
     "effective_hyperparameters": Measure("hyperparameters to tune", digits=0, best="min", heading="To tune"),
     "median_difference": Measure("median difference", unit="%", digits=2),
+    "median_share": Measure("median difference, as a share of what can be learned", heading="Median share"),
     "p": Measure("p-value", "p"),
     "p_holm": Measure("p-value", "p", heading="p, Holm"),
 }
 """The measures by the name of their column."""
+
+_IN_METRIC = ("tunability", "gap")
+"""Columns in the unit of the task's metric whatever it is."""
+
+
+def measure(column: str, metric: TaskMetric | None) -> Measure:
+    """Return how a column is shown for a task that is judged by a metric.
+
+    Args:
+        column: A key of `MEASURES`.
+        metric: The task's metric; None stands for several metrics in one table.
+
+    Returns:
+        For val_metric, test_metric and train_metric: 'test macro F1', in the metric's unit, with its direction; for
+        tunability and gap: their own measure in that unit; else that of `MEASURES`. In '%' they have two decimals, in
+        other units three significant digits (see `decimals`).
+
+    Examples:
+        >>> measure("test_metric", TaskMetric("loss", "nats")).axis
+        'test loss (nats)'
+    """
+    known, level = MEASURES[column], column in LEVELS.values()
+    if metric == ERROR:
+        return MEASURES[{new: old for old, new in LEVELS.items()}.get(column, column)]
+    if not level and column not in _IN_METRIC:
+        return known
+    title, heading = known.title, known.heading.removesuffix(", %")
+    short = known.short.removesuffix(" %")
+    if metric is None:
+        return Measure(title, digits=SIGNIFICANT, heading=heading, short=short)
+    if level:
+        title, short = title.replace("metric", metric.name), f"{short} {metric.name}"
+        heading = f"{title[0].upper()}{title[1:]}"
+    digits, percent = (2, " %") if metric.unit == "%" else (SIGNIFICANT, "")
+    return Measure(
+        title,
+        unit=metric.unit,
+        digits=digits,
+        best=metric.direction if level or known.best else "",
+        heading=f"{heading}, {metric.unit}" if metric.unit else heading,
+        short=short + percent,
+    )
+
+
+def decimals(values: Iterable[float], digits: int = SIGNIFICANT) -> int:
+    """Return with how many decimals numbers are shown.
+
+    Args:
+        values: The numbers; NaN where there is none.
+        digits: `Measure.digits`. `SIGNIFICANT` stands for as many decimals as give the largest of them three
+            significant digits.
+
+    Examples:
+        >>> decimals([0.0123, 0.00456]), decimals([1234.5]), decimals([0.5], digits=2)
+        (4, 0, 2)
+    """
+    if digits != SIGNIFICANT:
+        return digits
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return max(0, 2 - math.floor(math.log10(largest))) if largest > 0 else 2

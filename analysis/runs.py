@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.trials import REQUIRED, TRAIN_ACCURACY
+from analysis.trials import REQUIRED, REQUIRED_METRIC, TRAIN_ACCURACY, TRAIN_METRIC
 
 OPTIONAL: dict[str, str] = {
     **TRAIN_ACCURACY,
@@ -19,18 +19,12 @@ OPTIONAL: dict[str, str] = {
     "epochs": "passes over the training split",
     "batch_size": "examples per step",
     "schedule": "the learning-rate schedule's name",
-    "metric": "the name of the metric that the row is judged by, in place of accuracies",
-    "metric_unit": "the metric's unit, or null",
-    "metric_direction": "'min' or 'max': which values are the better ones",
-    "chance_metric": "the metric of knowing nothing, the same for all rows of a task",
-    "train_metric": "the final value of the metric on the training split",
-    "val_metric": "the final value of the metric on the validation split",
-    "test_metric": "the final value of the metric on the test split",
+    **REQUIRED_METRIC,
+    **TRAIN_METRIC,
 }
 """What else rows may hold, and some functions use."""
 
 _FILLED: dict[str, Any] = {"grad_scale": 1.0, "role": "grid", "weight_decay": np.nan}
-_OF_METRIC = ("metric_direction", "chance_metric", "val_metric", "test_metric")
 _ACCURACIES = ("chance_accuracy", "val_accuracy", "test_accuracy", "train_accuracy")
 _SHOWN = 12
 
@@ -46,6 +40,7 @@ def from_runs(
 
     A column that `columns` does not name is taken under its own name, where that is free. What is missing is filled
     in where nothing is lost: grad_scale with 1, role with 'grid', weight_decay with null, label with the optimizer,
+    metric_unit with null,
     and status with 'completed', or 'diverged' where the final validation value is no finite number. A run that
     crashed for another reason has no final value either: where there are such, say so in a column status.
 
@@ -137,6 +132,8 @@ def _filled(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(**{name: value for name, value in _FILLED.items() if name not in rows})
     if "label" not in rows and "optimizer" in rows:
         rows["label"] = rows["optimizer"]
+    if "metric" in rows and "metric_unit" not in rows:
+        rows["metric_unit"] = None
     value = "val_metric" if "metric" in rows else "val_accuracy"
     if "status" not in rows and value in rows:
         finite = np.isfinite(pd.to_numeric(rows[value]).astype(float))
@@ -147,4 +144,4 @@ def _filled(rows: pd.DataFrame) -> pd.DataFrame:
 def _needed(rows: pd.DataFrame) -> list[str]:
     if "metric" not in rows:
         return list(REQUIRED)
-    return [*(name for name in REQUIRED if name not in _ACCURACIES), *_OF_METRIC]
+    return [*(name for name in REQUIRED if name not in _ACCURACIES), *REQUIRED_METRIC]

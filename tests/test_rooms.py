@@ -15,7 +15,9 @@ NOT_ROOMS = ("studies/published",)
 ORDER = {
     "robustness": (("user_code",), ("optimizers", "tasks"), ("training",)),
     "analysis": (
-        ("trials", "labels", "measures"),
+        ("labels", "task_metric", "row_checks"),
+        ("rounding",),
+        ("trials", "measures"),
         ("runs",),
         ("statistics",),
         ("metrics",),
