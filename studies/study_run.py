@@ -25,7 +25,7 @@ from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
 from studies.store.store import Store
 from studies.store.study_folder import failures, open_store
-from studies.store.task_file import write_task
+from studies.store.task_file import write_own_code, write_task
 from studies.store.trackers import sending
 from studies.sweep.admission import admit
 from studies.sweep.cluster import connected
@@ -107,6 +107,7 @@ def run(
         admitted = admit(stored, work.spec, work.task, work.trials, accept_changed_code=accept_changed_code)
         store.write_study(work.spec.to_yaml())
         write_task(store, admitted.task)
+        write_own_code(store, work.spec.own)
         console = console or Console(quiet=True)
         with log_file(store), recorded(store, work.spec, admitted.task, work.engine, where) as ending:
             tell(console, admitted.notes)

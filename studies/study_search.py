@@ -31,7 +31,7 @@ from studies.store.provenance import recorded
 from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
 from studies.store.study_folder import open_store
-from studies.store.task_file import write_task
+from studies.store.task_file import write_own_code, write_task
 from studies.sweep.admission import admit
 from studies.terminal.search import announce, progress_line
 from studies.terminal.text import engine_text, notices, tell
@@ -81,7 +81,8 @@ def search(
     if (wanted := spec.search) is None:
         raise SpecError(f"{spec.name}: search: is required by `robustness search`, and is not in this study")
     where = workplace(workers, address, device, spec.budget.time_limit)
-    store, task = open_store(spec, out), spec.load_task()
+    store, spec = open_store(spec, out), spec.load_optimizers()
+    task = spec.load_task()
     if task.correct is None:
         rule = "scores points by errors, and the task has none (correct=None)"
         raise SpecError(one_line(f"{spec.source}: search: {rule}: {task.name}"))
@@ -97,6 +98,7 @@ def search(
         admitted = admit(stored, spec, task, expand(spec, task), accept_changed_code=accept_changed_code)
         store.write_study(spec.to_yaml())
         write_task(store, admitted.task)
+        write_own_code(store, spec.own)
         name = name or record.begin(store, spec, content)
         points = Points(shared or record.own_storage(store), name, wanted)
         with log_file(store), recorded(store, spec, admitted.task, chosen, where), ExitStack() as stack:

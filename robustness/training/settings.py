@@ -119,6 +119,7 @@ class TrialSettings:
         training: How steps are taken apart from that.
         flatness: Whether to measure flatness at the end, which has no effect on training.
         diagnostics: The epochs after which the spread of second moments is measured; no effect either.
+        codes: Which code a user's own objects are made of that it is trained with, by their names.
     """
 
     optimizer: str
@@ -131,6 +132,7 @@ class TrialSettings:
     training: Training = field(default_factory=Training)
     flatness: bool = False
     diagnostics: tuple[int, ...] = ()
+    codes: Mapping[str, str] = field(default_factory=dict)
 
     def completed(self) -> TrialSettings:
         """Return the settings with the defaults of all hyperparameters that are not given.

@@ -153,7 +153,7 @@ class SearchLoop:
     def _stored(self, rows: pd.DataFrame) -> Iterator[Values]:
         """Yield the points of the space whose whole surface a grid has trained already."""
         key, space = self.plan.search.optimizer, self.plan.search.space
-        optimizer = self.plan.spec.optimizers[key].optimizer or key
+        optimizer = self.plan.spec.optimizers[key].named(key)
         tried = rows.loc[(rows["role"] == "grid") & (rows["optimizer"] == optimizer), list(space)]
         for record in tried.drop_duplicates().sort_values(list(space)).to_dict("records"):
             values = {str(name): None if pd.isna(value) else value for name, value in record.items()}

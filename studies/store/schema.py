@@ -51,6 +51,7 @@ ROW_SCHEMA = pa.schema(
         "task_version": pa.string(),
         "task_code": pa.string(),
         **HYPERPARAMETERS,
+        "hyperparameters": pa.string(),
         "status": pa.string(),
         "stopped_step": pa.int64(),
         "reason": pa.string(),
