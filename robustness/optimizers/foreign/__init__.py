@@ -1,0 +1,4 @@
+"""Optimizers that this project has not written: torch's, and a user's own.
+
+``torch_rules`` has the rules of torch's classes; ``codes`` tells one version of a class from another.
+"""
