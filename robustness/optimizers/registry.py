@@ -35,6 +35,8 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 """Every optimizer a study may name by one word. Add a class to make it available."""
 
+_BUILT_IN = dict(OPTIMIZERS)
+
 RULES: dict[str, Rule] = {
     "sgd": SGD_RULE,
     "sgdw": SGDW_RULE,
@@ -49,6 +51,11 @@ RULES: dict[str, Rule] = {
     "exponent_plane": EXPONENT_PLANE,
 }
 """The rule of each optimizer here that has one. A class with a ``rule`` of its own needs no entry (``rule_of``)."""
+
+
+def is_built_in(name: str) -> bool:
+    """Return whether ``name`` is an optimizer of this project, and not one that was put into ``OPTIMIZERS`` since."""
+    return name in _BUILT_IN and OPTIMIZERS.get(name) is _BUILT_IN[name]
 
 
 def find(name: str) -> type[torch.optim.Optimizer]:

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from analysis.metrics.reference_gap import REFERENCES
-from studies.spec.grid import Grid
 from studies.spec.objectives import OBJECTIVES
 from studies.spec.optimizers.checks import EntryChecks
 from studies.spec.optimizers.entries import OptimizerEntry

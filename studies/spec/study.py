@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -126,11 +126,7 @@ class StudySpec(Strict):
         # a user's own module is imported by those who train, and not by those who read what was trained
         if rule := name_rule(self.task.name):
             problems.append(Problem(("task",), self.task.name, rule))
-        for key, entry in self.optimizers.items():
-            problems += [
-                problem._replace(location=("optimizers", key, *problem.location))
-                for problem in checks.problems(key, entry)
-            ]
+        problems += checks.all_problems(self.optimizers)
         problems = problems or [
             *search_problems(self.search, self.optimizers, checks),
             *measure_problems(self.diagnostics, self.flatness, self.budget, self.grid),
@@ -140,7 +136,7 @@ class StudySpec(Strict):
         if not problems and self.count() + self.count_confirm() > MAX_TRIALS:
             rule = f"trials; a study may have at most {MAX_TRIALS}"
             problems.append(Problem(("grid",), self.count() + self.count_confirm(), rule))
-        if not problems and self.verdict is not None and all(map(self._taken, self.optimizers)):
+        if not problems and self.verdict is not None and self.knows_optimizers:
             labels = [variant.label for key in self.optimizers for variant in self.variants(key)]
             problems += [
                 problem._replace(location=("verdict", *problem.location))
@@ -158,9 +154,7 @@ class StudySpec(Strict):
 
     def count_confirm(self) -> int:
         """Return the number of trials that confirm selected cells."""
-        return self.confirm * sum(
-            entry.count(self._taken(key)) for key, entry in self.optimizers.items()
-        )
+        return self.confirm * sum(entry.count(self._taken(key)) for key, entry in self.optimizers.items())
 
     def decays(self, key: str) -> tuple[float, ...]:
         """Return the weight decays of the optimizer that is listed under ``key``."""
@@ -172,14 +166,13 @@ class StudySpec(Strict):
         Raises:
             SpecError: If it is a user's own that is neither found (``load_optimizers``) nor remembered.
         """
-        taken = self._taken(key)
-        if taken is None:
-            name = self.optimizers[key].named(key)
-            raise SpecError(
-                f"{self._source}: optimizers.{key}: {name!r}: which hyperparameters it has is not known here; "
-                "`robustness run` finds it, and its folder then remembers them"
-            )
-        return self.optimizers[key].variants(key, taken)
+        entry = self.optimizers[key]
+        return entry.variants(key, self._own.known(entry.named(key), f"{self._source}: optimizers.{key}"))
+
+    @property
+    def knows_optimizers(self) -> bool:
+        """Whether what each optimizer takes is known, those of a user's own included."""
+        return all(map(self._taken, self.optimizers))
 
     def _taken(self, key: str) -> Signature | None:
         return self._own.signature(self.optimizers[key].named(key))
@@ -236,6 +229,12 @@ class StudySpec(Strict):
     def folder(self) -> Path | None:
         """The folder of the study's file, where a user's own modules may be; None where there is no file."""
         return self._folder
+
+    def with_own(self, own: OwnCode) -> StudySpec:
+        """Return the study with ``own`` in the place of what is known of the same optimizers and schedules."""
+        spec = self.model_copy()
+        spec._own = self._own.replaced(own)
+        return spec
 
     @property
     def own(self) -> OwnCode:

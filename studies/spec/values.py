@@ -101,9 +101,7 @@ _SCALARS: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(
     Annotated[tuple[Annotated[Any, PlainValidator(_scalar)], ...], *_Distinct]
 )
 _GIVEN: TypeAdapter[Any] = TypeAdapter(
-    Annotated[
-        tuple[Annotated[Any, PlainValidator(lambda value: _option(value))], ...], Field(min_length=1)
-    ]
+    Annotated[tuple[Annotated[Any, PlainValidator(lambda value: _option(value))], ...], Field(min_length=1)]
 )
 
 

@@ -70,8 +70,8 @@ class StoredStudy:
 
         Args:
             location: The folder, a path or any ``pyarrow.fs`` address.
-            imports: The folder from which ``spec.load_task`` and ``spec.load_optimizers`` import modules of the user's
-                own, if they are called.
+            imports: The folder from which ``spec.load_task`` and ``spec.load_optimizers`` import the user's own
+                modules, if they are called.
 
         Raises:
             StoreError: If the folder holds no study, or what it remembers is damaged.

@@ -1,1 +1,1 @@
-"""What a study says of its optimizers: entries and their variations, a user's own code, and what is wrong with them."""
+"""What a study says of its optimizers: entries, their variations, a user's own code, and what is wrong."""

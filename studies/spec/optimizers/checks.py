@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -50,6 +50,14 @@ class EntryChecks:
             values = _build_problems(key, entry, taken)
         return problems + (values or list(_label_problems(key, entry, taken)))
 
+    def all_problems(self, optimizers: Mapping[str, OptimizerEntry]) -> list[Problem]:
+        """Return what is wrong with all entries, each problem where it is in the study."""
+        return [
+            problem._replace(location=("optimizers", key, *problem.location))
+            for key, entry in optimizers.items()
+            for problem in self.problems(key, entry)
+        ]
+
     def _name_rule(self, name: str) -> str | None:
         if is_own(name) and not re.fullmatch(r"\w+(\.\w+)*:\w+", name):
             return "must be package.module:Class"
@@ -79,9 +87,8 @@ def _given_problems(entry: OptimizerEntry, name: str, taken: Signature) -> Itera
                 rule = f"must not be given together with {other}"
                 yield Problem((alias,), entry.given[alias], rule)
     for parameter, default in taken.defaults.items():
-        if default is REQUIRED and not {parameter, "betas" if parameter in _betas(taken) else parameter} & {
-            *entry.given
-        }:
+        given = parameter in entry.given or (parameter in _betas(taken) and "betas" in entry.given)
+        if default is REQUIRED and not given:
             yield Problem((parameter,), NOTHING, f"is required: {name} has no default for it")
 
 
@@ -110,7 +117,7 @@ def _type_rule(parameter: str, value: Given, taken: Signature) -> str | None:
     if parameter == "betas" and isinstance(value, tuple):
         return _betas_rule(value, taken)
     if isinstance(default, tuple) or parameter == "betas":
-        return None if isinstance(value, tuple) else "must be a list of numbers"
+        return None if isinstance(value, tuple) or value == default else "must be a list of numbers"
     if isinstance(value, tuple):
         return "must be a single value, or a list of such"
     number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -136,9 +136,7 @@ def values_of(parameter: str, given: Any, taken: Signature | None) -> tuple[tupl
         given: What it gives.
         taken: What the optimizer takes; None where that is not known yet.
     """
-    whole = parameter == "betas" or (
-        taken is not None and isinstance(taken.defaults.get(parameter), tuple)
-    )
+    whole = parameter == "betas" or (taken is not None and isinstance(taken.defaults.get(parameter), tuple))
     many = isinstance(given, tuple) and (not whole or all(isinstance(value, tuple) for value in given))
     return (given if many else (given,)), many
 

@@ -1,4 +1,4 @@
-"""What a study names that is no part of this project: optimizers and schedules of a user's own, and which code they are.
+"""What a study names that is no part of this project: optimizers and schedules of a user's own, and their code.
 
 Whoever trains finds the objects themselves (``find_own``). Whoever reads takes what the study's folder remembers, and
 imports nothing.
@@ -6,15 +6,16 @@ imports nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from robustness.optimizers import REQUIRED, Signature, code_of, signature
-from robustness.optimizers.registry import NAMES
+from robustness.optimizers.registry import is_built_in
 from robustness.user_code.names import is_own, resolve
 from robustness.user_code.source import other_file, source_code
+from studies.spec.errors import SpecError
 from studies.spec.problems import Problem, raise_all
 
 
@@ -44,6 +45,24 @@ class OwnCode:
             return self.signatures.get(name)
         return signature(name)
 
+    def known(self, name: str, place: str) -> Signature:
+        """Return what an optimizer takes; messages begin with ``place``.
+
+        Raises:
+            SpecError: If it is a user's own that is neither found nor remembered.
+        """
+        taken = self.signature(name)
+        if taken is None:
+            raise SpecError(
+                f"{place}: {name!r}: which hyperparameters it has is not known here; `robustness run` finds it, and "
+                "its folder then remembers them"
+            )
+        return taken
+
+    def replaced(self, other: OwnCode) -> OwnCode:
+        """Return this with what ``other`` knows in the place of what this knows of the same."""
+        return OwnCode({**self.signatures, **other.signatures}, {**self.codes, **other.codes})
+
     def of(self, *names: str) -> dict[str, str]:
         """Return the codes of those of ``names`` that have one."""
         return {name: self.codes[name] for name in names if name in self.codes}
@@ -53,7 +72,8 @@ class OwnCode:
         signatures = {
             name: {
                 "hyperparameters": [
-                    [key] if default is REQUIRED else [key, default] for key, default in taken.defaults.items()
+                    [key] if default is REQUIRED else [key, default]
+                    for key, default in taken.defaults.items()
                 ],
                 "decays": taken.decays,
                 "betas": taken.betas,
@@ -72,7 +92,9 @@ class OwnCode:
         signatures = {}
         for name, taken in content["optimizers"].items():
             defaults = {
-                key: tuple(default[0]) if default and isinstance(default[0], list) else (*default, REQUIRED)[0]
+                key: tuple(default[0])
+                if default and isinstance(default[0], list)
+                else (*default, REQUIRED)[0]
                 for key, *default in taken["hyperparameters"]
             }
             signatures[name] = Signature(defaults, bool(taken["decays"]), int(taken["betas"]))
@@ -96,9 +118,8 @@ def find_own(optimizers: Mapping[str, str], schedule: str, folder: Path | None) 
     for key, name in optimizers.items():
         try:
             _check_origin(name, folder)
-            code = code_of(name)
-            if is_own(name) or name not in NAMES or code is not None:
-                signatures[name], codes[name] = signature(name), code
+            if not is_built_in(name):
+                signatures[name], codes[name] = signature(name), code_of(name)
         except ValueError as error:
             location = ("optimizers", key, *["optimizer"] * (name != key))
             problems.append(Problem(location, name, _told(error, name)))
@@ -111,11 +132,6 @@ def find_own(optimizers: Mapping[str, str], schedule: str, folder: Path | None) 
             problems.append(Problem(("schedule", "name"), schedule, _told(error, schedule)))
     raise_all(problems)
     return OwnCode(signatures, {name: code for name, code in codes.items() if code is not None})
-
-
-def changed(before: OwnCode, now: OwnCode, names: Iterable[str]) -> list[str]:
-    """Return those of ``names`` that other code stood for before."""
-    return [name for name in names if before.codes.get(name) != now.codes.get(name)]
 
 
 def _check_origin(name: str, folder: Path | None) -> None:

@@ -45,7 +45,9 @@ class Variant:
 def cast(value: Given, default: Any) -> Given:
     """Write 1 as 1.0 where the default is a float, so that equal values have equal ids and labels."""
     if isinstance(value, tuple):
-        defaults = default if isinstance(default, tuple) and len(default) == len(value) else (None,) * len(value)
+        defaults = (
+            default if isinstance(default, tuple) and len(default) == len(value) else (None,) * len(value)
+        )
         return tuple(cast(one, of) for one, of in zip(value, defaults, strict=True))  # type: ignore[misc]
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
