@@ -106,12 +106,17 @@ DIAGNOSTIC_SCHEMA = pa.schema(
 
 
 def hyperparameter_columns(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns of a trial's hyperparameters but ``lr`` and ``weight_decay``; ``OTHERS`` if it is needed."""
+    """Return the columns of a trial's hyperparameters; ``lr`` and ``weight_decay`` are no part of them."""
     columns = {
-        name: values.get(name) for name, kind in HYPERPARAMETERS.items() if _fits(values.get(name), kind)
+        name: values.get(name) if _fits(values.get(name), kind) else None
+        for name, kind in HYPERPARAMETERS.items()
     }
-    others = {name: values[name] for name in values if name not in ("lr", "weight_decay", *columns)}
-    return columns | ({OTHERS: json.dumps(others, sort_keys=True, separators=(",", ":"))} if others else {})
+    others = {
+        name: value
+        for name, value in values.items()
+        if name not in ("lr", "weight_decay") and (name not in columns or columns[name] is not value)
+    }
+    return columns | {OTHERS: json.dumps(others, sort_keys=True, separators=(",", ":")) if others else None}
 
 
 def _fits(value: Any, kind: pa.DataType) -> bool:
