@@ -98,7 +98,7 @@ def run(
         InputError: If ``workers``, ``address``, ``device``, ``engine``, ``retry`` or ``log`` is not valid.
         SweepError: If Ray cannot be started or reached, or the disk is full.
     """
-    spec = study if isinstance(study, StudySpec) else load_spec(study)
+    spec = (study if isinstance(study, StudySpec) else load_spec(study)).load_optimizers()
     where = workplace(workers, address, device, spec.budget.time_limit)
     store = open_store(spec, out)
     with sending(log, spec.name, store.location) as send, store.driving():

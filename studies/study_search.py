@@ -74,15 +74,14 @@ def search(
         SweepError: If Ray cannot be started or reached, or trials could not be run.
     """
     started = time.monotonic()
-    spec = study if isinstance(study, StudySpec) else load_spec(study)
+    spec = (study if isinstance(study, StudySpec) else load_spec(study)).load_optimizers()
     _check_limits(trials, timeout)
     if storage is None and "://" in str(out):
         raise InputError(f"--storage: is required, because {out} is no folder of this machine")
     if (wanted := spec.search) is None:
         raise SpecError(f"{spec.name}: search: is required by `robustness search`, and is not in this study")
     where = workplace(workers, address, device, spec.budget.time_limit)
-    store, spec = open_store(spec, out), spec.load_optimizers()
-    task = spec.load_task()
+    store, task = open_store(spec, out), spec.load_task()
     if task.correct is None:
         rule = "scores points by errors, and the task has none (correct=None)"
         raise SpecError(one_line(f"{spec.source}: search: {rule}: {task.name}"))

@@ -64,23 +64,22 @@ class Plan:
 
 
 def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str = "auto") -> Plan:
-    """Load the study's optimizers and task, expand its trials, choose an engine, cut the trials into packs.
+    """Load the study's task, expand its trials, choose an engine and cut the trials into packs.
 
     Packs are cut from all trials of the study, and the ``stored`` ones are taken out afterwards: so an interrupted
     study goes on with the same packs as before.
 
     Args:
-        spec: The study.
+        spec: The study, with its optimizers loaded.
         stored: The ids of trials that need not run.
         device: ``cpu`` or ``cuda``.
         engine: ``auto`` (by a short measurement), ``fused`` or ``sequential``.
 
     Raises:
-        SpecError: If an optimizer cannot be found, the task cannot be made or trained by each of them, a batch is
-            larger than its training split, or two of the study's optimizers mean the same trials.
+        SpecError: If the task cannot be made or trained by each of the optimizers, a batch is larger than its
+            training split, or two of the study's optimizers mean the same trials.
         InputError: If ``engine`` is not valid, or the task cannot be trained by it.
     """
-    spec = spec.load_optimizers()
     task = spec.load_task()
     spec = spec.resolved(task)
     trials = expand(spec, task)

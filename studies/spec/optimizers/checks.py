@@ -63,7 +63,7 @@ class EntryChecks:
             return "must be package.module:Class"
         if name in OPTIMIZERS or name in self.own.signatures or is_own(name):
             return None
-        return one_of(name, OPTIMIZERS).replace(" (did", ", or package.module:Class (did")
+        return one_of(name, [*OPTIMIZERS, "package.module:Class"])
 
     def _axis_problems(self, entry: OptimizerEntry, taken: Signature | None) -> Iterator[Problem]:
         for field in ("lr", "weight_decay"):
