@@ -10,6 +10,7 @@ from robustness.optimizers.base import RuleOptimizer
 from robustness.optimizers.building import arguments, build
 from robustness.optimizers.dual_adam import DualAdam
 from robustness.optimizers.exponent_plane import ExponentPlane
+from robustness.optimizers.foreign.muon import Muon
 from robustness.optimizers.inv_adam import InvAdam
 from robustness.optimizers.registry import OPTIMIZERS, RULES, code_of, find, rule_of
 from robustness.optimizers.rule import Rule, advance, begin, finish
@@ -29,6 +30,7 @@ __all__ = [
     "DualAdam",
     "ExponentPlane",
     "InvAdam",
+    "Muon",
     "Rule",
     "RuleOptimizer",
     "Signature",

@@ -13,6 +13,7 @@ from robustness.optimizers.adamomentum import ADAMOMENTUM, AdaMomentum
 from robustness.optimizers.dual_adam import DUAL_ADAM, DualAdam
 from robustness.optimizers.exponent_plane import EXPONENT_PLANE, ExponentPlane
 from robustness.optimizers.foreign.codes import code_of_class
+from robustness.optimizers.foreign.muon import Muon
 from robustness.optimizers.foreign.torch_rules import ADAM, ADAMW, SGD_RULE
 from robustness.optimizers.inv_adam import INV_ADAM, InvAdam
 from robustness.optimizers.rule import Rule
@@ -32,6 +33,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "smes": SMES,
     "adamnx": AdamNX,
     "exponent_plane": ExponentPlane,
+    "muon": Muon,
 }
 """Every optimizer a study may name by one word. Add a class to make it available."""
 
@@ -63,6 +65,7 @@ def find(name: str) -> type[torch.optim.Optimizer]:
 
     Args:
         name: A key of ``OPTIMIZERS``, or ``package.module:Class`` of a user's own or of an installed package.
+            ``torch.optim:Muon`` is the ``Muon`` of this project, which takes parameters of any shape.
 
     Raises:
         ValueError: If there is no such optimizer; the message names the nearest. If the class is not derived from
@@ -86,7 +89,7 @@ def find(name: str) -> type[torch.optim.Optimizer]:
             f"optimizer {name!r} must be a class derived from torch.optim.Optimizer, but is {kind}"
         )
     _check_constructor(name, found)
-    return found
+    return Muon if found is torch.optim.Muon else found
 
 
 def _check_constructor(name: str, found: type[torch.optim.Optimizer]) -> None:
@@ -138,4 +141,10 @@ def code_of(name: str) -> str | None:
     Raises:
         ValueError: If there is no such optimizer, or its source has changed since this process imported it.
     """
-    return code_of_class(find(name))
+    found = find(name)
+    return None if is_known(found) else code_of_class(found)
+
+
+def is_known(found: type) -> bool:
+    """Return whether a class is torch's or this project's."""
+    return found.__module__.partition(".")[0] in ("torch", "robustness")

@@ -108,7 +108,7 @@ class TrialSettings:
     """One training run of a task.
 
     Attributes:
-        optimizer: A name in ``robustness.optimizers.OPTIMIZERS``.
+        optimizer: A name in ``robustness.optimizers.OPTIMIZERS``, or ``package.module:Class``.
         hyperparameters: What ``robustness.optimizers.build`` takes: ``lr`` (the schedule's peak),
             ``weight_decay``, and the optimizer's own, of which those that are not given take their defaults.
         grad_scale: ``c``; the loss gradient is multiplied by it before the optimizer sees it.

@@ -14,11 +14,11 @@ from typing import Any
 
 from robustness.user_code.source import is_installed, source_code
 
-_KNOWN = ("torch", "robustness")
+_OTHERS = ("torch", "robustness", "builtins")
 _UNIMPORTABLE = ("__main__", "__mp_main__")
 
 
-def code_of_class(found: type) -> str | None:
+def code_of_class(found: type) -> str:
     """Return a text that tells this version of a class from others.
 
     A class of an installed package has ``distribution==version``; one of a module with a file, the digest of that
@@ -29,25 +29,19 @@ def code_of_class(found: type) -> str | None:
     Args:
         found: The class.
 
-    Returns:
-        The text; None for a class of torch or of this project.
-
     Raises:
         ValueError: If the source has changed since this process imported it.
     """
     home = found.__module__
-    top = home.partition(".")[0]
-    if top in _KNOWN:
-        return None
     module = sys.modules.get(home)
     if module is not None and home not in _UNIMPORTABLE and getattr(module, "__file__", None):
         if is_installed(module):
-            return _distribution(top)
+            return _distribution(home.partition(".")[0])
         if (digest := source_code(f"{home}:{found.__qualname__}")) is not None:
             return digest
     content = hashlib.sha256()
     for one in found.__mro__:
-        if one.__module__.partition(".")[0] not in (*_KNOWN, "builtins"):
+        if one.__module__.partition(".")[0] not in _OTHERS:
             content.update(_text(one).encode())
     return content.hexdigest()[:16]
 
