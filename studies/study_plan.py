@@ -60,7 +60,7 @@ def plan_study(
         StoreError: If the folder holds another study, or rows of changed code.
         InputError: If another argument is not valid.
     """
-    spec = load_spec(study)
+    spec = load_spec(study).load_optimizers()
     where = workplace(workers, None, device)
     stored = ResumedStore(open_store(spec, out), flatness=spec.flatness)
     work = plan(spec, stored.trial_ids(), device=where.device, engine=engine)

@@ -25,7 +25,7 @@ from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
 from studies.store.store import Store
 from studies.store.study_folder import failures, open_store
-from studies.store.task_file import write_task
+from studies.store.task_file import write_own_code, write_task
 from studies.store.trackers import sending
 from studies.sweep.admission import admit
 from studies.sweep.cluster import connected
@@ -98,7 +98,7 @@ def run(
         InputError: If ``workers``, ``address``, ``device``, ``engine``, ``retry`` or ``log`` is not valid.
         SweepError: If Ray cannot be started or reached, or the disk is full.
     """
-    spec = study if isinstance(study, StudySpec) else load_spec(study)
+    spec = (study if isinstance(study, StudySpec) else load_spec(study)).load_optimizers()
     where = workplace(workers, address, device, spec.budget.time_limit)
     store = open_store(spec, out)
     with sending(log, spec.name, store.location) as send, store.driving():
@@ -107,6 +107,7 @@ def run(
         admitted = admit(stored, work.spec, work.task, work.trials, accept_changed_code=accept_changed_code)
         store.write_study(work.spec.to_yaml())
         write_task(store, admitted.task)
+        write_own_code(store, work.spec.own)
         console = console or Console(quiet=True)
         with log_file(store), recorded(store, work.spec, admitted.task, work.engine, where) as ending:
             tell(console, admitted.notes)

@@ -32,7 +32,7 @@ from studies.store.provenance import recorded
 from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
 from studies.store.study_folder import open_store
-from studies.store.task_file import write_task
+from studies.store.task_file import write_own_code, write_task
 from studies.sweep.admission import admit
 from studies.terminal.search import announce, progress_line
 from studies.terminal.text import engine_text, notices, tell
@@ -75,7 +75,7 @@ def search(
         SweepError: If Ray cannot be started or reached, or trials could not be run.
     """
     started = time.monotonic()
-    spec = study if isinstance(study, StudySpec) else load_spec(study)
+    spec = (study if isinstance(study, StudySpec) else load_spec(study)).load_optimizers()
     trials, timeout = as_yaml([trials, timeout])
     _check_limits(trials, timeout)
     if storage is None and "://" in str(out):
@@ -99,6 +99,7 @@ def search(
         admitted = admit(stored, spec, task, expand(spec, task), accept_changed_code=accept_changed_code)
         store.write_study(spec.to_yaml())
         write_task(store, admitted.task)
+        write_own_code(store, spec.own)
         name = name or record.begin(store, spec, content)
         points = Points(shared or record.own_storage(store), name, wanted)
         with log_file(store), recorded(store, spec, admitted.task, chosen, where), ExitStack() as stack:

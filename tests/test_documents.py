@@ -18,9 +18,11 @@ from robustness.optimizers import OPTIMIZERS, RULES
 from robustness.training import Schedule, Training
 from robustness.training.schedules.shapes import SHAPES, keys_of
 from studies.cli import app
+from studies.planning.workers import Workers
 from studies.spec.presets import presets
 from studies.spec.protocols import PROTOCOLS
 from studies.store.schema import CURVE_SCHEMA, DIAGNOSTIC_SCHEMA, ROW_SCHEMA
+from studies.sweep.cluster import connected
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 20
@@ -89,8 +91,15 @@ def test_a_metric_as_written(write):
     )  # 2 p / (p + 1) / 10 with p, the commonest class's share, of 0.10
 
 
+@pytest.mark.ray
 def test_an_optimizer_as_written(write):
-    outcome = write("An optimizer")["outcome"]
+    with connected(Workers(count=2)):  # both of its studies use the one Ray
+        outcome = write("An optimizer")["outcome"]
+    rows = studies.load("runs/lion").groupby("label")
+    assert set(rows["status"].agg(set).explode()) == {"completed"}
+    assert rows.size().to_dict() == {
+        "lion(beta1=0.9, beta2=0.99)": 2, "lion(beta1=0.95, beta2=0.98)": 2, "nadam(momentum_decay=0.001)": 4, "adamw": 4,
+    }  # fmt: skip
     assert not outcome.failed
     assert set(outcome.rows["label"]) == {"signum(momentum=0.5)", "signum(momentum=0.9)", "adamw"}
     assert outcome.rows["val_accuracy"].max() > 0.5

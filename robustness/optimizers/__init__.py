@@ -7,12 +7,15 @@ from robustness.optimizers.ada2ms import Ada2MS
 from robustness.optimizers.adamnx import AdamNX
 from robustness.optimizers.adamomentum import AdaMomentum
 from robustness.optimizers.base import RuleOptimizer
+from robustness.optimizers.building import arguments, build
 from robustness.optimizers.dual_adam import DualAdam
 from robustness.optimizers.exponent_plane import ExponentPlane
+from robustness.optimizers.foreign.muon import Muon
 from robustness.optimizers.inv_adam import InvAdam
-from robustness.optimizers.registry import OPTIMIZERS, REQUIRED, RULES, arguments, build, hyperparameters
+from robustness.optimizers.registry import OPTIMIZERS, RULES, code_of, find, rule_of
 from robustness.optimizers.rule import Rule, advance, begin, finish
 from robustness.optimizers.sgdw import SGDW
+from robustness.optimizers.signature import REQUIRED, Signature, hyperparameters, signature, split_betas
 from robustness.optimizers.smes import SMES
 
 __all__ = [
@@ -27,12 +30,19 @@ __all__ = [
     "DualAdam",
     "ExponentPlane",
     "InvAdam",
+    "Muon",
     "Rule",
     "RuleOptimizer",
+    "Signature",
     "advance",
     "arguments",
     "begin",
     "build",
+    "code_of",
+    "find",
     "finish",
     "hyperparameters",
+    "rule_of",
+    "signature",
+    "split_betas",
 ]

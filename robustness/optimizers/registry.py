@@ -1,26 +1,25 @@
-"""The registry of optimizers and their rules, and how a study builds an optimizer by name."""
+"""Optimizers by name: those of the registry, and a user's own as ``package.module:Class``."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable, Mapping
-from typing import Any
 
 import torch
 
 from robustness.optimizers.ada2ms import ADA2MS, Ada2MS
 from robustness.optimizers.adamnx import ADAMNX, AdamNX
 from robustness.optimizers.adamomentum import ADAMOMENTUM, AdaMomentum
-from robustness.optimizers.base import RuleOptimizer
 from robustness.optimizers.dual_adam import DUAL_ADAM, DualAdam
 from robustness.optimizers.exponent_plane import EXPONENT_PLANE, ExponentPlane
+from robustness.optimizers.foreign.codes import code_of_class
+from robustness.optimizers.foreign.muon import Muon
+from robustness.optimizers.foreign.torch_rules import ADAM, ADAMW, SGD_RULE
 from robustness.optimizers.inv_adam import INV_ADAM, InvAdam
-from robustness.optimizers.ranges import validate
 from robustness.optimizers.rule import Rule
 from robustness.optimizers.sgdw import SGDW, SGDW_RULE
 from robustness.optimizers.smes import SMES, SMES_RULE
-from robustness.optimizers.torch_rules import ADAM, ADAMW, SGD_RULE
+from robustness.user_code.names import is_own, resolve
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
@@ -34,8 +33,11 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "smes": SMES,
     "adamnx": AdamNX,
     "exponent_plane": ExponentPlane,
+    "muon": Muon,
 }
-"""Every optimizer a study may name. Add a class to make it available."""
+"""Every optimizer a study may name by one word. Add a class to make it available."""
+
+_BUILT_IN = dict(OPTIMIZERS)
 
 RULES: dict[str, Rule] = {
     "sgd": SGD_RULE,
@@ -50,120 +52,99 @@ RULES: dict[str, Rule] = {
     "adamnx": ADAMNX,
     "exponent_plane": EXPONENT_PLANE,
 }
-"""The rule of each optimizer that has one; an optimizer without a rule trains one model at a time only."""
+"""The rule of each optimizer here that has one. A class with a ``rule`` of its own needs no entry (``rule_of``)."""
 
 
-class Required:
-    """Stands for the default of a hyperparameter whose constructor has none."""
-
-    def __repr__(self) -> str:
-        return "required"
+def is_built_in(name: str) -> bool:
+    """Return whether ``name`` is an optimizer of this project, and not one that was put into ``OPTIMIZERS`` since."""
+    return name in _BUILT_IN and OPTIMIZERS.get(name) is _BUILT_IN[name]
 
 
-REQUIRED = Required()
-"""The default of a hyperparameter that must be given."""
+def find(name: str) -> type[torch.optim.Optimizer]:
+    """Return the class of an optimizer.
 
-_NOT_STUDIED = ("self", "params", "lr", "weight_decay", "amsgrad", "dampening")
-_STUDY_DEFAULTS: dict[str, dict[str, Any]] = {"sgd": {"momentum": 0.9}}
+    Args:
+        name: A key of ``OPTIMIZERS``, or ``package.module:Class`` of a user's own or of an installed package.
+            ``torch.optim:Muon`` is the ``Muon`` of this project, which takes parameters of any shape.
 
-
-def _lookup(name: str) -> type[torch.optim.Optimizer]:
+    Raises:
+        ValueError: If there is no such optimizer; the message names the nearest. If the class is not derived from
+            torch.optim.Optimizer, or its constructor does not take parameters and ``lr``.
+    """
     if name in OPTIMIZERS:
         return OPTIMIZERS[name]
-    nearest = difflib.get_close_matches(str(name), OPTIMIZERS, n=1, cutoff=0.0)
-    raise ValueError(
-        f"optimizer must be one of {', '.join(OPTIMIZERS)}, but got {name!r}; did you mean {nearest[0]!r}?"
-    )
+    if not isinstance(name, str) or not is_own(name):
+        nearest = difflib.get_close_matches(str(name), OPTIMIZERS, n=1, cutoff=0.0)
+        raise ValueError(
+            f"optimizer must be one of {', '.join(OPTIMIZERS)}, or package.module:Class, but got {name!r}; "
+            f"did you mean {nearest[0]!r}?"
+        )
+    try:
+        found = resolve(name)
+    except ValueError as error:
+        raise ValueError(f"optimizer {name!r} {error}") from error
+    if not isinstance(found, type) or not issubclass(found, torch.optim.Optimizer):
+        kind = "another class" if isinstance(found, type) else f"a {type(found).__name__}"
+        raise ValueError(
+            f"optimizer {name!r} must be a class derived from torch.optim.Optimizer, but is {kind}"
+        )
+    _check_constructor(name, found)
+    return Muon if found is torch.optim.Muon else found
 
 
-def hyperparameters(name: str) -> dict[str, Any]:
-    """Return what a study may set besides ``lr`` and ``weight_decay``, with the defaults.
-
-    In the constructor's order, ``betas`` as ``beta1``, ``beta2`` and so on. Engineering flags, which are
-    keyword-only, torch's ``amsgrad`` and ``dampening``, and what is neither number nor text (such as Adafactor's pair
-    ``eps``) are left out: there the constructor's own default holds. What has no default is ``REQUIRED``. The default
-    momentum of ``sgd`` is 0.9, where torch's is 0.
-
-    Args:
-        name: A key of ``OPTIMIZERS``.
-
-    Raises:
-        ValueError: If there is no optimizer of that name; the message names the nearest.
-
-    Examples:
-        >>> hyperparameters("sgd")
-        {'momentum': 0.9, 'nesterov': False}
-    """
-    result: dict[str, Any] = {}
-    for parameter in inspect.signature(_lookup(name).__init__).parameters.values():
-        if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD or parameter.name in _NOT_STUDIED:
-            continue
-        default = parameter.default
-        if default is parameter.empty:
-            result[parameter.name] = REQUIRED
-        elif parameter.name == "betas" and isinstance(default, tuple | list):
-            result |= {f"beta{number}": value for number, value in enumerate(default, 1)}
-        elif parameter.name != "betas" and (default is None or isinstance(default, float | int | str)):
-            result[parameter.name] = default
-    return result | _STUDY_DEFAULTS.get(name, {})
+def _check_constructor(name: str, found: type[torch.optim.Optimizer]) -> None:
+    """Raise ValueError if a constructor cannot be called with parameters and ``lr``."""
+    taken = list(inspect.signature(found.__init__).parameters.values())[1:]
+    kinds, names = {one.kind for one in taken}, [one.name for one in taken]
+    listed = ", ".join(str(one).partition(":")[0].partition("=")[0] for one in taken)
+    by_position = kinds - {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
+    if "params" not in names and (not by_position or names[0] == "lr"):
+        raise ValueError(f"the constructor of optimizer {name!r} must take params, but has ({listed})")
+    if "lr" not in names and inspect.Parameter.VAR_KEYWORD not in kinds:
+        raise ValueError(f"the constructor of optimizer {name!r} must take lr, but has ({listed})")
 
 
-def build(
-    name: str, params: Iterable[Any], *, lr: float, weight_decay: float, **hyperparameters_: Any
-) -> torch.optim.Optimizer:
-    """Build an optimizer from its name and flat hyperparameters.
+def rule_of(name: str) -> Rule | None:
+    """Return the rule of an optimizer, by which many models are trained at once; None where it has none.
+
+    It is the one in ``RULES``, or else the class's own attribute ``rule``. A class that inherits its rule but has a
+    ``step`` of its own has none: nothing says that the two agree.
 
     Args:
-        name: A key of ``OPTIMIZERS``.
-        params: Parameters or parameter groups.
-        lr: Learning rate, >= 0.
-        weight_decay: Weight decay, >= 0; coupled or decoupled as the optimizer has it.
-        **hyperparameters_: Any of ``hyperparameters(name)``; the others take the defaults given there.
+        name: As for ``find``.
 
     Raises:
-        ValueError: If there is no optimizer of that name, or a value is out of range (for torch's own classes
-            too).
-        TypeError: If the optimizer has no such hyperparameter, or a value that must be a number is not one.
-
-    Examples:
-        >>> import torch
-        >>> parameter = torch.nn.Parameter(torch.zeros(2))
-        >>> build("ada2ms", [parameter], lr=3e-3, weight_decay=0.0, mixing=0.25, beta1=0.8).defaults["betas"]
-        (0.8, 0.999)
+        ValueError: If there is no such optimizer.
     """
-    values = {"lr": lr, "weight_decay": weight_decay, **hyperparameters_}
-    return _lookup(name)(params, **arguments(name, values))
+    if name in RULES:
+        return RULES[name]
+    order = find(name).__mro__
+    for one in order:
+        if "rule" in vars(one):
+            rule = vars(one)["rule"]
+            return rule if isinstance(rule, Rule) else None
+        if "step" in vars(one):
+            return None
+    return None
 
 
-def arguments(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of an optimizer's constructor after its parameters.
+def code_of(name: str) -> str | None:
+    """Return which code an optimizer is made of, as a short text that changes with it.
 
     Args:
-        name: A key of ``OPTIMIZERS``.
-        values: ``lr``, ``weight_decay`` and any of ``hyperparameters(name)``; the others take their defaults.
+        name: As for ``find``.
+
+    Returns:
+        ``distribution==version`` for a class of an installed package, a digest of the source for a user's own; None
+        for classes of torch and of this project, whose versions are recorded anyway.
 
     Raises:
-        ValueError: If there is no optimizer of that name, or a value is missing, out of range or cannot be given.
-        TypeError: If the optimizer has no such hyperparameter, or a value that must be a number is not one.
+        ValueError: If there is no such optimizer, or its source has changed since this process imported it.
     """
-    optimizer, defaults = _lookup(name), hyperparameters(name)
-    allowed = ["lr", "weight_decay", *defaults]
-    for key in values:
-        if key not in allowed:
-            near = difflib.get_close_matches(key, allowed, n=1, cutoff=0.0)[0]
-            raise TypeError(
-                f"{name} has no hyperparameter {key!r}; did you mean {near!r}? It has {', '.join(allowed)}"
-            )
-    values = {**defaults, **values}
-    for key in allowed:
-        if values.get(key, REQUIRED) is REQUIRED:
-            raise ValueError(f"{key} is required: {name} has no default for it")
-    (optimizer.check if issubclass(optimizer, RuleOptimizer) else validate)(values)
-    betas = [key for key in defaults if key.startswith("beta") and key.removeprefix("beta").isdecimal()]
-    taken = inspect.signature(optimizer.__init__).parameters
-    if betas and "betas" in taken:
-        values["betas"] = tuple(float(values.pop(key)) for key in betas)
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
-    if "weight_decay" not in taken and not takes_any and values.pop("weight_decay"):
-        raise ValueError(f"weight_decay must be 0, because {name} has none")
-    return values
+    found = find(name)
+    return None if is_known(found) else code_of_class(found)
+
+
+def is_known(found: type) -> bool:
+    """Return whether a class is torch's or this project's."""
+    return found.__module__.partition(".")[0] in ("torch", "robustness")

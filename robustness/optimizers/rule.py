@@ -65,11 +65,11 @@ def step_scalars(rule: Rule, step: Scalar, hyper: Hyper, dtype: torch.dtype) -> 
     Args:
         rule: The rule.
         step: The number of the update, from 1; a tensor of many steps gives the scalars of them all.
-        hyper: Hyperparameters by name, ``beta1`` and ``beta2`` among them rather than ``betas``, ``lr`` and
-            ``weight_decay`` too.
+        hyper: Hyperparameters by name, ``beta1`` and ``beta2`` among them rather than ``betas``, ``lr`` too;
+            ``weight_decay`` is 0 where it is not among them.
         dtype: What tensors are cast to in the end: the parameters' dtype.
     """
-    lr, decay = hyper["lr"], hyper["weight_decay"]
+    lr, decay = hyper["lr"], hyper.get("weight_decay", 0)
     decays = isinstance(decay, Tensor) or decay != 0
     values = {
         **rule.scalars(step, hyper),

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 from robustness import __version__
-from robustness.optimizers import RULES
+from robustness.optimizers import code_of, rule_of
 from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import Task
 from robustness.tasks.storage import cache_home
@@ -93,7 +93,8 @@ def choose(
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, but got {wanted!r}")
     if not trials:
         return Engine("sequential", 1, False, {})
-    typical = next((settings for settings in trials if settings.optimizer in RULES), trials[0])
+    ruled = {name for name in {settings.optimizer for settings in trials} if rule_of(name) is not None}
+    typical = next((settings for settings in trials if settings.optimizer in ruled), trials[0])
     steps = len(trials) * task.steps(typical.epochs, typical.batch_size) / max(workers, 1)
     path = _cache_path(task, typical, device, wanted)
     measured, reason = _read(path)
@@ -126,7 +127,7 @@ def _measure(
         try:
             with warnings.catch_warnings():  # whether something is slow as a pack is what is measured here
                 warnings.filterwarnings("ignore", message="There is a performance drop")
-                if settings.optimizer not in RULES:
+                if rule_of(settings.optimizer) is None:
                     raise ValueError(f"{settings.optimizer} has no rule")
                 check_packable(task, settings, device)
                 measured |= _fused_seconds(task, settings, device, measured.get("sequential"))
@@ -186,6 +187,8 @@ def _cache_path(task: Task, settings: TrialSettings, device: str, wanted: str) -
     identity = [task.name, task.version, repr(task.options), settings.optimizer, settings.batch_size, wanted]
     identity += [machine, torch.__version__, __version__, _code(task), repr(settings.training)]
     identity += ["compared", _model(task)]
+    if code := code_of(settings.optimizer):
+        identity.append(code)
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     return cache_home() / "engines" / f"{digest}.json"
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robustness.optimizers import RULES, advance, arguments, begin, finish
+from robustness.optimizers import advance, arguments, begin, finish, rule_of
 from robustness.optimizers.fast.compiling import compiled, compiler_found
 from robustness.optimizers.rule import Rule, Scalars, State, absorbed
 from robustness.tasks import Task
@@ -70,7 +70,7 @@ class PackTrainer:
         Trials of different optimizers are trained one block after the other.
 
         Args:
-            trials: Their optimizers must have a rule (``robustness.optimizers.RULES``).
+            trials: Their optimizers must have a rule (``robustness.optimizers.rule_of``).
             checkpoint: Where they are saved, and resumed from if they were saved before; only for trials that
                 form a single block.
 
@@ -115,11 +115,12 @@ class Block:
         self.trials = [settings.completed() for settings in trials]
         self.device, self.dtype = trainer.device, trainer.dtype
         task, first = self.task, self.trials[0]
-        if first.optimizer not in RULES:
+        rule = rule_of(first.optimizer)
+        if rule is None:
             raise ValueError(f"{first.optimizer} has no rule, so its trials are trained one by one")
         for settings in self.trials:
             arguments(settings.optimizer, settings.hyperparameters)  # refused as alone
-        self.rule: Rule = RULES[first.optimizer]
+        self.rule: Rule = rule
         self.seeds = sorted({settings.seed for settings in self.trials})
         self.feed = Feed(task, self.seeds, first.batch_size)
         self.steps = task.steps_per_epoch(first.batch_size)

@@ -63,7 +63,7 @@ class TrialSettings:
     """One training run of a task.
 
     Attributes:
-        optimizer: A name in ``robustness.optimizers.OPTIMIZERS``.
+        optimizer: A name in ``robustness.optimizers.OPTIMIZERS``, or ``package.module:Class``.
         hyperparameters: What ``robustness.optimizers.build`` takes: ``lr`` (the schedule's peak),
             ``weight_decay``, and the optimizer's own, of which those that are not given take their defaults.
         grad_scale: ``c``; the loss gradient is multiplied by it before the optimizer sees it.
@@ -74,6 +74,7 @@ class TrialSettings:
         training: How steps are taken apart from that.
         flatness: Whether to measure flatness at the end, which has no effect on training.
         diagnostics: The epochs after which the spread of second moments is measured; no effect either.
+        codes: Which code a user's own objects are made of that it is trained with, by their names.
     """
 
     optimizer: str
@@ -86,6 +87,7 @@ class TrialSettings:
     training: Training = field(default_factory=Training)
     flatness: bool = False
     diagnostics: tuple[int, ...] = ()
+    codes: Mapping[str, str] = field(default_factory=dict)
 
     def completed(self) -> TrialSettings:
         """Return the settings with the defaults of all hyperparameters that are not given.

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from robustness.optimizers import build
+from robustness.optimizers import build, signature
+from robustness.optimizers.foreign.closures import needs_closure
 from robustness.tasks import Task
 from robustness.training.settings import Training, TrialSettings
 
@@ -58,7 +59,7 @@ def optimizer_of(model: nn.Module, settings: TrialSettings) -> torch.optim.Optim
     if not parameters:
         raise ValueError("the model has no parameter with requires_grad, so there is nothing to train")
     groups: list[dict[str, Any]] = [{"params": parameters}]
-    if settings.training.decay == "matrices":
+    if settings.training.decay == "matrices" and signature(settings.optimizer).decays:
         matrices = decayed(model)
         groups = [
             {"params": [p for p in parameters if id(p) in matrices]},
@@ -97,3 +98,57 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+class Stepper:
+    """Takes the steps of one trial on its model.
+
+    Args:
+        task: What is trained.
+        model: The model.
+        settings: The trial's.
+        context: What models compute in, as ``autocast`` returns it.
+
+    Attributes:
+        parameters: Those that are trained.
+        optimizer: The trial's.
+        closed: Whether the optimizer needs a closure.
+
+    Raises:
+        ValueError: As ``optimizer_of``.
+        TypeError: As ``optimizer_of``.
+    """
+
+    def __init__(
+        self, task: Task, model: nn.Module, settings: TrialSettings, context: torch.autocast
+    ) -> None:
+        self.task, self.model, self.settings, self.context = task, model, settings, context
+        self.parameters = trained(model)
+        self.optimizer: Any = optimizer_of(model, settings)
+        self.closed = needs_closure(settings.optimizer, settings.hyperparameters)
+
+    def gradients(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Compute the gradient of a batch, prepared for the model, scaled and clipped; return the loss."""
+        training = self.settings.training
+        self.optimizer.zero_grad()
+        with self.context:
+            loss = self.task.training_loss(self.model(inputs), targets, training.label_smoothing)
+        loss.backward()
+        if self.settings.grad_scale != 1:
+            # the gradient is scaled, not the loss: the loss that is recorded keeps its meaning
+            held = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+            torch._foreach_mul_(held, self.settings.grad_scale)
+        if training.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters, training.clip_norm)
+        return loss
+
+    def step(self, inputs: Tensor, targets: Tensor) -> None:
+        """Take a step by the gradients that the parameters hold.
+
+        An optimizer that needs a closure evaluates the same batch as often as it likes, by ``gradients``. What it is
+        told is the loss times the gradient scale: that is what the scaled gradient is the gradient of.
+        """
+        if self.closed:
+            self.optimizer.step(lambda: self.settings.grad_scale * self.gradients(inputs, targets))
+        else:
+            self.optimizer.step()

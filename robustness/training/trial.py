@@ -20,12 +20,11 @@ from robustness.training.randomness import initialized_model, own_draws
 from robustness.training.results import MomentSpread, Record, TrialResult
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import (
+    Stepper,
     autocast,
     check_loss,
     evaluating,
-    optimizer_of,
     suit_gradients,
-    trained,
 )
 
 logger = logging.getLogger("robustness")
@@ -83,10 +82,10 @@ class Trainer:
         self.model = initialized_model(task, settings.seed).to(device, dtype)
         if any(isinstance(module, nn.Conv2d) for module in self.model.modules()):
             self.model = self.model.to(memory_format=torch.channels_last)
-        self.parameters = trained(self.model)
         self.autocast = autocast(device, settings.training)
         check_loss(task, settings.training)
-        self.optimizer = optimizer_of(self.model, settings)
+        self.stepper = Stepper(task, self.model, self.settings, self.autocast)
+        self.parameters, self.optimizer = self.stepper.parameters, self.stepper.optimizer
         self.feed = Feed(task, [settings.seed], settings.batch_size)
         self.total_steps = task.steps(settings.epochs, settings.batch_size)
         self.step = 0
@@ -102,23 +101,14 @@ class Trainer:
 
     def train_step(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Take one step on a batch, prepared for the model, and return its loss, before the step."""
-        settings, training = self.settings, self.settings.training
+        settings = self.settings
         multiplier = settings.schedule.multiplier(self.step, self.total_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = settings.hyperparameters["lr"] * multiplier
-        self.optimizer.zero_grad()
-        with self.autocast:
-            loss = self.task.training_loss(self.model(inputs), targets, training.label_smoothing)
-        loss.backward()
-        if settings.grad_scale != 1:
-            # the gradient is scaled, not the loss: the loss that is recorded keeps its meaning
-            gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-            torch._foreach_mul_(gradients, settings.grad_scale)
-        if training.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters, training.clip_norm)
+        loss = self.stepper.gradients(inputs, targets)
         if self.step == 0:
             suit_gradients(self.optimizer)
-        self.optimizer.step()
+        self.stepper.step(inputs, targets)
         self.step += 1
         return loss.detach()
 

@@ -1,4 +1,4 @@
-"""What has changed since a folder's rows were trained: another study, or other code of its task.
+"""What has changed since a folder's rows were trained: another study, or other code of what it names.
 
 What is asked for now decides which stored rows are read. So a change that hides rows is said before anything is
 trained; another study is refused, and so are rows of two versions of the code as if they were one.
@@ -12,10 +12,12 @@ from typing import Any
 
 import pandas as pd
 
+from robustness.user_code.source import source_file
 from studies.planning.extension import fresh_seeds
 from studies.planning.known_task import KnownTask
 from studies.planning.stages import stages
 from studies.planning.trials import Trial, expand, schedule_text, setup
+from studies.spec.optimizers.own_code import OwnCode
 from studies.spec.problems import shown
 from studies.spec.study import StudySpec
 
@@ -43,7 +45,7 @@ class Change:
         differences: ``key: old -> new``, a text each.
         hidden: How many stored rows that the old one asks for the new one does not.
         foreign: How many rows are stored, where the new one asks for none of them, and not because of its task's
-            version alone; else 0.
+            version or a user's own code alone; else 0.
     """
 
     differences: list[str]
@@ -70,9 +72,30 @@ def differences(old: StudySpec | None, new: StudySpec, before: KnownTask | None,
             for key in {**was, **becomes}
             if was.get(key) != becomes.get(key)
         ]
+        texts += dict.fromkeys(_told(name, old.own, new.own) for name in _renewed(old, new))
     if before is not None and before.name == now.name and before.version != now.version:
         texts.append(f"the task's version: {before.version} -> {now.version}")
     return texts
+
+
+def _renewed(old: StudySpec, new: StudySpec) -> list[str]:
+    """Return the optimizers and schedules that both name, and for which other code stood before."""
+    names = [name for name in _named(new) if name in _named(old)]
+    return [name for name in names if old.own.codes.get(name) != new.own.codes.get(name)]
+
+
+def _named(spec: StudySpec) -> list[str]:
+    return [*(entry.named(key) for key, entry in spec.optimizers.items()), spec.schedule.name]
+
+
+def _told(name: str, before: OwnCode, now: OwnCode) -> str:
+    """Say how the code that ``name`` stands for has changed."""
+    was, becomes, file = before.codes.get(name), now.codes.get(name), source_file(name)
+    if was is None or becomes is None:
+        return f"{name}: the code that trained it was not recorded, so its trials run again"
+    if "==" in was + becomes:
+        return f"{name}: {was} -> {becomes}, so its trials run again"
+    return f"{name if file is None else file.name} has changed since it trained here, so its trials run again"
 
 
 def joined(texts: Sequence[str]) -> str:
@@ -106,16 +129,18 @@ def change(
     if not stored or (old is not None and not texts and asked & stored):
         return Change(texts, 0, 0)
     foreign = 0
-    if not asked & stored and not _at_version(new, now, before) & stored and (texts or old is None):
+    if not asked & stored and not _as_before(old, new, now, before) & stored and (texts or old is None):
         foreign = len(stored)
     return Change(texts, _hidden(old, before, new, now, trials, rows), foreign)
 
 
-def _at_version(new: StudySpec, now: KnownTask, before: KnownTask | None) -> set[str]:
-    """Return the ids that the new study's grid would have at the version of the task that was last run."""
-    if before is None or before.version == now.version:
+def _as_before(old: StudySpec | None, new: StudySpec, now: KnownTask, before: KnownTask | None) -> set[str]:
+    """Return the ids that the new study's grid would have with the task and the user's code that were last run."""
+    same = before is None or before.version == now.version
+    if same and (old is None or not _renewed(old, new)):
         return set()
-    return {trial.trial_id for trial in expand(new, replace(now, version=before.version))}
+    task = now if before is None else replace(now, version=before.version)
+    return {trial.trial_id for trial in expand(new if old is None else new.with_own(old.own), task)}
 
 
 def _hidden(
@@ -146,6 +171,8 @@ def _hidden(
         kept = rows[rows["trial_id"].isin(followed)]
         gone = (kept["role"] == "confirm") & ~kept["seed"].isin(fresh_seeds(new.seeds, new.confirm))
         gone |= (kept["role"] == "grid") & (new.extend is None)
+        if renewed := _renewed(old, new):
+            gone |= kept["optimizer"].isin(renewed) | (new.schedule.name in renewed)
         hidden = ((first & stored) | set(kept.loc[gone, "trial_id"])) - grid
         if not first & grid & stored and before.version != now.version:
             hidden |= followed

@@ -8,7 +8,7 @@ from itertools import count, islice
 
 from analysis.judgement.grids import shortfalls
 from studies.spec.grid import Grid, LogRange
-from studies.spec.optimizers import OptimizerEntry
+from studies.spec.optimizers.entries import OptimizerEntry
 from studies.spec.values import rounded
 
 FIRST_FRESH_SEED = 1000

@@ -70,7 +70,7 @@ def plan(spec: StudySpec, stored: set[str], *, device: str = "cpu", engine: str 
     study goes on with the same packs as before.
 
     Args:
-        spec: The study.
+        spec: The study, with its optimizers loaded.
         stored: The ids of trials that need not run.
         device: ``cpu`` or ``cuda``.
         engine: ``auto`` (by a short measurement), ``fused`` or ``sequential``.

@@ -155,7 +155,7 @@ def _reaches(spec: StudySpec) -> dict[str, Reach]:
     return {
         variant.label: Reach(entry, spec.grid, spec.extend.decades)
         for key, entry in spec.optimizers.items()
-        for variant in entry.variants(key)
+        for variant in spec.variants(key)
     }
 
 

@@ -160,6 +160,7 @@ def trials_at(
                 training=spec.training,
                 flatness=spec.flatness == "all",
                 diagnostics=spec.diagnostics.epochs if spec.diagnostics else (),
+                codes=spec.own.of(cell.optimizer, spec.schedule.name),
             )
             trials.append(Trial(trial_id(task, settings), spec.name, spec.task, cell.label, role, settings))
     return trials
@@ -167,8 +168,8 @@ def trials_at(
 
 def _cells(spec: StudySpec, total_steps: int) -> Iterator[Cell]:
     for key, entry in spec.optimizers.items():
-        rates, decays = entry.rates(spec.grid), entry.decays(spec.grid)
-        for variant in entry.variants(key):
+        rates, decays = entry.rates(spec.grid), spec.decays(key)
+        for variant in spec.variants(key):
             fixed = variant.hyperparameters(total_steps)
             for scale in spec.grid.grad_scale:
                 for decay in decays:
@@ -181,7 +182,7 @@ def trial_id(task: Identified, settings: TrialSettings) -> str:
     """Return the first 16 hexadecimal digits of SHA-256 over the canonical JSON of a training run.
 
     Canonical: sorted keys, no spaces, hyperparameters as floats. It holds the task's name, options and
-    version, and all of ``settings``.
+    version, and all of ``settings``, with the code of a user's own optimizer and schedule.
     """
     content = {
         "task": task.name,
@@ -199,6 +200,8 @@ def trial_id(task: Identified, settings: TrialSettings) -> str:
     }
     if decisive := settings.training.decisive():  # left out at its defaults: older identities stay
         content["training"] = {key: _canonical(value) for key, value in decisive.items()}
+    if settings.codes:
+        content["codes"] = dict(settings.codes)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -18,6 +18,7 @@ from studies.searches.scoring import Scorer
 from studies.searches.surfaces import Surfaces
 from studies.spec.search import Range, SearchSpec
 from studies.spec.study import StudySpec
+from studies.store.schema import hyperparameter
 from studies.store.study_folder import failures
 
 Evaluate = Callable[[Sequence[Values]], Sequence[Mapping[str, Any]]]
@@ -153,8 +154,9 @@ class SearchLoop:
     def _stored(self, rows: pd.DataFrame) -> Iterator[Values]:
         """Yield the points of the space whose whole surface a grid has trained already."""
         key, space = self.plan.search.optimizer, self.plan.search.space
-        optimizer = self.plan.spec.optimizers[key].optimizer or key
-        tried = rows.loc[(rows["role"] == "grid") & (rows["optimizer"] == optimizer), list(space)]
+        optimizer = self.plan.spec.optimizers[key].named(key)
+        own = rows[(rows["role"] == "grid") & (rows["optimizer"] == optimizer)]
+        tried = pd.DataFrame({name: hyperparameter(own, name) for name in space})
         for record in tried.drop_duplicates().sort_values(list(space)).to_dict("records"):
             values = {str(name): None if pd.isna(value) else value for name, value in record.items()}
             if all(_within(axis, values[name]) for name, axis in space.items()):

@@ -34,8 +34,10 @@ def identity(spec: StudySpec, search: SearchSpec, task: Task) -> dict[str, Any]:
         content["optimizers"][search.optimizer].pop(name, None)
     for name in ("trials", "confirm"):
         content["search"].pop(name, None)
-    kept = ("task", "budget", "schedule", "seeds", "grid", "optimizers", "search")
-    return {key: content[key] for key in kept}
+    if spec.own.codes:
+        content["code"] = dict(spec.own.codes)
+    kept = ("task", "budget", "schedule", "seeds", "grid", "optimizers", "search", "code")
+    return {key: content[key] for key in kept if key in content}
 
 
 def find(store: Store, content: Mapping[str, Any]) -> str | None:

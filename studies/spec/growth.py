@@ -1,16 +1,17 @@
-"""How a study may grow after its grid: the key ``extend``, and what it and ``confirm`` need of the grid."""
+"""How a study may grow after its grid: the key ``extend``, and what growing and measuring need of the rest of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from pydantic import Field
 
 from analysis.trials import at_scale_one
 from studies.spec.grid import Grid
-from studies.spec.optimizers import OptimizerEntry
+from studies.spec.optimizers.entries import OptimizerEntry
 from studies.spec.problems import Problem
+from studies.spec.sections import Budget, Diagnostics
 from studies.spec.values import Positive, Strict
 
 DECADES = 3.0
@@ -45,3 +46,14 @@ def growth_problems(
             rule = "must be at least two learning rates, which extend goes on from"
             problems.append(Problem(("optimizers", key, "lr"), entry.lr, rule))
     return problems
+
+
+def measure_problems(
+    diagnostics: Diagnostics | None, flatness: str, budget: Budget, grid: Grid
+) -> Iterator[Problem]:
+    """Yield what prevents a study from being measured as it asks."""
+    if diagnostics and max(diagnostics.epochs) > budget.epochs:
+        rule = f"must be at most budget.epochs ({budget.epochs})"
+        yield Problem(("diagnostics", "epochs"), list(diagnostics.epochs), rule)
+    if flatness == "selected" and not any(map(at_scale_one, grid.grad_scale)):
+        yield Problem(("flatness",), flatness, "needs 1 among grid.grad_scale, where cells are selected")

@@ -9,10 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from analysis.metrics.reference_gap import REFERENCES
-from robustness.optimizers import hyperparameters
-from studies.spec.grid import Grid
 from studies.spec.objectives import OBJECTIVES
-from studies.spec.optimizers import OptimizerEntry, entry_problems
+from studies.spec.optimizers.checks import EntryChecks
+from studies.spec.optimizers.entries import OptimizerEntry
 from studies.spec.problems import NOTHING, Problem, one_of, raise_all, unknown_key
 from studies.spec.values import MAX_POINTS, Natural, Number, Scalar, Setting, Strict, Text, distinct
 
@@ -134,17 +133,18 @@ def at_values(entry: OptimizerEntry, values: Mapping[str, Scalar | tuple[Scalar,
 
 
 def search_problems(
-    search: SearchSpec | None, optimizers: Mapping[str, OptimizerEntry], grid: Grid
+    search: SearchSpec | None, optimizers: Mapping[str, OptimizerEntry], checks: EntryChecks
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a search, given the study's optimizers and grid."""
+    """Yield what is wrong with a search, given the study's optimizers and the checks of their entries."""
     if search is None:
         return
+    grid = checks.grid
     if search.optimizer not in optimizers:
         rule = one_of(search.optimizer, optimizers)
         yield Problem(("search", "optimizer"), search.optimizer, f"{rule}, the study's optimizers")
         return
-    yield from _space_problems(search, optimizers[search.optimizer], grid)
-    others = {entry.optimizer or key for key, entry in optimizers.items() if key != search.optimizer}
+    yield from _space_problems(search, optimizers[search.optimizer], checks)
+    others = {entry.named(key) for key, entry in optimizers.items() if key != search.optimizer}
     if not others & set(REFERENCES):
         rule = f"must hold {' or '.join(REFERENCES)} beside it, whose best error sets the scale of the scores"
         yield Problem(("optimizers",), list(optimizers), rule)
@@ -156,8 +156,11 @@ def search_problems(
         yield Problem(("search", "objectives"), "transfer_regret", rule)
 
 
-def _space_problems(search: SearchSpec, entry: OptimizerEntry, grid: Grid) -> Iterator[Problem]:
-    allowed = hyperparameters(entry.optimizer or search.optimizer)
+def _space_problems(search: SearchSpec, entry: OptimizerEntry, checks: EntryChecks) -> Iterator[Problem]:
+    taken = checks.own.signature(entry.named(search.optimizer))
+    if taken is None:  # a user's own that is not found yet
+        return
+    allowed = taken.defaults
     ends: dict[str, tuple[Scalar, ...]] = {}
     for name, axis in search.space.items():
         location = ("search", "space", name)
@@ -177,6 +180,6 @@ def _space_problems(search: SearchSpec, entry: OptimizerEntry, grid: Grid) -> It
             ends[name] = axis
     if set(ends) != set(search.space):
         return
-    for problem in entry_problems(search.optimizer, at_values(entry, ends), grid):
+    for problem in checks.problems(search.optimizer, at_values(entry, ends)):
         if problem.location and problem.location[0] in search.space:
             yield problem._replace(location=("search", "space", problem.location[0]))

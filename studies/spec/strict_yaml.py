@@ -139,3 +139,16 @@ def _where(error: yaml.YAMLError) -> str:
     what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     position = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
     return f"{position}is no YAML: {what}"
+
+
+def study_name(text: str, source: str = "study") -> str | None:
+    """Return the name in a study's YAML without checking the study, or None if it has none.
+
+    Raises:
+        SpecError: If ``text`` is no YAML mapping; the message begins with ``source``.
+    """
+    try:
+        name = parse(text).get("name")
+    except SpecError as error:
+        raise SpecError(one_line(f"{source}: {error}")) from None
+    return name if isinstance(name, str) else None

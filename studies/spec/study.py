@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,18 +14,20 @@ from pydantic import (
     PlainValidator,
     PrivateAttr,
     ValidationError,
-    model_validator,
 )
 
-from analysis.trials import at_scale_one
+from robustness.optimizers import Signature
 from robustness.tasks import Task, name_rule
 from robustness.training import Schedule, Training
-from robustness.user_code.names import is_own
+from robustness.user_code.names import importable, is_own
 from studies.spec import strict_yaml
 from studies.spec.errors import SpecError
 from studies.spec.grid import Grid, LogRange
-from studies.spec.growth import Extend, growth_problems, read_extend
-from studies.spec.optimizers import OptimizerEntry, entry_problems
+from studies.spec.growth import Extend, growth_problems, measure_problems, read_extend
+from studies.spec.optimizers.checks import EntryChecks
+from studies.spec.optimizers.entries import OptimizerEntry, read_entries
+from studies.spec.optimizers.own_code import OwnCode, find_own
+from studies.spec.optimizers.variants import Variant
 from studies.spec.problems import Location, Problem, describe, one_line, raise_all
 from studies.spec.protocols import with_protocol
 from studies.spec.search import SearchSpec, search_problems
@@ -46,18 +47,6 @@ from studies.spec.values import MAX_POINTS, Strict, Text, seed_list
 from studies.spec.verdict import MarginKeys, VerdictSpec, verdict_problems
 
 MAX_TRIALS = 1_000_000
-
-
-def _entries(value: object) -> object:
-    """Check what the optimizers are listed under; an optimizer without keys is an empty mapping."""
-    if not isinstance(value, Mapping):
-        return value
-    raise_all(
-        Problem((key,), key, "must be letters, digits, '.', '_', '+' or '-', since labels begin with it")
-        for key in value
-        if isinstance(key, str) and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", key)
-    )
-    return {key: {} if entry is None else entry for key, entry in value.items()}
 
 
 class StudySpec(Strict):
@@ -115,7 +104,7 @@ class StudySpec(Strict):
     training: Annotated[Training, BeforeValidator(read_training)] = Training()
     seeds: Annotated[tuple[int, ...], BeforeValidator(seed_list)] = (0,)
     grid: Grid
-    optimizers: Annotated[dict[Text, OptimizerEntry], Field(min_length=1), BeforeValidator(_entries)]
+    optimizers: Annotated[dict[Text, OptimizerEntry], Field(min_length=1), BeforeValidator(read_entries)]
     extend: Annotated[Extend | None, BeforeValidator(read_extend)] = None
     confirm: Annotated[int, Field(strict=True, ge=0, le=MAX_POINTS)] = 0
     resources: Resources = Resources.model_validate({})
@@ -127,10 +116,13 @@ class StudySpec(Strict):
 
     _folder: Path | None = PrivateAttr(default=None)
     _source: str = PrivateAttr(default="study")
+    _own: OwnCode = PrivateAttr(default=OwnCode())
 
-    def __init__(self, /, **data: Any) -> None:
+    def __init__(self, own: OwnCode | None = None, /, **data: Any) -> None:
         try:
             super().__init__(**with_protocol(data))
+            self._own = own or OwnCode()
+            raise_all(self._problems(EntryChecks(self.grid, self._own)))
         except ValidationError as error:
             raise SpecError(describe(error, _allowed_keys())) from None
 
@@ -138,54 +130,61 @@ class StudySpec(Strict):
         """Whether both have the same values, wherever they were read from."""
         return isinstance(other, StudySpec) and self.model_dump() == other.model_dump()
 
-    @model_validator(mode="after")
-    def _check(self) -> StudySpec:
+    def _problems(self, checks: EntryChecks) -> list[Problem]:
         problems: list[Problem] = []
         # a user's own module is imported by those who train, and not by those who read what was trained
         if rule := name_rule(self.task.name):
             problems.append(Problem(("task",), self.task.name, rule))
-        for key, entry in self.optimizers.items():
-            problems += [
-                problem._replace(location=("optimizers", key, *problem.location))
-                for problem in entry_problems(key, entry, self.grid)
-            ]
+        problems += checks.all_problems(self.optimizers)
         problems = problems or [
-            *search_problems(self.search, self.optimizers, self.grid),
-            *self._measure_problems(),
+            *search_problems(self.search, self.optimizers, checks),
+            *measure_problems(self.diagnostics, self.flatness, self.budget, self.grid),
         ]
         if not problems:
             problems += growth_problems(self.extend, self.confirm, self.grid, self.optimizers)
         if not problems and self.count() + self.count_confirm() > MAX_TRIALS:
             rule = f"trials; a study may have at most {MAX_TRIALS}"
             problems.append(Problem(("grid",), self.count() + self.count_confirm(), rule))
-        if not problems and self.verdict is not None:
-            labels = [v.label for key, entry in self.optimizers.items() for v in entry.variants(key)]
+        if not problems and self.verdict is not None and self.knows_optimizers:
+            labels = [variant.label for key in self.optimizers for variant in self.variants(key)]
             problems += [
                 problem._replace(location=("verdict", *problem.location))
                 for problem in verdict_problems(self.verdict, labels)
             ]
-        raise_all(problems)
-        return self
-
-    def _measure_problems(self) -> Iterator[Problem]:
-        if self.diagnostics and max(self.diagnostics.epochs) > self.budget.epochs:
-            rule = f"must be at most budget.epochs ({self.budget.epochs})"
-            yield Problem(("diagnostics", "epochs"), list(self.diagnostics.epochs), rule)
-        if self.flatness == "selected" and not any(map(at_scale_one, self.grid.grad_scale)):
-            rule = "needs 1 among grid.grad_scale, where cells are selected"
-            yield Problem(("flatness",), self.flatness, rule)
+        return problems
 
     def count(self) -> int:
         """Return the number of trials of the grid."""
         cells = sum(
-            entry.count() * len(entry.rates(self.grid)) * len(entry.decays(self.grid))
-            for entry in self.optimizers.values()
+            entry.count(self._taken(key)) * len(entry.rates(self.grid)) * len(self.decays(key))
+            for key, entry in self.optimizers.items()
         )
         return cells * len(self.grid.grad_scale) * len(self.seeds)
 
     def count_confirm(self) -> int:
         """Return the number of trials that confirm selected cells."""
-        return self.confirm * sum(entry.count() for entry in self.optimizers.values())
+        return self.confirm * sum(entry.count(self._taken(key)) for key, entry in self.optimizers.items())
+
+    def decays(self, key: str) -> tuple[float, ...]:
+        """Return the weight decays of the optimizer that is listed under ``key``."""
+        return self.optimizers[key].decays(self.grid, self._taken(key))
+
+    def variants(self, key: str) -> Iterator[Variant]:
+        """Yield the fixed variations of the optimizer that is listed under ``key``.
+
+        Raises:
+            SpecError: If it is a user's own that is neither found (``load_optimizers``) nor remembered.
+        """
+        entry = self.optimizers[key]
+        return entry.variants(key, self._own.known(entry.named(key), f"{self._source}: optimizers.{key}"))
+
+    @property
+    def knows_optimizers(self) -> bool:
+        """Whether what each optimizer takes is known, those of a user's own included."""
+        return all(map(self._taken, self.optimizers))
+
+    def _taken(self, key: str) -> Signature | None:
+        return self._own.signature(self.optimizers[key].named(key))
 
     def to_yaml(self) -> str:
         """Return a study file with the same values, every default written out."""
@@ -193,7 +192,7 @@ class StudySpec(Strict):
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> StudySpec:
-        """Read a study file; the module of a user's own task may be in the same folder.
+        """Read a study file; the user's own modules may be in the same folder.
 
         Raises:
             SpecError: If there is no such file or it holds no valid study; one line, beginning with the file.
@@ -204,19 +203,22 @@ class StudySpec(Strict):
             raise SpecError(f"{path}: cannot be read: {error}") from None
 
     @classmethod
-    def from_text(cls, text: str, source: str, folder: Path | None = None) -> StudySpec:
-        """Read a study from ``text``.
+    def from_text(
+        cls, text: str, source: str, folder: Path | None = None, own: OwnCode | None = None
+    ) -> StudySpec:
+        """Read a study from ``text``; nothing that it names is imported.
 
         Args:
             text: YAML.
             source: What messages begin with.
-            folder: Where the module of a user's own task may be.
+            folder: Where the user's own modules may be.
+            own: What is known of the user's own optimizers and schedules.
 
         Raises:
             SpecError: If it holds no valid study.
         """
         try:
-            spec = cls(**strict_yaml.parse(text))
+            spec = cls(own, **strict_yaml.parse(text))
         except SpecError as error:
             raise SpecError(one_line(f"{source}: {error}")) from None
         spec._folder, spec._source = folder, source
@@ -236,6 +238,35 @@ class StudySpec(Strict):
     def folder(self) -> Path | None:
         """The folder of the study's file, where a user's own modules may be; None where there is no file."""
         return self._folder
+
+    def with_own(self, own: OwnCode) -> StudySpec:
+        """Return the study with ``own`` in the place of what is known of the same optimizers and schedules."""
+        spec = self.model_copy()
+        spec._own = self._own.replaced(own)
+        return spec
+
+    @property
+    def own(self) -> OwnCode:
+        """What is known of the user's own optimizers and schedules."""
+        return self._own
+
+    def load_optimizers(self) -> StudySpec:
+        """Return the study with the user's own optimizers and schedule found, and every variation built.
+
+        Their modules may be in the folder of the study's file, or in the current one.
+
+        Raises:
+            SpecError: If one of them is not there, or does not take what the study gives it.
+        """
+        names = {key: entry.named(key) for key, entry in self.optimizers.items()}
+        spec = self.model_copy()
+        try:
+            with importable(Path.cwd()), importable(self._folder):
+                spec._own = find_own(names, self.schedule.name, self._folder)
+                raise_all(spec._problems(EntryChecks(self.grid, spec._own, found=True)))
+        except ValidationError as error:
+            raise SpecError(one_line(f"{self._source}: {describe(error, _allowed_keys())}")) from None
+        return spec
 
     def load_task(self) -> Task:
         """Make the task, with the study's metric; its module, and a schedule's, may be in the study file's folder.
@@ -279,16 +310,3 @@ def _allowed_keys() -> dict[Location, list[str]]:
         ("search",): SearchSpec,
     }
     return {location: list(model.model_fields) for location, model in models.items()}
-
-
-def study_name(text: str, source: str = "study") -> str | None:
-    """Return the name in a study's YAML without checking the study, or None if it has none.
-
-    Raises:
-        SpecError: If ``text`` is no YAML mapping; the message begins with ``source``.
-    """
-    try:
-        name = strict_yaml.parse(text).get("name")
-    except SpecError as error:
-        raise SpecError(one_line(f"{source}: {error}")) from None
-    return name if isinstance(name, str) else None

@@ -34,6 +34,8 @@ MAX_POINTS = 10_000
 MAX_INTEGER = 2**63 - 1
 
 Scalar = bool | int | float | str | None
+Given = Scalar | tuple[Scalar, ...]
+"""One value of a hyperparameter: a list where its constructor takes a tuple, as ``betas``."""
 
 
 def as_yaml(value: object) -> Any:
@@ -160,17 +162,25 @@ _SEED_COUNT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge
 _SCALARS: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(
     Annotated[tuple[Annotated[Any, PlainValidator(_scalar)], ...], *_Distinct]
 )
+_GIVEN: TypeAdapter[Any] = TypeAdapter(
+    Annotated[tuple[Annotated[Any, PlainValidator(lambda value: _option(value))], ...], Field(min_length=1)]
+)
 
 
 def _setting(value: object) -> Scalar | tuple[Scalar, ...]:
     return _SCALARS.validate_python(value) if isinstance(value, list | tuple) else _scalar(value)
 
 
+def _hyperparameter(value: object) -> Given | tuple[Given, ...]:
+    return _GIVEN.validate_python(value) if isinstance(value, list | tuple) else _scalar(value)
+
+
 def _option(value: object) -> Scalar | tuple[Scalar, ...]:
     return tuple(map(_scalar, value)) if isinstance(value, list | tuple) else _scalar(value)
 
 
-Setting = PlainValidator(_setting)  # a hyperparameter: a value, or a list as an axis
+Setting = PlainValidator(_setting)  # a value, or a list of different ones as an axis
+Hyperparameter = PlainValidator(_hyperparameter)  # a value, a list of values, or a list of lists
 Option = PlainValidator(_option)  # a task's option: a value, or a list as a whole
 
 

@@ -2,6 +2,7 @@
 
     study.yaml            the study, resolved
     task.json             which version of its task was trained
+    own_code.json         what the user's own optimizers take, and which code they and schedules are made of
     provenance.json       every run: command, versions, hardware, outcome
     rows/ curves/ diagnostics/    Parquet parts: a row per trial; per trial, epoch and split; per layer
     damaged/              parts that were found damaged, kept
@@ -22,6 +23,7 @@ from pathlib import Path
 
 STUDY_FILE = "study.yaml"
 TASK_FILE = "task.json"
+OWN_CODE_FILE = "own_code.json"
 PROVENANCE_FILE = "provenance.json"
 RUN_LOG = "run.log"
 

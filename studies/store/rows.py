@@ -10,7 +10,7 @@ from robustness import __version__
 from robustness.tasks import Task
 from robustness.training import TrialResult
 from studies.planning.trials import Trial, schedule_text, setup
-from studies.store.schema import HYPERPARAMETERS, final_over_initial
+from studies.store.schema import final_over_initial, hyperparameter_columns
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,6 @@ class Trained:
 def trial_row(task: Task, trial: Trial, result: TrialResult, trained: Trained) -> dict[str, Any]:
     """Return the row of a trial, with the columns of ``ROW_SCHEMA``; what was not measured is left out."""
     settings = trial.settings
-    own = {name: settings.hyperparameters.get(name) for name in HYPERPARAMETERS}
     return {
         "trial_id": trial.trial_id,
         "study": trial.study,
@@ -71,7 +70,7 @@ def trial_row(task: Task, trial: Trial, result: TrialResult, trained: Trained) -
         "setup": setup(trial.task, settings.training),
         "task_version": task.version,
         "task_code": task.code,
-        **own,
+        **hyperparameter_columns(settings.hyperparameters),
         "status": result.status,
         "stopped_step": result.stopped_step,
         "reason": result.reason,

@@ -6,7 +6,9 @@ its initial training loss was called diverged too: such a row is read as complet
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +37,9 @@ HYPERPARAMETERS = {
     "switch_rate": pa.float64(),
 }
 
+OTHERS = "hyperparameters"
+"""The column of those that have no column of their own, or do not fit it: JSON with sorted keys."""
+
 ROW_SCHEMA = pa.schema(
     {
         "trial_id": pa.string(),
@@ -54,6 +59,7 @@ ROW_SCHEMA = pa.schema(
         "task_version": pa.string(),
         "task_code": pa.string(),
         **HYPERPARAMETERS,
+        OTHERS: pa.string(),
         "status": pa.string(),
         "stopped_step": pa.int64(),
         "reason": pa.string(),
@@ -108,6 +114,39 @@ DIAGNOSTIC_SCHEMA = pa.schema(
         "log_global": pa.float64(),
     }
 )
+
+
+def hyperparameter_columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of a trial's hyperparameters; ``lr`` and ``weight_decay`` are no part of them."""
+    columns = {
+        name: values.get(name) if _fits(values.get(name), kind) else None
+        for name, kind in HYPERPARAMETERS.items()
+    }
+    others = {
+        name: value
+        for name, value in values.items()
+        if name not in ("lr", "weight_decay") and (name not in columns or columns[name] is not value)
+    }
+    return columns | {OTHERS: json.dumps(others, sort_keys=True, separators=(",", ":")) if others else None}
+
+
+def _fits(value: Any, kind: pa.DataType) -> bool:
+    if value is None or isinstance(value, bool):
+        return value is None or pa.types.is_boolean(kind)
+    if pa.types.is_floating(kind):
+        return isinstance(value, int | float)
+    return isinstance(value, str if pa.types.is_string(kind) else int) and not pa.types.is_boolean(kind)
+
+
+def hyperparameter(rows: pd.DataFrame, name: str) -> pd.Series:
+    """Return the values of a hyperparameter in ``rows``, wherever they are kept; null where a row has none."""
+    others = (
+        rows[OTHERS]
+        .map(json.loads, na_action="ignore")
+        .map(lambda values: values.get(name), na_action="ignore")
+    )
+    return rows[name].where(rows[name].notna(), others) if name in HYPERPARAMETERS else others
+
 
 FINAL_LOSSES = ["train_loss", "val_loss", "test_loss"]
 

@@ -16,11 +16,12 @@ from studies.planning.search_trials import point_size
 from studies.planning.stages import rows_of, stages_of
 from studies.planning.trials import in_study, planned_cells
 from studies.spec.errors import SpecError, StoreError
-from studies.spec.study import StudySpec, study_name
+from studies.spec.strict_yaml import study_name
+from studies.spec.study import StudySpec
 from studies.spec.values import FULL
 from studies.store.layout import SEARCH_RECORD, STUDY_FILE, default_folder
 from studies.store.store import Store
-from studies.store.task_file import read_task
+from studies.store.task_file import read_own_code, read_task
 
 STATUSES = ["completed", "diverged", "failed"]
 TO_COME = "points to come"
@@ -69,14 +70,16 @@ class StoredStudy:
 
         Args:
             location: The folder, a path or any ``pyarrow.fs`` address.
-            imports: The folder from which ``spec.load_task`` is to import a task of the user's own, if it is called.
+            imports: The folder from which ``spec.load_task`` and ``spec.load_optimizers`` import the user's own
+                modules, if they are called.
 
         Raises:
-            StoreError: If the folder holds no study.
+            StoreError: If the folder holds no study, or what it remembers is damaged.
             SpecError: If the study file in it is not valid.
         """
         store = Store(location)
-        spec = StudySpec.from_text(store.existing_study(), f"{location}/{STUDY_FILE}", imports)
+        text, own = store.existing_study(), read_own_code(store)
+        spec = StudySpec.from_text(text, f"{location}/{STUDY_FILE}", imports, own)
         if spec.budget.batch_size == FULL:  # runs write the number, without which no row can be told
             raise SpecError(
                 f"{location}/{STUDY_FILE}: budget.batch_size: {FULL}: must be a number in this file"

@@ -22,7 +22,7 @@ from studies.spec.study import StudySpec
 from studies.store.layout import STUDY_FILE
 from studies.store.resume import ResumedStore
 from studies.store.store import Store
-from studies.store.task_file import remembered_task
+from studies.store.task_file import read_own_code, remembered_task
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ def admit(
     store, now = stored.store, KnownTask.of(task, spec.budget)
     before, rows = remembered_task(store), store.rows(now)
     _check_metric(store, spec, now, rows[~rows["trial_id"].isin(stored.again)])
-    notes = [] if rows.empty else _changed_study(store, spec, before, now, trials, rows)
+    notes = _without_decay(spec)
+    if not rows.empty:
+        notes += _changed_study(store, spec, before, now, trials, rows)
     file = source_file(task.name)
     if now.code is None or file is None:
         return Admission(now, notes)
@@ -104,6 +106,15 @@ def _check_metric(store: Store, spec: StudySpec, now: KnownTask, rows: pd.DataFr
         )
 
 
+def _without_decay(spec: StudySpec) -> list[str]:
+    """Return a line for each optimizer that takes none of the grid's weight decays but 0."""
+    return [
+        f"{key}: takes no weight_decay, so its grid has 0 only"
+        for key, entry in spec.optimizers.items()
+        if entry.weight_decay is None and any(spec.grid.weight_decay or ()) and not any(spec.decays(key))
+    ]
+
+
 def _changed_study(
     store: Store,
     spec: StudySpec,
@@ -115,8 +126,10 @@ def _changed_study(
     """Return a line about the rows that a changed study hides, if it hides any."""
     source = f"{store.location}/{STUDY_FILE}"
     try:
-        old = StudySpec.from_text(store.existing_study(), source)
+        old: StudySpec | None = StudySpec.from_text(store.existing_study(), source, own=read_own_code(store))
     except (StoreError, SpecError):
+        old = None
+    if old is not None and not old.knows_optimizers:
         old = None
     changed = change(old, before, spec, now, trials, rows)
     what = joined(changed.differences)

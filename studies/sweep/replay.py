@@ -70,7 +70,7 @@ def replay(location: str | Path, prefix: str) -> Replay:
     accuracies to 1 percentage point.
 
     The task is made as ``run`` makes it: if the study names a function of the user's own, that is imported, from the
-    current folder or the usual path, and called.
+    current folder or the usual path, and called. So are optimizers of the user's own, whose code must be the same.
 
     Args:
         location: The study's folder.
@@ -79,13 +79,15 @@ def replay(location: str | Path, prefix: str) -> Replay:
     Raises:
         StoreError: If the folder holds no study.
         InputError: If ``prefix`` begins no trial's id, or several.
-        SpecError: If the study in the folder is not valid, or its task cannot be made.
+        SpecError: If the study in the folder is not valid, its task cannot be made, or an optimizer of the user's own
+            is gone.
     """
     study = StoredStudy.open(location, Path.cwd())
     store, rows = study.store, study.store.rows()
     row = _row(rows, prefix, store)
-    task = study.spec.load_task()
-    trial = _trial(stages_of(study.spec, task, rows), row["trial_id"], store)
+    spec = study.spec.load_optimizers()
+    task = spec.load_task()
+    trial = _trial(stages_of(spec, task, rows), row["trial_id"], store)
     device = row["device"] if row["device"] == "cpu" or torch.cuda.is_available() else "cpu"
     engine = "fused" if row["engine"] == "fused" else "sequential"
     runner = Runner(task, device, Engine(engine, 1, False, {}))
@@ -113,7 +115,8 @@ def _trial(planned: Iterable[Stage], trial_id: str, store: Store) -> Trial:
             if trial.trial_id == trial_id:
                 return trial
     raise StoreError(
-        f"{trial_id}: is stored, but {store.location}/{STUDY_FILE}, or its task as it is now, no longer asks for it"
+        f"{trial_id}: is stored, but {store.location}/{STUDY_FILE}, or what it names as it is now, no longer asks "
+        "for it"
     )
 
 

@@ -20,6 +20,7 @@ from typing import Protocol
 
 import torch
 
+from robustness.optimizers import rule_of
 from robustness.tasks import Task
 from robustness.training import (
     Checkpoint,
@@ -131,8 +132,8 @@ class Runner:
         return done
 
     def train(self, trials: Sequence[TrialSettings]) -> list[TrialResult]:
-        """Train ``trials`` with the runner's engine; what their code raises is raised here too."""
-        if self.trainer is not None:
+        """Train ``trials`` with the runner's engine, if they have rules; what their code raises is raised here."""
+        if self.trainer is not None and all(rule_of(settings.optimizer) for settings in trials):
             return self.trainer.train(trials)
         return [train(self.task, settings, device=self.device) for settings in trials]
 

@@ -27,13 +27,13 @@ from ray.tune.search import Searcher
 
 from robustness.tasks import Task
 from robustness.training import Engine, warm_up
-from robustness.user_code.names import is_own
 from studies.planning.plan import Pack, Plan
 from studies.spec.errors import SweepError
 from studies.spec.problems import one_line
 from studies.store.rows import Finished, given_up
+from studies.sweep.carried import packed, unpacked
 from studies.sweep.checkpoints import Checkpoints
-from studies.sweep.cluster import carry_modules, differences, shared_versions
+from studies.sweep.cluster import differences, shared_versions
 from studies.sweep.interruption import Interruption
 from studies.sweep.runner import OnFinished, Runner
 from studies.sweep.supervision import REPORT_SECONDS, Limits, WorkerReport, supervised
@@ -58,6 +58,7 @@ class Setup:
         limits: What a trial may take.
         checkpoints: Where long trials are saved.
         versions: The driver's.
+        own: What the trials name of a user's own (``carried``).
     """
 
     sweep: str
@@ -68,6 +69,7 @@ class Setup:
     limits: Limits
     checkpoints: Checkpoints | None
     versions: dict[str, str]
+    own: bytes
 
 
 class _Worker:
@@ -98,11 +100,18 @@ def train_turn(config: dict[str, Any], setup: Setup) -> None:
 
 
 def _reports(turn: Turn, setup: Setup) -> Iterator[WorkerReport]:
-    """Yield what this worker reports of a turn: what it has trained, or that its versions are not the driver's."""
+    """Yield what this worker reports of a turn: what it has trained, or why this node cannot train it."""
     if setup.sweep not in _workers:
-        different = differences(setup.versions, shared_versions(), ray.util.get_node_ip_address())
+        node = ray.util.get_node_ip_address()
+        different = differences(setup.versions, shared_versions(), node)
         if different:
             yield WorkerReport(Finished(), Loss(different, "versions"))
+            return
+        try:
+            unpacked(setup.own)
+        except Exception as error:  # what is a user's own may import anything
+            reason = f"node {node} cannot load what the study names: {type(error).__name__}: {error}"
+            yield WorkerReport(Finished(), Loss(one_line(reason), "versions"))
             return
         _workers.clear()
         _workers[setup.sweep] = _Worker(setup)
@@ -244,7 +253,7 @@ def run_turns(
         KeyboardInterrupt: If the user interrupts, after what was finished is handed on.
     """
     spec = work.spec
-    carry_modules(filter(is_own, [work.task.name]), spec.folder)
+    own = packed(work)
     numbers = {trial.trial_id: number for number, trial in enumerate(work.trials)}
     turns = Turns(Turn(pack.pack_id, tuple(numbers[t.trial_id] for t in pack.trials)) for pack in work.packs)
     request = spec.resources.request(device)
@@ -257,6 +266,7 @@ def run_turns(
         limits=Limits(spec.budget.time_limit, spec.resources.memory),
         checkpoints=checkpoints,
         versions=shared_versions(),
+        own=own,
     )
     trainable = tune.with_resources(tune.with_parameters(train_turn, setup=setup), request)
     with tempfile.TemporaryDirectory(prefix="robustness-") as scratch, Interruption() as stop:

@@ -50,9 +50,9 @@ class Loss:
     Attributes:
         reason: One line.
         kind: ``died`` (it may be the trials' fault), ``memory`` (too much of it in use), ``outside`` (no fault of
-            the trials), ``versions`` (it has others than the driver), ``retired`` (it ended itself; what is left goes
-            on elsewhere as it is), ``split`` (it ended itself because of trials that it trained together, which go on
-            in halves).
+            the trials), ``versions`` (it has others than the driver, or lacks a package), ``retired`` (it ended
+            itself; what is left goes on elsewhere as it is), ``split`` (it ended itself because of trials that it
+            trained together, which go on in halves).
     """
 
     reason: str

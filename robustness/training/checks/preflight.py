@@ -22,7 +22,7 @@ from robustness.training.evaluation.constant import with_nothing
 from robustness.training.process import one_thread
 from robustness.training.randomness import generators_kept, initialized_model
 from robustness.training.settings import TrialSettings
-from robustness.training.steps import autocast, evaluating, optimizer_of, suit_gradients, trained
+from robustness.training.steps import Stepper, autocast, evaluating, suit_gradients, trained
 from robustness.training.trial import evaluate
 
 EXAMPLES = 8
@@ -60,27 +60,31 @@ def preflight(task: Task, trials: Mapping[str, TrialSettings], device: str = "cp
     started = time.monotonic()
     with one_thread(), generators_kept(device), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using a target size")  # refused below
-        model = _task_step(task, next(iter(trials.values())), device)
-        values = [parameter.detach().clone() for parameter in model.parameters()]
+        model, batch = _task_step(task, next(iter(trials.values())), device)
+        values = [(parameter.detach().clone(), parameter.grad) for parameter in model.parameters()]
         for label, settings in trials.items():
             try:
-                _optimizer_step(model, settings, whole=time.monotonic() - started < LONG)
+                stepper = _stepper(task, model, settings, device)
+                if time.monotonic() - started < LONG:
+                    suit_gradients(stepper.optimizer)
+                    stepper.step(*batch)
             except Exception as error:  # an optimizer may be anyone's
                 raise OptimizerUnfitError(label, told(error)) from error
             with torch.no_grad():
-                for parameter, value in zip(model.parameters(), values, strict=True):
+                for parameter, (value, gradient) in zip(model.parameters(), values, strict=True):
                     parameter.copy_(value)
+                    parameter.grad = gradient
 
 
-def _task_step(task: Task, settings: TrialSettings, device: str) -> nn.Module:
-    """Return a model with the gradients of one batch, having checked all that needs no optimizer."""
+def _task_step(task: Task, settings: TrialSettings, device: str) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+    """Return a model with the gradients of one batch, and the batch, having checked all that needs no optimizer."""
     check_factory(task)
     check_targets(task)
     part = _few(task).to(device)
     model = initialized_model(task, 0).to(device)
     with autocast(device, settings.training):
         try:
-            _forward(part, model, min(settings.batch_size, EXAMPLES))
+            batch = _forward(part, model, min(settings.batch_size, EXAMPLES))
         except TaskUnfitError:
             raise
         except Exception as error:
@@ -90,13 +94,13 @@ def _task_step(task: Task, settings: TrialSettings, device: str) -> nn.Module:
             # the model may be made for the batches that it is to get
             part, model = _first(task, size).to(device), initialized_model(task, 0).to(device)
             try:
-                _forward(part, model, size)
+                batch = _forward(part, model, size)
             except TaskUnfitError:
                 raise
             except Exception as again:
                 raise TaskUnfitError(told(again)) from again
         _judge(task, part, model, device)
-    return model
+    return model, batch
 
 
 def _judge(task: Task, part: Task, model: nn.Module, device: str) -> None:
@@ -133,13 +137,14 @@ def _first(task: Task, count: int) -> Task:
     return replace(task, **splits)  # type: ignore[arg-type]
 
 
-def _forward(task: Task, model: nn.Module, size: int) -> None:
-    """Compute the loss of a training batch and its gradients, and evaluate all splits."""
+def _forward(task: Task, model: nn.Module, size: int) -> tuple[Tensor, Tensor]:
+    """Compute the loss of a training batch and its gradients, and evaluate all splits; return the batch, prepared."""
     for name, split in task.splits.items():
         with evaluating(model), torch.no_grad():
             _evaluate(task, model, name, split)
     batch = Split(task.train.inputs[:size].clone(), task.train.targets[:size])
-    outputs = model(task.prepared(batch.inputs))
+    inputs = task.prepared(batch.inputs)
+    outputs = model(inputs)
     loss = task.loss(outputs, batch.targets)
     check_loss_value(task, outputs, batch.targets, loss)
     if not trained(model):
@@ -153,6 +158,7 @@ def _forward(task: Task, model: nn.Module, size: int) -> None:
         raise TaskUnfitError(
             "the loss gives no parameter of the model a gradient, so there is nothing to train"
         )
+    return inputs, batch.targets
 
 
 def _evaluate(task: Task, model: nn.Module, name: str, split: Split) -> None:
@@ -171,10 +177,7 @@ def _unchanged(before: Tensor, after: Tensor, what: str) -> None:
         raise TaskUnfitError(f"{what}, so every evaluation would change the data; work on a copy")
 
 
-def _optimizer_step(model: nn.Module, settings: TrialSettings, *, whole: bool) -> None:
-    """Build the optimizer of a trial on ``model`` and take a step by the gradients that it holds."""
+def _stepper(task: Task, model: nn.Module, settings: TrialSettings, device: str) -> Stepper:
+    """Build the optimizer of a trial on ``model``."""
     arguments(settings.optimizer, settings.hyperparameters)
-    optimizer = optimizer_of(model, settings)
-    if whole:
-        suit_gradients(optimizer)
-        optimizer.step()
+    return Stepper(task, model, settings, autocast(device, settings.training))

@@ -32,6 +32,7 @@ def test_hyperparameters_are_the_constructors() -> None:
         "smes": adam | {"exponent": 0.25},
         "adamnx": adam | {"beta2": 0.99},
         "exponent_plane": adam | {"p": 0.5, "q": 0.0, "scope": "model"},
+        "muon": {"momentum": 0.95, "nesterov": True, "ns_steps": 5, "adjust_lr_fn": "match_rms_adamw"} | adam,
     }
     assert {name: hyperparameters(name) for name in OPTIMIZERS} == expected
     assert list(hyperparameters("ada2ms")) == list(expected["ada2ms"])
@@ -52,7 +53,7 @@ def test_build_passes_every_value_on(name: str, theta) -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_default_weight_decay_and_lr(name: str, theta) -> None:
-    expected = 0.0 if name in ("sgd", "sgdw", "adam", "smes") else 1e-2
+    expected = {"sgd": 0.0, "sgdw": 0.0, "adam": 0.0, "smes": 0.0, "muon": 0.1}.get(name, 1e-2)
     defaults = OPTIMIZERS[name](theta).defaults
     assert (defaults["lr"], defaults["weight_decay"]) == (1e-3, expected)
 
@@ -92,6 +93,10 @@ RANGES = [
     ("dualadam", {"switch_rate": -1e-3}, "switch_rate must be >= 0, but got -0.001"),
     ("smes", {"exponent": float("inf")}, "exponent must be finite, but got inf"),
     ("exponent_plane", {"q": float("nan")}, "q must be finite, but got nan"),
+    ("muon", {"momentum": 1.0}, r"momentum must be in \[0, 1\), but got 1.0"),
+    ("muon", {"ns_steps": 0}, "ns_steps must be a whole number from 1 to 99, but got 0"),
+    ("muon", {"ns_steps": 2.5}, "ns_steps must be a whole number from 1 to 99, but got 2.5"),
+    ("muon", {"adjust_lr_fn": "none"}, "adjust_lr_fn must be one of match_rms_adamw, original"),
 ]
 
 

@@ -9,18 +9,17 @@ import pytest
 import torch
 
 import analysis
-from robustness.optimizers import RULES
+from robustness.optimizers import RULES, hyperparameters
 from robustness.tasks import load
 from robustness.tasks.two_minima import basin_widths, escape_time, potential
 from robustness.training import PackTrainer, TrialSettings, train
 from robustness.training.flatness import flatness
-from studies.spec.optimizers import Variant
 
 QUIET = {"ratio": 4.0, "noise": 0.0, "examples": 500}
 
 
 def settings(name, lr, **changes):
-    hyper = {"lr": lr, "weight_decay": 0.0, **Variant(name, name, {}).hyperparameters(1)}
+    hyper = {"lr": lr, "weight_decay": 0.0, **hyperparameters(name)}
     return replace(TrialSettings(name, hyper, batch_size=1), **changes)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from robustness.optimizers import OPTIMIZERS
+from robustness.optimizers import RULES
 from robustness.tasks import Split, Task
 from robustness.training import PackTrainer, Training, TrialSettings, choose, train
 
@@ -220,7 +220,7 @@ def task(model):
 
 
 def trials(seeds=(0, 1), **changes):
-    """Make trials with every optimizer: 20 steps, evaluated before and after."""
+    """Make trials with every rule: 20 steps, evaluated before and after."""
     training = Training(evaluate_every=10, **changes)
     return [
         TrialSettings(
@@ -231,7 +231,7 @@ def trials(seeds=(0, 1), **changes):
             batch_size=8,
             training=training,
         )
-        for name in OPTIMIZERS
+        for name in RULES
         for seed in seeds
     ]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from robustness.optimizers import OPTIMIZERS, hyperparameters
+from robustness.optimizers import RULES, hyperparameters
 from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import Split, Task, load
 from robustness.training import PackTrainer, Schedule, TrialSettings, train
@@ -70,7 +70,7 @@ def assert_same(together, alone, tolerance):
     assert together.metrics.keys() == alone.metrics.keys()
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("task", [tiny(mlp), tiny(batch_normalized_cnn, channels=2)], ids=["mlp", "bn-cnn"])
 def test_a_pack_gives_what_its_trials_give_alone(task, name):
     pack = trials(name)

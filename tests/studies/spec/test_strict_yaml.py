@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from studies.spec import strict_yaml
 from studies.spec.errors import SpecError
-from studies.spec.study import StudySpec, study_name
+from studies.spec.strict_yaml import study_name
+from studies.spec.study import StudySpec
 
 STUDY = """
 name: small

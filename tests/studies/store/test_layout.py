@@ -12,6 +12,7 @@ PART = rf"[0-9a-f]{{16}}-[0-9a-f]{{32}}{re.escape(layout.PART_SUFFIX)}"
 ALLOWED = [
     layout.STUDY_FILE,
     layout.TASK_FILE,
+    layout.OWN_CODE_FILE,
     layout.PROVENANCE_FILE,
     layout.RUN_LOG,
     layout.SUMMARY_TABLE,

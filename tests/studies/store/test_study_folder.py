@@ -7,7 +7,7 @@ import pytest
 
 from studies.spec.errors import SpecError, StoreError
 from studies.store.files import Files
-from studies.store.layout import ROWS, SEARCH_RECORD, STUDY_FILE, TASK_FILE
+from studies.store.layout import OWN_CODE_FILE, ROWS, SEARCH_RECORD, STUDY_FILE, TASK_FILE
 from studies.store.store import Store
 from studies.store.study_folder import TO_COME, StoredStudy, failures, open_store, status
 
@@ -34,11 +34,11 @@ def test_every_file_is_read_once_and_only_when_it_is_needed(folder, monkeypatch)
 
     monkeypatch.setattr(Files, "read", counted)
     study = StoredStudy.open(folder)
-    assert read == {STUDY_FILE: 1}
+    assert read == {STUDY_FILE: 1, OWN_CODE_FILE: 1}
     parts = len(list((folder / ROWS).iterdir()))
     for _ in range(2):
         assert len(study.rows) == len(study.progress.rows) == sum(study.planned.values()) == 3
-    assert read == {STUDY_FILE: 1, TASK_FILE: 1, ROWS: parts}
+    assert read == {STUDY_FILE: 1, OWN_CODE_FILE: 1, TASK_FILE: 1, ROWS: parts}
 
 
 def test_a_folder_without_its_tasks_file_is_read_by_what_its_rows_say(folder):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from studies.spec.errors import SpecError
-from studies.spec.optimizers import dry_build
+from studies.spec.optimizers.dry_build import dry_build
 from studies.spec.study import StudySpec
 
 READING = """
