@@ -19,7 +19,7 @@ from pydantic import (
 from robustness.optimizers import Signature
 from robustness.tasks import Task, name_rule
 from robustness.training import Schedule, Training
-from robustness.user_code.names import importable, is_own
+from robustness.user_code.names import importable
 from studies.spec import strict_yaml
 from studies.spec.errors import SpecError
 from studies.spec.grid import Grid, LogRange
@@ -275,10 +275,9 @@ class StudySpec(Strict):
             SpecError: If it cannot be made or judged by the metric, or the schedule cannot be followed.
         """
         task = make_task(self.task, self.training, self._folder, self._source, self.metric)
-        if is_own(self.schedule.name):
-            budget = self.resolved(task).budget
-            steps = task.steps(budget.epochs, budget.batch_size)
-            check_schedule(self.schedule, steps, self._folder, self._source)
+        budget = self.resolved(task).budget
+        steps = task.steps(budget.epochs, budget.batch_size)
+        check_schedule(self.schedule, steps, self._folder, self._source)
         return task
 
     def resolved(self, task: Task) -> StudySpec:
@@ -295,18 +294,8 @@ class StudySpec(Strict):
 
 def _allowed_keys() -> dict[Location, list[str]]:
     models = {
-        (): StudySpec,
-        ("task",): TaskSpec,
-        ("budget",): Budget,
-        ("training",): TrainingKeys,
-        ("grid",): Grid,
-        ("diagnostics",): Diagnostics,
-        ("grid", "lr"): LogRange,
-        ("extend",): Extend,
-        ("resources",): Resources,
-        ("checkpoint",): CheckpointKeys,
-        ("verdict",): VerdictSpec,
-        ("verdict", "margins"): MarginKeys,
-        ("search",): SearchSpec,
-    }
-    return {location: list(model.model_fields) for location, model in models.items()}
+        "": StudySpec, "task": TaskSpec, "budget": Budget, "training": TrainingKeys, "grid": Grid,
+        "grid.lr": LogRange, "diagnostics": Diagnostics, "extend": Extend, "resources": Resources,
+        "checkpoint": CheckpointKeys, "verdict": VerdictSpec, "verdict.margins": MarginKeys, "search": SearchSpec,
+    }  # fmt: skip
+    return {tuple(filter(None, key.split("."))): list(model.model_fields) for key, model in models.items()}
