@@ -53,8 +53,8 @@ def cluster(request, token_file):
         process.communicate("\n", timeout=300)
 
 
-def robustness(folder, address):
-    (folder / "joined.yaml").write_text(STUDY)
+def robustness(folder, address, study=STUDY, **environment):
+    (folder / "joined.yaml").write_text(study)
     command = [
         sys.executable,
         "-m",
@@ -66,7 +66,8 @@ def robustness(folder, address):
         "--address",
         address,
     ]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    env = {**os.environ, **environment}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize("cluster", ["token", "disabled"], indirect=True)
@@ -96,6 +97,33 @@ def test_a_cluster_that_wants_a_token_says_so_where_there_is_none_or_another(
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
     told = refusal(robustness(tmp_path, cluster))
     assert f"the Ray cluster at {cluster} wants a token" in told
+
+
+OWN = """
+import torch
+import PLACE
+
+class Own(torch.optim.SGD):
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr, momentum=PLACE.MOMENTUM)
+"""
+
+
+@pytest.mark.parametrize("cluster", ["disabled"], indirect=True)
+def test_nodes_need_none_of_a_users_files_and_say_which_package_they_lack(token, tmp_path, cluster):
+    """The optimizer's module imports one beside it, which is sent too, or a package that only this machine has."""
+    study = STUDY.replace("{adamw: {}}", '{own: {optimizer: "own:Own"}}')
+    for place, folder in (("beside", tmp_path), ("lacking", tmp_path / "site-packages")):
+        folder.mkdir(exist_ok=True)
+        (folder / f"{place}.py").write_text("MOMENTUM = 0.5")
+    (tmp_path / "own.py").write_text(OWN.replace("PLACE", "beside"))
+    done = robustness(tmp_path, cluster, study)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert load(tmp_path / "out")["status"].tolist() == ["completed"] * 2
+    (tmp_path / "own.py").write_text(OWN.replace("PLACE", "lacking"))
+    path = os.pathsep.join(filter(None, (str(tmp_path / "site-packages"), os.environ.get("PYTHONPATH"))))
+    told = refusal(robustness(tmp_path, cluster, study, PYTHONPATH=path))
+    assert "cannot load what the study names: ModuleNotFoundError: No module named 'lacking'" in told
 
 
 def refusal(done):

@@ -195,7 +195,7 @@ def test_a_study_of_edited_code_alone_is_no_other_study(tmp_path, monkeypatch, c
         ('{optimizer: "mylion:torch"}', "'mylion:torch': must be a class derived from torch.optim.Optimizer"),
         ('{optimizer: "mylion:NoRate"}', "must take lr, but has (params)"),
         ("{optimizer: lino}", "lion.optimizer: 'lino': must be one of sgd, "),
-        ("{optimizer: lino}", "or package.module:Class"),
+        ("{optimizer: lino}", ", package.module:Class"),
         (
             '{optimizer: "mylion:Lion", beta: 0.9}',
             "lion.beta: 0.9: unknown key; allowed: optimizer, lr, weight_decay, beta1, beta2, power, betas "

@@ -1,4 +1,4 @@
-"""Rows and learning curves of one metric, read by another where it follows from their numbers."""
+"""Rows and curves of one metric read by another, and hyperparameters in a row's columns."""
 
 import math
 
@@ -6,8 +6,17 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from robustness.optimizers import OPTIMIZERS, hyperparameters
 from studies.planning.known_metric import KnownMetric
-from studies.store.schema import CURVE_SCHEMA, by_metric, points_by_metric
+from studies.store.schema import (
+    CURVE_SCHEMA,
+    HYPERPARAMETERS,
+    OTHERS,
+    by_metric,
+    hyperparameter,
+    hyperparameter_columns,
+    points_by_metric,
+)
 
 LOSS = KnownMetric("loss", "nats", "min", 2.3, "loss", 1.0)
 BITS = KnownMetric("bits per character", "bits", "min", 3.0, "loss", math.log(2))
@@ -76,3 +85,36 @@ def test_curves_are_read_by_the_metric_of_their_rows(metric, want, small):
     read = points_by_metric(points, stored, "t", metric)
     assert read["metric"].to_pylist() == want
     assert read.schema == points.schema
+
+
+def test_what_has_no_column_or_does_not_fit_it_is_kept_as_json():
+    columns = hyperparameter_columns(
+        {
+            "lr": 1,
+            "weight_decay": 0,
+            "beta1": 0.9,
+            "eps": (1e-30, 1e-3),
+            "z": True,
+            "k": None,
+            "scope": 3,
+            "p": 2,
+        }
+    )
+    assert set(columns) == {*HYPERPARAMETERS, OTHERS}
+    assert {name: value for name, value in columns.items() if value is not None} == {
+        "beta1": 0.9, "p": 2, OTHERS: '{"eps":[1e-30,0.001],"k":null,"scope":3,"z":true}',
+    }  # fmt: skip
+
+
+def test_a_hyperparameter_is_found_wherever_it_is_kept():
+    given = [{"eps": 0.1, "z": 1}, {"eps": "auto"}, {"beta1": 0.5}]
+    rows = pd.DataFrame([hyperparameter_columns(values) for values in given])
+    assert hyperparameter(rows, "eps").tolist()[:2] == [0.1, "auto"]
+    assert hyperparameter(rows, "z").tolist()[0] == 1
+    assert hyperparameter(rows, "z").isna().tolist() == [False, True, True]
+    assert hyperparameter(rows, "beta1").dropna().tolist() == [0.5]
+
+
+def test_rows_of_this_projects_rules_are_as_they_were():
+    for name in OPTIMIZERS.keys() - {"muon"}:
+        assert hyperparameter_columns(hyperparameters(name))[OTHERS] is None, name

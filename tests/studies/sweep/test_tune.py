@@ -87,10 +87,19 @@ def test_an_error_of_the_store_waits_for_the_end_of_the_step(collect):
 
 def test_a_worker_reports_its_versions_before_it_reads_anything_of_the_sweep(monkeypatch):
     monkeypatch.setattr(tune, "shared_versions", lambda: {"torch": "2"})
-    setup = tune.Setup("s", None, None, "cpu", None, Limits(), None, versions={"torch": "1"})
+    setup = tune.Setup("s", None, None, "cpu", None, Limits(), None, versions={"torch": "1"}, own=b"")
     (only,) = tune._reports(Turn("one", (0,)), setup)
     assert only.end.kind == "versions"
     assert "torch 1 here and 2 there" in only.end.reason
+
+
+def test_a_worker_that_cannot_load_a_users_code_says_so(monkeypatch):
+    monkeypatch.setattr(tune, "shared_versions", dict)
+    setup = tune.Setup("s", None, None, "cpu", None, Limits(), None, versions={}, own=b"cnowhere\nThing\n.")
+    monkeypatch.setattr(tune.ray.util, "get_node_ip_address", lambda: "1.2.3.4")
+    (only,) = tune._reports(Turn("one", (0,)), setup)
+    reason = "node 1.2.3.4 cannot load what the study names: ModuleNotFoundError: No module named 'nowhere'"
+    assert only.end == Loss(reason, "versions")
 
 
 def test_with_ray_an_error_of_the_store_reaches_the_user_as_it_is(tmp_path, monkeypatch):
