@@ -14,6 +14,7 @@ from robustness.optimizers import build, signature
 from robustness.optimizers.foreign.closures import needs_closure
 from robustness.tasks import Task
 from robustness.training.settings import Training, TrialSettings
+from robustness.user_code.names import is_own
 
 
 def autocast(device: str, training: Training) -> torch.autocast:
@@ -67,7 +68,9 @@ def optimizer_of(model: nn.Module, settings: TrialSettings) -> torch.optim.Optim
         ]
     groups = [group for group in groups if group["params"]]
     optimizer = build(settings.optimizer, groups, **settings.hyperparameters)
-    if "fused" in optimizer.defaults:  # torch's own classes: their fastest form
+    if (
+        not is_own(settings.optimizer) and "fused" in optimizer.defaults
+    ):  # torch's classes: their fastest form
         for group in optimizer.param_groups:
             group["fused"] = True
     return optimizer
@@ -100,6 +103,27 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
+@contextmanager
+def at_judged_weights(optimizer: Any) -> Iterator[None]:
+    """Put an optimizer that has modes into evaluation mode, and back into training mode.
+
+    Such an optimizer trains at other weights than those it is to be judged by: Schedule-Free (Defazio et al. 2024,
+    https://arxiv.org/abs/2405.15682) evaluates gradients between its average and its fast iterate.
+    """
+    if not _has_modes(optimizer):
+        yield
+        return
+    optimizer.eval()
+    try:
+        yield
+    finally:
+        optimizer.train()
+
+
+def _has_modes(optimizer: Any) -> bool:
+    return all(callable(getattr(optimizer, mode, None)) for mode in ("train", "eval"))
+
+
 class Stepper:
     """Takes the steps of one trial on its model.
 
@@ -125,6 +149,8 @@ class Stepper:
         self.task, self.model, self.settings, self.context = task, model, settings, context
         self.parameters = trained(model)
         self.optimizer: Any = optimizer_of(model, settings)
+        if _has_modes(self.optimizer):
+            self.optimizer.train()
         self.closed = needs_closure(settings.optimizer, settings.hyperparameters)
 
     def gradients(self, inputs: Tensor, targets: Tensor) -> Tensor:

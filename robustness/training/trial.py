@@ -21,6 +21,7 @@ from robustness.training.results import MomentSpread, Record, TrialResult
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import (
     Stepper,
+    at_judged_weights,
     autocast,
     check_loss,
     evaluating,
@@ -96,7 +97,7 @@ class Trainer:
 
     def evaluated(self) -> dict[str, Evaluation]:
         """Evaluate all splits."""
-        with self.autocast:
+        with self.autocast, at_judged_weights(self.optimizer):
             return {name: evaluate(self.task, self.model, split) for name, split in self.task.splits.items()}
 
     def train_step(self, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -206,5 +207,6 @@ def _trained(
             kept = {"epoch": epoch, "seconds": seconds, "curves": curves, "spreads": spreads}
             checkpoint.save({**kept, **trainer.state()})
     if settings.flatness and not record.ended:
-        record.flatness = flatness(task, trainer.model)
+        with at_judged_weights(trainer.optimizer):
+            record.flatness = flatness(task, trainer.model)
     return record.result(time.perf_counter() - started)

@@ -131,10 +131,9 @@ class StudySpec(Strict):
         return isinstance(other, StudySpec) and self.model_dump() == other.model_dump()
 
     def _problems(self, checks: EntryChecks) -> list[Problem]:
-        problems: list[Problem] = []
         # a user's own module is imported by those who train, and not by those who read what was trained
-        if rule := name_rule(self.task.name):
-            problems.append(Problem(("task",), self.task.name, rule))
+        rule = name_rule(self.task.name)
+        problems = [Problem(("task",), self.task.name, rule)] if rule else []
         problems += checks.all_problems(self.optimizers)
         problems = problems or [
             *search_problems(self.search, self.optimizers, checks),

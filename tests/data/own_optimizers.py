@@ -133,3 +133,31 @@ class Failing(torch.optim.SGD):
 
     def step(self, closure=None):
         raise RuntimeError("it never works")
+
+
+class Averaging(torch.optim.SGD):
+    """Polyak's average: trains at its iterate, and is judged by the mean of all iterates."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr)
+        self.steps, self.held = 0, None
+
+    def step(self, closure=None):
+        if self.held is not None:
+            raise RuntimeError("not in training mode")
+        super().step()
+        self.steps += 1
+        for group in self.param_groups:
+            for p in group["params"]:
+                average = self.state[p].setdefault("average", torch.zeros_like(p))
+                average.lerp_(p.detach(), 1 / self.steps)
+
+    def eval(self):
+        self.held = [(p, p.detach().clone(), state["average"]) for p, state in self.state.items()]
+        for p, _, average in self.held:
+            p.data.copy_(average)
+
+    def train(self):
+        for p, iterate, _ in self.held or []:
+            p.data.copy_(iterate)
+        self.held = None

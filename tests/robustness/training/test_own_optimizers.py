@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from robustness.optimizers.foreign.closures import needs_closure
 from robustness.tasks import Split, Task, load
 from robustness.training import OptimizerUnfitError, PackTrainer, TrialSettings, choose, preflight, train
 from robustness.training.checkpoints import Checkpoint
+from robustness.training.randomness import initialized_model
 
 pytestmark = pytest.mark.usefixtures("own_optimizers")
 TORCH = {"NAdam": 3e-3, "RAdam": 0.03, "Adagrad": 0.03, "Adafactor": 0.1, "LBFGS": 1.0, "Muon": 3e-3}
@@ -164,3 +166,14 @@ def test_muon_trains_parameters_of_one_kind_alone(shape):
     optimizer.step()
     assert (parameter < 1).all()
     assert ("momentum_buffer" in optimizer.state[parameter]) == (len(shape) == 2)
+
+
+def test_an_optimizer_with_modes_is_judged_at_the_weights_of_its_evaluation_mode():
+    settings = trial("own_optimizers:Averaging", 0.1, epochs=3, batch_size=1)
+    slope, iterates = initialized_model(line(), 0).weight.item(), []
+    for _ in range(3):
+        slope -= 0.1 * 2 * (slope - 2)
+        iterates.append(slope)
+    losses = [(np.mean(iterates[: epoch + 1]) - 2) ** 2 for epoch in range(3)]
+    curves = [point.loss for point in train(line(), settings).curves if point.split == "val"]
+    assert curves[1:] == pytest.approx(losses, rel=1e-5)
