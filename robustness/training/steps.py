@@ -120,6 +120,12 @@ def at_judged_weights(optimizer: Any) -> Iterator[None]:
         optimizer.train()
 
 
+def begin_training(optimizer: Any) -> None:
+    """Put an optimizer that has modes into training mode."""
+    if _has_modes(optimizer):
+        optimizer.train()
+
+
 def _has_modes(optimizer: Any) -> bool:
     return all(callable(getattr(optimizer, mode, None)) for mode in ("train", "eval"))
 
@@ -149,8 +155,7 @@ class Stepper:
         self.task, self.model, self.settings, self.context = task, model, settings, context
         self.parameters = trained(model)
         self.optimizer: Any = optimizer_of(model, settings)
-        if _has_modes(self.optimizer):
-            self.optimizer.train()
+        begin_training(self.optimizer)
         self.closed = needs_closure(settings.optimizer, settings.hyperparameters)
 
     def gradients(self, inputs: Tensor, targets: Tensor) -> Tensor:
