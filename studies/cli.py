@@ -252,16 +252,15 @@ def replay(directory: options.Folder, trial_id: options.TrialId) -> None:
 
 
 @command
-def optimizers() -> None:
-    """List the optimizers and the hyperparameters that a study file may set for each, with their defaults."""
-    from robustness.optimizers import OPTIMIZERS, hyperparameters
-    from studies.terminal.text import console, table
+def optimizers(name: options.MaybeOptimizer = None) -> None:
+    """List the optimizers and the hyperparameters that a study file may set for each; or show what one takes."""
+    from studies.terminal.optimizers import print_optimizer, print_optimizers
+    from studies.terminal.text import console
 
-    rows = [
-        (name, ", ".join(f"{key}={value}" for key, value in hyperparameters(name).items()))
-        for name in sorted(OPTIMIZERS)
-    ]
-    console().print(table(("optimizer", "hyperparameters beside lr and weight_decay"), rows))
+    if name is None:
+        print_optimizers(console())
+    else:
+        print_optimizer(console(), name)
 
 
 @command

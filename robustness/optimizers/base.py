@@ -86,7 +86,7 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self._vectors: Vectors = {}
-        super().__init__(params, {"foreach": None, "compile": False, **defaults})
+        super().__init__(params, {"maximize": False, "foreach": None, "compile": False, **defaults})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # load_state_dict ends here too; in checkpoints of torch's own classes `step` is a tensor, or missing.

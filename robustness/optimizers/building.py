@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.ranges import validate
+from robustness.optimizers.foreign.muon import Muon
+from robustness.optimizers.ranges import SHARED, Ranges, validate
 from robustness.optimizers.registry import OPTIMIZERS, find
 from robustness.optimizers.signature import REQUIRED, signature, trained_argument, unknown
 
@@ -72,11 +73,27 @@ def arguments(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def ranges_of(name: str) -> Ranges:
+    """Return the ranges that ``arguments`` checks, by hyperparameter.
+
+    Of a user's own class without ``ranges`` these are ``lr`` and ``weight_decay``: the constructor judges the rest.
+
+    Args:
+        name: A key of ``OPTIMIZERS``, or ``package.module:Class``.
+
+    Raises:
+        ValueError: If there is no optimizer of that name.
+    """
+    found = find(name)
+    if name in OPTIMIZERS or issubclass(found, RuleOptimizer | Muon):
+        return {**SHARED, **getattr(found, "ranges", {})}
+    return {key: SHARED[key] for key in ("lr", "weight_decay")}
+
+
 def _check(name: str, optimizer: type[torch.optim.Optimizer], values: Mapping[str, Any]) -> None:
     """Check a study's axes; more where ranges are known, and of a user's own the rest is for the constructor."""
     if issubclass(optimizer, RuleOptimizer):
         optimizer.check(values)
-    elif name in OPTIMIZERS:
-        validate(values)
     else:
-        validate({key: values[key] for key in ("lr", "weight_decay")})
+        ranges = ranges_of(name)
+        validate({key: value for key, value in values.items() if key in {**ranges, "nesterov": None}}, ranges)

@@ -9,6 +9,9 @@ import typer
 
 Study = Annotated[str, typer.Argument(help="A preset (`robustness plan` lists them) or a YAML file.")]
 MaybeStudy = Annotated[str | None, typer.Argument(help="As for run. Without it: lists the presets.")]
+MaybeOptimizer = Annotated[
+    str | None, typer.Argument(help="A name, or package.module:Class. Without it: lists the registered ones.")
+]
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="A study's folder, such as runs/quickstart.")]
 Folders = Annotated[list[str], typer.Argument(metavar="DIR...", help="One folder for each workload.")]
 TrialId = Annotated[str, typer.Argument(help="A trial's id from the rows; its first characters are enough.")]

@@ -104,3 +104,32 @@ class OtherStep(Signum):
 
 def factory(params, lr=0.1):
     return torch.optim.SGD(params, lr)
+
+
+class Sharpness(torch.optim.SGD):
+    """Foret et al. 2021, by signs: gradient descent by the gradient a little uphill. It needs a closure."""
+
+    def __init__(self, params, lr=0.1, rho=0.05):
+        super().__init__(params, lr)
+        self.rho = rho
+
+    def step(self, closure=None):
+        if closure is None:
+            raise RuntimeError("a closure is required")
+        held = [p for group in self.param_groups for p in group["params"]]
+        uphill = [self.rho * p.grad.sign() for p in held]
+        with torch.no_grad():
+            torch._foreach_add_(held, uphill)
+        loss = closure()
+        with torch.no_grad():
+            torch._foreach_sub_(held, uphill)
+        super().step()
+        return loss
+
+
+class Failing(torch.optim.SGD):
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr)
+
+    def step(self, closure=None):
+        raise RuntimeError("it never works")

@@ -140,6 +140,40 @@ def test_lists_and_help_name_what_there_is(robustness, subcommand, word):
     assert word in done.stdout
 
 
+OWN = """
+import torch
+
+class Lion(torch.optim.SGD):
+    def __init__(self, params, lr=0.1, betas=(0.9, 0.99), *, power):
+        super().__init__(params, lr)
+"""
+
+
+def test_what_one_optimizer_takes_is_shown(robustness, tmp_path):
+    (tmp_path / "shown_lion.py").write_text(OWN)
+    done = robustness("optimizers", "shown_lion:Lion")
+    assert done.returncode == 0
+    for words in (
+        "shown_lion.Lion",
+        "no: one model at a time",
+        "no: a study gives 0",
+        "beta2",
+        "power",
+        "required",
+    ):
+        assert words in done.stdout
+    assert "ns_steps" in robustness("optimizers", "torch.optim:Muon").stdout
+    assert "evaluates the model itself" in robustness("optimizers", "torch.optim:LBFGS").stdout
+
+
+def test_a_name_of_no_optimizer_is_refused_in_one_line(robustness):
+    for name in ("adamww", "torch.optim:Lion"):
+        done = robustness("optimizers", name)
+        assert done.returncode == 2
+        assert name in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_the_installed_command_answers_in_a_process_of_its_own():
     done = subprocess.run(
         [Path(sys.executable).with_name("robustness"), "--help"], capture_output=True, text=True, timeout=300
