@@ -16,6 +16,7 @@ LONG = [
     for name in (
         "studies/test_study_search.py",
         "studies/endtoend/test_growing.py",
+        "studies/endtoend/test_own_optimizers.py",
         "robustness/training/test_models.py",
         "studies/endtoend/test_changed_code.py",
         "studies/test_study_run.py",

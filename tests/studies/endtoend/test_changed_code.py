@@ -103,7 +103,7 @@ def test_accepted_code_is_kept_as_one_recorded_and_said_by_readers(give, tmp_pat
 
 def test_rows_of_programs_that_recorded_no_code_are_taken_as_they_are(give, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("robustness.tasks.registry.task_code", lambda name: None)
+        patch.setattr("robustness.tasks.registry.source_code", lambda name: None)
         assert give("run", "s.yaml").code == 0
     assert give("run", "s.yaml", seeds=2, factor=2).code == 0
     assert codes("runs/s") == [3]
