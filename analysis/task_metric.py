@@ -104,7 +104,7 @@ def task_metrics(trials: pd.DataFrame) -> dict[str, TaskMetric]:
         ValueError: The rows of a task name two metrics, or a direction that is neither 'min' nor 'max'.
     """
     if not names_another(trials).any():
-        return dict.fromkeys(sorted(trials["task"].astype("str").unique()), ERROR)
+        return dict.fromkeys(sorted(map(str, trials["task"].unique())), ERROR)
     named = named_metrics(trials).assign(task=trials["task"].astype("str"))
     metrics: dict[str, TaskMetric] = {}
     for row in named.drop_duplicates().sort_values("task", kind="stable").to_dict("records"):

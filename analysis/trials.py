@@ -121,10 +121,12 @@ def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
     runs = with_significant(pd.DataFrame(columns))
     runs["diverged"] = (runs["status"] == "diverged").to_numpy(dtype=bool)
     runs["failed"] = (runs["status"] == "failed").to_numpy(dtype=bool)
-    metrics = task_metrics(trials)
-    named = named_metrics(trials).reset_index(drop=True)
-    is_error = named["metric"] == ERROR.name
-    sign = named["metric_direction"].map({"min": 1.0, "max": -1.0}).astype(float)
+    is_error, sign = pd.Series(True, index=runs.index), pd.Series(1.0, index=runs.index)
+    if not by_error(task_metrics(trials)):
+        runs[[*METRIC_COLUMNS]] = named_metrics(trials).reset_index(drop=True).astype("str")
+        tail = [*METRIC_COLUMNS, *tail]
+        is_error = runs["metric"] == ERROR.name
+        sign = runs["metric_direction"].map({"min": 1.0, "max": -1.0}).astype(float)
     check_values(runs, held, is_error, sign)
     splits = ("val", "test", "train") if train else ("val", "test")
     chance = runs["chance_error"] = _oriented(runs, "chance", is_error, sign)
@@ -132,9 +134,6 @@ def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
         values = _oriented(runs, split, is_error, sign)
         runs[f"{split}_error"] = capped(values, chance, runs["diverged"], runs["failed"])
     runs["seed"] = runs["seed"].astype("int64")
-    if not by_error(metrics):
-        runs[[*METRIC_COLUMNS]] = named.astype("str")
-        tail = [*METRIC_COLUMNS, *tail]
     runs = in_order(runs)
     check_unique(runs)
     return runs[[*RUN_COLUMNS, *tail]]
