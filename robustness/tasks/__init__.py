@@ -1,6 +1,20 @@
 """Tasks: data, model and loss. ``load`` makes one by name, or a user's own by ``package.module:function``."""
 
+from robustness.tasks.metric import BITS_PER_CHARACTER, ERROR, LOSS, Metric
 from robustness.tasks.registry import DATASETS, PLACES, TASKS, catalogue, load, name_rule
 from robustness.tasks.task import Split, Task
 
-__all__ = ["DATASETS", "PLACES", "TASKS", "Split", "Task", "catalogue", "load", "name_rule"]
+__all__ = [
+    "BITS_PER_CHARACTER",
+    "DATASETS",
+    "ERROR",
+    "LOSS",
+    "PLACES",
+    "TASKS",
+    "Metric",
+    "Split",
+    "Task",
+    "catalogue",
+    "load",
+    "name_rule",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robustness.tasks.images import Augmentation, Standardize
+from robustness.tasks.metric import ERROR, LOSS, NATS, Metric
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,17 @@ def cross_entropy(outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0
     )
 
 
+def counts_classes(loss: object) -> bool:
+    """Return whether ``loss`` is torch's cross-entropy of class numbers, or of their log-probabilities."""
+    own = (functional.cross_entropy, functional.nll_loss, cross_entropy)
+    return loss in own or isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss)
+
+
+# What a task without a metric of its own is judged by. Not ERROR itself, so that a task that is made from another by
+# ``dataclasses.replace`` with another ``correct`` or ``loss`` finds its own again, unless one was asked for.
+_BY_ERROR, _BY_LOSS, _BY_NATS = (replace(metric) for metric in (ERROR, LOSS, NATS))
+
+
 @dataclass(frozen=True)
 class Task:
     """What an optimizer is tested on.
@@ -109,6 +122,11 @@ class Task:
         data: What the data are, in a few words, if the name does not say it.
         code: A digest of a user's own source (``robustness.user_code.source``), which ``load`` fills in; no part of a
             trial's identity.
+        metric: What cells are selected by and optimizers judged by; by default the error where there is ``correct``,
+            else the loss. No part of a trial's identity, since nothing is trained by it.
+
+    Raises:
+        ValueError: If there is ``augment`` without ``prepare``, or the metric is the error without ``correct``.
     """
 
     name: str
@@ -126,6 +144,7 @@ class Task:
     places: tuple[str, ...] = ()
     data: str | None = None
     code: str | None = None
+    metric: Metric = None  # type: ignore[assignment]  # filled in below
 
     def __post_init__(self) -> None:
         if self.augment is not None and self.prepare is None:
@@ -133,6 +152,26 @@ class Task:
         if self.chance_accuracy is None and self.correct is not None:
             counts = torch.unique(self.train.targets, return_counts=True)[1]
             object.__setattr__(self, "chance_accuracy", float(counts.max()) / float(counts.sum()))
+        if any(self.metric is filled for filled in (None, _BY_ERROR, _BY_LOSS, _BY_NATS)):
+            object.__setattr__(self, "metric", self._usual_metric())
+        if self.metric.source == "accuracy" and self.correct is None:
+            raise ValueError(f"the metric {self.metric.name!r} needs correct, but correct=None")
+
+    def _usual_metric(self) -> Metric:
+        if self.correct is not None:
+            return _BY_ERROR
+        return _BY_NATS if counts_classes(self.loss) else _BY_LOSS
+
+    @property
+    def chance_metric(self) -> float | None:
+        """The metric's value of knowing nothing; None where it is neither given nor computed yet."""
+        if self.metric.nothing is None and self.chance_accuracy is not None:
+            return (
+                self.metric.derived(math.nan, self.chance_accuracy)
+                if self.metric.source == "accuracy"
+                else None
+            )
+        return self.metric.nothing
 
     @property
     def splits(self) -> dict[str, Split]:

@@ -1,7 +1,7 @@
 """Character language models: the next character of a text from those before it.
 
-The loss is cross-entropy in nats; divided by ln 2 it is in bits per character. Accuracy is the share of next
-characters that are predicted correctly.
+The loss is cross-entropy in nats; divided by ln 2 it is in bits per character, by which these tasks are judged.
+Accuracy is the share of next characters that are predicted correctly.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from robustness.tasks.metric import BITS_PER_CHARACTER
 from robustness.tasks.task import Split, Task, cross_entropy
 
 # Fractions of the text to train on and, next, to select hyperparameters on; the rest is the test split.
@@ -211,6 +212,7 @@ def _task(
         correct=share_correct,
         version=f"1-{digest}",
         places=(TEXT,),
+        metric=BITS_PER_CHARACTER,
         data=f"{len(text):,} characters, {len(characters)} different ones, of {source} (SHA-256 {digest}…)",
     )
 

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map
 from robustness.optimizers.fast.compiling import compiled, faster
 from robustness.tasks import Split, Task
 from robustness.training.checks.probe import with_gradient
+from robustness.training.evaluation.tally import Evaluation, Tally, add_to_all
 from robustness.training.randomness import initialized_model
 from robustness.training.steps import decayed, evaluating
 
@@ -20,6 +21,8 @@ Buffers = dict[str, Tensor]
 
 # Compiled code serves one number of models: this one, about as many small networks as a core's cache holds.
 SLAB = 16
+# The most bytes of outputs that are held at once for a metric of a whole split; those of one model are, however many.
+MOST_COLLECTED = 2**27
 
 
 class FlatModels:
@@ -116,27 +119,55 @@ class FlatModels:
         return gradient, loss, {**buffers, **written}
 
     @torch.no_grad()
-    def evaluate(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> tuple[Tensor, Tensor]:
-        """Return the mean loss and the accuracy of each model, ``[K]`` in float64, in evaluation mode.
+    def evaluate(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> list[Evaluation]:
+        """Return what each model gives on ``split`` in evaluation mode.
 
         Every batch has ``batch`` examples, the last one padded with its own first examples: a compiled graph
-        serves one size.
+        serves one size. Where the metric needs all outputs of the split, so many models are evaluated at once as
+        keep these within ``MOST_COLLECTED`` bytes.
         """
         with evaluating(self.model):
-            return self._evaluated(flat, buffers, split, batch)
+            most = self._at_once(flat, buffers, split, batch)
+            return [
+                evaluation
+                for start in range(0, len(flat), most)
+                for evaluation in self._evaluated(
+                    flat[start : start + most],
+                    {name: buffer[start : start + most] for name, buffer in buffers.items()},
+                    split,
+                    batch,
+                )
+            ]
 
-    def _evaluated(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> tuple[Tensor, Tensor]:
+    def _at_once(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> int:
+        """Return how many models are evaluated at once."""
+        metric = self.task.metric
+        if metric.source != "outputs" or metric.over == "examples":
+            return len(flat)
+        first = {name: buffer[:1] for name, buffer in buffers.items()}
+        inputs = _padded(split.inputs[:batch], batch)
+        outputs = self._compute("outputs", flat[:1], first, self.task.prepared(inputs))
+        return max(1, MOST_COLLECTED * batch // (outputs.nbytes * len(split)))
+
+    def _evaluated(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> list[Evaluation]:
+        task = self.task
         loss = right = torch.zeros((), dtype=torch.float64)
+        tallies = [Tally(task.metric) for _ in flat]
         for start in range(0, len(split), batch):
             inputs, targets = split.inputs[start : start + batch], split.targets[start : start + batch]
             count = len(targets)
-            if count < batch:
-                inputs = inputs[torch.arange(batch, device=inputs.device) % count]
-            outputs = self._compute("outputs", flat, buffers, self.task.prepared(inputs))[:, :count]
-            loss = loss + vmap(self.task.loss, in_dims=(0, None))(outputs, targets).double() * count
-            if self.task.correct is not None:
-                right = right + vmap(self.task.correct, in_dims=(0, None))(outputs, targets).double().sum(-1)
-        return loss / len(split), right / len(split)
+            inputs = task.prepared(_padded(inputs, batch))
+            outputs = self._compute("outputs", flat, buffers, inputs)[:, :count]
+            loss = loss + vmap(task.loss, in_dims=(0, None))(outputs, targets).double() * count
+            if task.correct is not None:
+                right = right + vmap(task.correct, in_dims=(0, None))(outputs, targets).double().sum(-1)
+            add_to_all(tallies, outputs, targets)
+        losses = (loss / len(split)).tolist()
+        rights = (right / len(split)).tolist() if task.correct is not None else [None] * len(flat)
+        return [
+            tally.result(mean, accuracy, split.targets)
+            for tally, mean, accuracy in zip(tallies, losses, rights, strict=True)
+        ]
 
     def _compute(self, kind: str, flat: Tensor, buffers: Buffers, *batch: Tensor | float) -> Any:
         """Compute eagerly for all models at once, or compiled for ``SLAB`` of them at a time."""
@@ -195,6 +226,12 @@ def _aliases(model: nn.Module) -> list[tuple[str, str]]:
     )
     pairs = [(name, names.setdefault(id(tensor), name)) for name, tensor in named]
     return [(alias, name) for alias, name in pairs if alias != name]
+
+
+def _padded(inputs: Tensor, batch: int) -> Tensor:
+    """Return ``batch`` examples: those of ``inputs``, and again the first of them where they are fewer."""
+    count = len(inputs)
+    return inputs if count == batch else inputs[torch.arange(batch, device=inputs.device) % count]
 
 
 def evaluation_batch(task: Task, most: int) -> int:

@@ -25,7 +25,7 @@ from robustness.training.flat import FlatModels, evaluation_batch
 from robustness.training.flatness import flatness
 from robustness.training.moments import moment_spreads
 from robustness.training.randomness import initialized_model
-from robustness.training.results import CurvePoint, Record, TrialResult
+from robustness.training.results import Record, TrialResult
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, check_loss
 from robustness.training.trial import FEWEST_EVALUATED
@@ -106,7 +106,7 @@ class Block:
     """Trials of one signature, trained together.
 
     Attributes:
-        flat: Parameters ``[K, P]`` of the trials that have not diverged.
+        flat: Parameters ``[K, P]`` of the trials that have neither diverged nor failed.
         alive: Which of the trials these are, ``[K]``.
     """
 
@@ -167,14 +167,14 @@ class Block:
             started -= saved["seconds"]
         epochs = self.trials[0].epochs
         for epoch in range(done + 1, epochs + 1):
-            losses = self._epoch((epoch - 1) * self.steps)
-            self._drop_diverged(losses, (epoch - 1) * self.steps)
             if not len(self.alive):
                 break
-            if self.training.evaluated(epoch, epochs):
+            losses = self._epoch((epoch - 1) * self.steps)
+            self._drop_diverged(losses, (epoch - 1) * self.steps)
+            if len(self.alive) and self.training.evaluated(epoch, epochs):
                 self._evaluate(epoch)
             self._look_at_moments(epoch)
-            if checkpoint is not None and checkpoint.due(epoch, epochs):
+            if checkpoint is not None and len(self.alive) and checkpoint.due(epoch, epochs):
                 seconds = time.perf_counter() - started
                 checkpoint.save({"epoch": epoch, "seconds": seconds, **self._saved()})
         self._measure_flatness()
@@ -271,12 +271,14 @@ class Block:
                 self.records[trial].flatness = flatness(self.task, model)
 
     def _evaluate(self, epoch: int) -> None:
-        for name, split in self.task.splits.items():
-            with self.autocast:
-                losses, right = self.models.evaluate(
-                    self.flat, self.buffers, split, self.trainer.evaluation_batch
-                )
-            rights = right.tolist() if self.task.correct is not None else [None] * len(self.alive)
-            points = zip(self.alive.tolist(), losses.tolist(), rights, strict=True)
-            for index, loss, accuracy in dict.fromkeys(points):
-                self.records[index].curves.append(CurvePoint(epoch, name, loss, accuracy))
+        """Evaluate all splits, and continue without the trials whose metric gave no number."""
+        with self.autocast:
+            evaluations = {
+                name: self.models.evaluate(self.flat, self.buffers, split, self.trainer.evaluation_batch)
+                for name, split in self.task.splits.items()
+            }
+        for trial, row in self._rows().items():
+            self.records[trial].note(epoch, {name: rows[row] for name, rows in evaluations.items()})
+        going = torch.tensor([not self.records[trial].ended for trial in self.alive.tolist()])
+        if not going.all():
+            self._keep(going.nonzero()[:, 0].to(self.device))

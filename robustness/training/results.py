@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
+
+from robustness.training.evaluation.tally import Evaluation
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Mean loss and accuracy on one split after one epoch; epoch 0 is the initialization."""
+    """Mean loss, accuracy and the task's metric on one split after one epoch; epoch 0 is the initialization."""
 
     epoch: int
     split: str
     loss: float
     accuracy: float | None
+    metric: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,10 @@ class TrialResult:
             before parameters were found to be non-finite; None unless the trial was stopped.
         reason: Why it diverged or failed.
         init_loss: Training loss at initialization.
-        metrics: ``train_loss``, ``train_accuracy``, ``val_loss``, … at the end (accuracies as fractions), and
-            ``lambda_max``, ``hessian_trace``, ``hessian_trace_se`` and ``sam_sharpness`` if flatness was measured;
-            empty if the trial was stopped.
-        curves: Losses and accuracies at each epoch that was evaluated.
+        metrics: ``train_loss``, ``train_accuracy``, ``train_metric``, ``val_loss``, … at the end (accuracies as
+            fractions), and ``lambda_max``, ``hessian_trace``, ``hessian_trace_se`` and ``sam_sharpness`` if flatness
+            was measured; empty if the trial was stopped or has failed.
+        curves: Losses, accuracies and metrics at each epoch that was evaluated.
         wall_seconds: Duration of the training run; in a pack, the trial's share.
         diagnostics: Second moments where ``TrialSettings.diagnostics`` asks for them; empty for an optimizer
             without them.
@@ -91,7 +95,11 @@ def concluded(curves: list[CurvePoint], stopped_step: int | None, wall_seconds: 
     last = {point.split: point for point in curves}  # later epochs overwrite earlier ones
     metrics: dict[str, float | None] = {}
     for split, point in last.items():
-        metrics[f"{split}_loss"], metrics[f"{split}_accuracy"] = point.loss, point.accuracy
+        metrics |= {
+            f"{split}_loss": point.loss,
+            f"{split}_accuracy": point.accuracy,
+            f"{split}_metric": point.metric,
+        }
     broken = [split for split, point in last.items() if not math.isfinite(point.loss)]
     reason = f"non-finite loss at the end ({', '.join(broken)})" if broken else None
     status = "diverged" if broken else "completed"
@@ -105,26 +113,50 @@ class Record:
     Attributes:
         curves: Its evaluations up to now.
         stopped: As ``TrialResult.stopped_step``.
+        failed: Why it has failed, if it has: its metric gave no number.
         spreads: Second moments that were looked at.
         flatness: Measures of flatness by name.
     """
 
     curves: list[CurvePoint] = field(default_factory=list)
     stopped: int | None = None
+    failed: str | None = None
     spreads: list[MomentSpread] = field(default_factory=list)
     flatness: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing more to train."""
+        return self.stopped is not None or self.failed is not None
+
+    def note(self, epoch: int, evaluations: Mapping[str, Evaluation]) -> None:
+        """Add the evaluations of all splits after an epoch.
+
+        The trial has failed where its metric gave no number, unless a loss is not finite: then it may have diverged,
+        which says something about its optimizer, and its metric is of no account.
+        """
+        self.curves += [
+            CurvePoint(epoch, split, one.loss, one.accuracy, one.metric) for split, one in evaluations.items()
+        ]
+        if all(math.isfinite(one.loss) for one in evaluations.values()):
+            problems = (f"{one.problem} ({split} split)" for split, one in evaluations.items() if one.problem)
+            self.failed = next(problems, None)
+
     def saved(self) -> tuple[Any, ...]:
         """Return what a checkpoint holds of it: numbers and text."""
-        return [astuple(point) for point in self.curves], self.stopped, [astuple(s) for s in self.spreads]
+        curves, spreads = ([astuple(point) for point in points] for points in (self.curves, self.spreads))
+        return curves, self.stopped, self.failed, spreads
 
     @classmethod
     def restored(cls, saved: tuple[Any, ...]) -> Record:
         """Return the record that was saved."""
-        curves, stopped, spreads = saved
-        return cls([CurvePoint(*point) for point in curves], stopped, [MomentSpread(*s) for s in spreads])
+        curves, stopped, failed, spreads = saved
+        points = [CurvePoint(*point) for point in curves]
+        return cls(points, stopped, failed, [MomentSpread(*spread) for spread in spreads])
 
     def result(self, wall_seconds: float) -> TrialResult:
         """Return the outcome, with what was measured beside the curves."""
+        if self.failed is not None:
+            return TrialResult("failed", reason=self.failed, wall_seconds=wall_seconds)
         result = concluded(self.curves, self.stopped, wall_seconds)
         return replace(result, metrics={**result.metrics, **self.flatness}, diagnostics=tuple(self.spreads))

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from robustness.tasks import Split, Task
 from robustness.training.checkpoints import Checkpoint
 from robustness.training.checks.probe import hidden_state
+from robustness.training.evaluation.tally import Evaluation, Tally
 from robustness.training.feed import Feed
 from robustness.training.flatness import flatness
 from robustness.training.moments import moment_spreads
 from robustness.training.randomness import initialized_model, own_draws
-from robustness.training.results import CurvePoint, MomentSpread, Record, TrialResult
+from robustness.training.results import MomentSpread, Record, TrialResult
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import (
     autocast,
@@ -40,9 +41,9 @@ def examples_at_once(task: Task) -> int:
 
 
 @torch.inference_mode()
-def evaluate(task: Task, model: nn.Module, split: Split) -> tuple[float, float | None]:
-    """Return mean loss and accuracy (None where the task has none) of ``model`` in evaluation mode."""
-    loss, right, at_once = 0.0, 0.0, examples_at_once(task)
+def evaluate(task: Task, model: nn.Module, split: Split) -> Evaluation:
+    """Return what ``model`` gives on ``split`` in evaluation mode."""
+    loss, right, at_once, tally = 0.0, 0.0, examples_at_once(task), Tally(task.metric)
     with evaluating(model):
         for start in range(0, len(split), at_once):
             targets = split.targets[start : start + at_once]
@@ -50,7 +51,9 @@ def evaluate(task: Task, model: nn.Module, split: Split) -> tuple[float, float |
             loss += float(task.loss(outputs, targets)) * len(targets)
             if task.correct is not None:
                 right += float(task.correct(outputs, targets).double().mean()) * len(targets)
-    return loss / len(split), right / len(split) if task.correct is not None else None
+            tally.add(outputs, targets)
+    accuracy = right / len(split) if task.correct is not None else None
+    return tally.result(loss / len(split), accuracy, split.targets)
 
 
 def _first_broken_step(losses: list[Tensor], parameters: list[nn.Parameter]) -> int | None:
@@ -92,13 +95,10 @@ class Trainer:
         """Train one epoch and return the loss of each step, before it was taken."""
         return [self.train_step(*batch) for batch in self.feed.epoch()]
 
-    def curve_points(self, epoch: int) -> list[CurvePoint]:
+    def evaluated(self) -> dict[str, Evaluation]:
         """Evaluate all splits."""
         with self.autocast:
-            return [
-                CurvePoint(epoch, name, *evaluate(self.task, self.model, split))
-                for name, split in self.task.splits.items()
-            ]
+            return {name: evaluate(self.task, self.model, split) for name, split in self.task.splits.items()}
 
     def train_step(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Take one step on a batch, prepared for the model, and return its loss, before the step."""
@@ -192,26 +192,29 @@ def _trained(
     trainer = Trainer(task, settings, device, dtype)
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is None:
-        done, record = 0, Record(trainer.curve_points(0))
+        done, record = 0, Record()
+        record.note(0, trainer.evaluated())
     else:
-        done, record = saved["epoch"], Record.restored((saved["curves"], None, saved["spreads"]))
+        done, record = saved["epoch"], Record.restored((saved["curves"], None, None, saved["spreads"]))
         trainer.restore(saved, done)
         started -= saved["seconds"]
     for epoch in range(done + 1, settings.epochs + 1):
+        if record.ended:
+            break
         before = trainer.step
         broken = _first_broken_step(trainer.epoch(), trainer.parameters)
         if broken is not None:
             record.stopped = before + broken
             break
         if settings.training.evaluated(epoch, settings.epochs):
-            record.curves += trainer.curve_points(epoch)
+            record.note(epoch, trainer.evaluated())
         if epoch in settings.diagnostics:
             record.spreads += trainer.moment_spreads(epoch)
-        if checkpoint is not None and checkpoint.due(epoch, settings.epochs):
+        if checkpoint is not None and not record.ended and checkpoint.due(epoch, settings.epochs):
             seconds = time.perf_counter() - started
-            curves, _, spreads = record.saved()
+            curves, _, _, spreads = record.saved()
             kept = {"epoch": epoch, "seconds": seconds, "curves": curves, "spreads": spreads}
             checkpoint.save({**kept, **trainer.state()})
-    if settings.flatness and record.stopped is None:
+    if settings.flatness and not record.ended:
         record.flatness = flatness(task, trainer.model)
     return record.result(time.perf_counter() - started)

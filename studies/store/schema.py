@@ -57,12 +57,19 @@ ROW_SCHEMA = pa.schema(
         "init_loss": pa.float64(),
         "final_over_initial": pa.float64(),
         "chance_accuracy": pa.float64(),
+        "metric": pa.string(),
+        "metric_unit": pa.string(),
+        "metric_direction": pa.string(),
+        "chance_metric": pa.float64(),
         "train_loss": pa.float64(),
         "train_accuracy": pa.float64(),
+        "train_metric": pa.float64(),
         "val_loss": pa.float64(),
         "val_accuracy": pa.float64(),
+        "val_metric": pa.float64(),
         "test_loss": pa.float64(),
         "test_accuracy": pa.float64(),
+        "test_metric": pa.float64(),
         "lambda_max": pa.float64(),
         "hessian_trace": pa.float64(),
         "hessian_trace_se": pa.float64(),
@@ -82,6 +89,7 @@ CURVE_SCHEMA = pa.schema(
         "split": pa.string(),
         "loss": pa.float64(),
         "accuracy": pa.float64(),
+        "metric": pa.float64(),
     }
 )
 DIAGNOSTIC_SCHEMA = pa.schema(

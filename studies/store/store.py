@@ -37,7 +37,7 @@ Row = Mapping[str, Any]
 
 # Rows as they are stored: with whether the trial's curve was stored too, so that its loss can be noticed.
 _ROWS = TableSchema(ROW_SCHEMA.append(pa.field("has_curve", pa.bool_())), frozenset({"trial_id", "status"}))
-_CURVES = TableSchema(CURVE_SCHEMA, frozenset(CURVE_SCHEMA.names))
+_CURVES = TableSchema(CURVE_SCHEMA, frozenset(CURVE_SCHEMA.names) - {"metric"})
 _DIAGNOSTICS = TableSchema(DIAGNOSTIC_SCHEMA, frozenset(DIAGNOSTIC_SCHEMA.names))
 MERGE_EVERY = 64
 """After how many appended parts to look again whether there are many to be merged."""

@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from robustness.tasks import Task
 from robustness.tasks.task import correct as class_correct
-from robustness.tasks.task import cross_entropy
+from robustness.tasks.task import counts_classes, cross_entropy
 from robustness.training.checks.factory import TaskUnfitError
 
 
@@ -62,14 +61,14 @@ def check_classes(task: Task, outputs: Any) -> None:
     Raises:
         TaskUnfitError: If one has none.
     """
-    counts_classes = task.correct is class_correct or _is_cross_entropy(task.loss)
-    if not counts_classes or not isinstance(outputs, Tensor) or outputs.dim() < 2:
+    by_number = task.correct is class_correct or counts_classes(task.loss)
+    if not by_number or not isinstance(outputs, Tensor) or outputs.dim() < 2:
         return
     at_last = task.correct is class_correct or task.loss is cross_entropy or outputs.dim() == 2
     classes = outputs.shape[-1 if at_last else 1]
     ignored = getattr(task.loss, "ignore_index", -100)
     for name, split in task.splits.items():
-        targets = split.targets[split.targets != ignored] if _is_cross_entropy(task.loss) else split.targets
+        targets = split.targets[split.targets != ignored] if counts_classes(task.loss) else split.targets
         if targets.is_floating_point() or not targets.numel():
             continue
         low, high = int(targets.min()), int(targets.max())
@@ -121,11 +120,6 @@ def _check_mean(task: Task, outputs: Tensor, targets: Tensor, loss: float) -> No
         )
     if math.isclose(sum(each), loss, rel_tol=1e-3):
         raise TaskUnfitError("the loss is the sum over the batch, but must be the mean over its examples")
-
-
-def _is_cross_entropy(loss: object) -> bool:
-    own = (functional.cross_entropy, functional.nll_loss, cross_entropy)
-    return loss in own or isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss)
 
 
 def _kind(tensor: Tensor) -> str:

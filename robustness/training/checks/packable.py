@@ -15,6 +15,7 @@ from torch import Tensor
 
 from robustness.optimizers import hyperparameters
 from robustness.tasks import Split, Task
+from robustness.training.evaluation.tally import Evaluation
 from robustness.training.pack import Block, PackTrainer
 from robustness.training.process import one_thread
 from robustness.training.randomness import generators_kept
@@ -32,7 +33,7 @@ class NotPackableError(ValueError):
 
 @dataclass
 class Run:
-    """What is compared: losses of the steps, gradients ``[P]`` of each, losses and accuracies at the end."""
+    """What is compared: losses of the steps, gradients ``[P]`` of each, losses, accuracies and metrics at the end."""
 
     losses: list[float]
     gradients: list[Tensor]
@@ -109,8 +110,7 @@ def _alone(task: Task, settings: TrialSettings, device: str, dtype: torch.dtype)
         grads = [parameter.grad for parameter in trainer.parameters if parameter.grad is not None]
         run.gradients.append(torch.cat([grad.to_dense().reshape(-1) for grad in grads]))
     for split in task.splits.values():
-        loss, accuracy = evaluate(task, trainer.model, split)
-        run.ends += [loss] if accuracy is None else [loss, accuracy]
+        run.ends += _numbers(evaluate(task, trainer.model, split))
     return run
 
 
@@ -132,10 +132,16 @@ def _pack(task: Task, trials: list[TrialSettings], device: str, dtype: torch.dty
             run.losses.append(loss)
             run.gradients.append(row)
     for split in task.splits.values():
-        losses, right = block.models.evaluate(block.flat, block.buffers, split, len(split))
-        for run, loss, accuracy in zip(runs, losses.tolist(), right.tolist(), strict=True):
-            run.ends += [loss] if task.correct is None else [loss, accuracy]
+        evaluations = block.models.evaluate(block.flat, block.buffers, split, len(split))
+        for run, evaluation in zip(runs, evaluations, strict=True):
+            run.ends += _numbers(evaluation)
     return runs
+
+
+def _numbers(evaluation: Evaluation) -> list[float]:
+    """Return loss, accuracy and metric; NaN stands for what there is not."""
+    numbers = (evaluation.loss, evaluation.accuracy, evaluation.metric)
+    return [math.nan if number is None else number for number in numbers]
 
 
 def _batches(trainer: Trainer | Block) -> Iterator[tuple[Tensor, Tensor]]:

@@ -18,10 +18,12 @@ from robustness.optimizers import arguments
 from robustness.tasks import Split, Task
 from robustness.training.checks.factory import TaskUnfitError, check_factory, told
 from robustness.training.checks.fit import check_classes, check_correct, check_loss_value, check_targets
+from robustness.training.evaluation.constant import with_nothing
 from robustness.training.process import one_thread
 from robustness.training.randomness import generators_kept, initialized_model
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, evaluating, optimizer_of, suit_gradients, trained
+from robustness.training.trial import evaluate
 
 EXAMPLES = 8
 # Once so many seconds have passed, the remaining optimizers are built but take no step.
@@ -49,7 +51,8 @@ def preflight(task: Task, trials: Mapping[str, TrialSettings], device: str = "cp
         device: ``cpu`` or ``cuda``.
 
     Raises:
-        TaskUnfitError: If the model, the loss, the targets or ``correct`` do not fit each other.
+        TaskUnfitError: If the model, the loss, the targets, ``correct`` or the metric do not fit each other, or it is
+            not known what the metric gives for knowing nothing.
         OptimizerUnfitError: If an optimizer cannot be built on the model, or cannot take a step.
     """
     if not trials:
@@ -92,7 +95,29 @@ def _task_step(task: Task, settings: TrialSettings, device: str) -> nn.Module:
                 raise
             except Exception as again:
                 raise TaskUnfitError(told(again)) from again
+        _judge(task, part, model, device)
     return model
+
+
+def _judge(task: Task, part: Task, model: nn.Module, device: str) -> None:
+    """Check that the metric gives a number for each split, and that its value of knowing nothing is known.
+
+    A metric of a whole split may need more than a few examples, such as one of each class: what it refuses of
+    ``part`` is asked of all.
+    """
+    if task.metric.source == "outputs":
+        for name, split in part.splits.items():
+            targets = split.targets.clone()
+            problem = evaluate(part, model, split).problem
+            _unchanged(targets, split.targets, f"the metric changes the targets in place ({name} split)")
+            if problem is not None and task.metric.over == "split":
+                problem = evaluate(task, model, task.splits[name].to(device, torch.float32)).problem
+            if problem is not None:
+                raise TaskUnfitError(f"{problem} ({name} split)")
+    try:
+        with_nothing(task)
+    except ValueError as error:
+        raise TaskUnfitError(str(error)) from error
 
 
 def _few(task: Task) -> Task:

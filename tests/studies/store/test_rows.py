@@ -26,6 +26,9 @@ def test_a_row_has_the_columns_of_the_schema_and_says_what_was_trained(tiny, tas
     assert (row["pack_id"], row["engine"], row["worker"]) == ("pack", "fused", "host:1")
     assert row["version"] == __version__
     measured = {"train_loss", "train_accuracy", "val_accuracy", "test_loss", "test_accuracy"}
+    measured |= {"train_metric", "val_metric", "test_metric"}
+    assert (row["metric"], row["metric_unit"], row["metric_direction"]) == ("error", "%", "min")
+    assert row["chance_metric"] == 1 - task.chance_accuracy
     assert set(ROW_SCHEMA.names) - set(row) == MEASURED_ON_REQUEST | measured
 
 
