@@ -51,6 +51,9 @@ from .summaries.lr_curve import lr_curve as lr_curve
 from .summaries.summary import summary as summary
 from .summaries.surface import surface as surface
 from .summaries.tables import tables as tables
+from .task_metric import TaskMetric as TaskMetric
+from .task_metric import task_metrics as task_metrics
 from .trials import REQUIRED as REQUIRED
+from .trials import REQUIRED_METRIC as REQUIRED_METRIC
 from .trials import bits_per_character as bits_per_character
 from .trials import errors as errors

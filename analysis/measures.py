@@ -6,8 +6,12 @@ factor and one better direction wherever it is shown.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+from analysis.task_metric import ERROR, LEVELS, TaskMetric
 
 SIGNIFICANT = -1
 """As `Measure.digits`: three significant digits in place of a fixed number of decimals."""
@@ -74,6 +78,8 @@ MEASURES: dict[str, Measure] = {
     "task": Measure("task"),
     "label": Measure("optimizer"),
     "term": Measure("term"),
+    "metric": Measure("metric"),
+    "unit": Measure("unit"),
     "first": Measure("first"),
     "second": Measure("second"),
     # hyperparameters
@@ -90,6 +96,9 @@ MEASURES: dict[str, Measure] = {
         "validation accuracy", unit="%", digits=2, best="max", heading="Validation, %", short="val %"
     ),
     "test_accuracy": Measure("test accuracy", unit="%", digits=2, best="max", short="test %"),
+    "val_metric": Measure("validation metric", digits=SIGNIFICANT, short="val"),
+    "test_metric": Measure("test metric", digits=SIGNIFICANT, short="test"),
+    "train_metric": Measure("training metric", digits=SIGNIFICANT, short="train"),
     "val_loss": Measure("validation loss", best="min"),
     "test_loss": Measure("test loss", best="min"),
     "train_loss": Measure("training loss", best="min"),
@@ -128,3 +137,58 @@ MEASURES: dict[str, Measure] = {
     "p_holm": Measure("p-value", "p", heading="p, Holm"),
 }
 """The measures by the name of their column."""
+
+_IN_METRIC = {"tunability": True, "gap": False, "median_difference": False}
+"""Columns in the metric's unit whatever it is, and whether one of their values is the best."""
+
+
+def measure(column: str, metric: TaskMetric | None = None) -> Measure:
+    """Return how a column is shown for a task that is judged by a metric.
+
+    Args:
+        column: A key of `MEASURES`.
+        metric: The task's metric; None stands for several metrics, or for one that is not known.
+
+    Returns:
+        For val_metric, test_metric and train_metric: 'test macro F1', in the metric's unit, with its direction; for
+        tunability, gap and median_difference: their own measure in that unit; else that of `MEASURES`. In '%' they
+        have two decimals, in other units three significant digits (see `decimals`).
+
+    Examples:
+        >>> measure("test_metric", TaskMetric("loss", "nats")).axis
+        'test loss (nats)'
+    """
+    known = MEASURES[column]
+    if metric is None or (column not in _IN_METRIC and column not in LEVELS.values()):
+        return known
+    if metric == ERROR:
+        return MEASURES[{new: old for old, new in LEVELS.items()}.get(column, column)]
+    digits = 2 if metric.unit == "%" else SIGNIFICANT
+    percent = " %" if metric.unit == "%" else ""
+    if column in _IN_METRIC:
+        best: Literal["min", "max", ""] = metric.direction if _IN_METRIC[column] else ""
+        title, short = known.title, known.short.removesuffix(" %") + percent
+    else:
+        best = metric.direction
+        title, short = known.title.replace("metric", metric.name), f"{known.short} {metric.name}{percent}"
+    unit = f", {metric.unit}" if metric.unit else ""
+    heading = f"{title[0].upper()}{title[1:]}{unit}"
+    return Measure(title, unit=metric.unit, digits=digits, best=best, heading=heading, short=short)
+
+
+def decimals(values: Iterable[float], digits: int = SIGNIFICANT) -> int:
+    """Return with how many decimals numbers are shown.
+
+    Args:
+        values: The numbers; NaN where there is none.
+        digits: `Measure.digits`. `SIGNIFICANT` stands for as many decimals as give the largest of them three
+            significant digits.
+
+    Examples:
+        >>> decimals([0.0123, 0.00456]), decimals([1234.5]), decimals([0.5], digits=2)
+        (4, 0, 2)
+    """
+    if digits != SIGNIFICANT:
+        return digits
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return max(0, 2 - math.floor(math.log10(largest))) if largest > 0 else 2

@@ -8,11 +8,22 @@ function that takes trials also takes what `errors` returns, so that several tab
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+
+from analysis.row_checks import (
+    CELL,
+    check_columns,
+    check_unique,
+    check_values,
+    in_order,
+    names_in,
+    numbers_in,
+)
+from analysis.task_metric import ERROR, METRIC_COLUMNS, by_error, in_metric, named_metrics, task_metrics
 
 REQUIRED: dict[str, str] = {
     "task": "the task's name",
@@ -33,86 +44,151 @@ REQUIRED: dict[str, str] = {
 TRAIN_ACCURACY = {"train_accuracy": "the final training accuracy, a fraction"}
 """The column that the generalization gap needs beside those of `REQUIRED`."""
 
+REQUIRED_METRIC = {
+    "metric": "the name of the metric, or null where the row is judged by error",
+    "metric_unit": "the metric's unit, or null; '%' where values are fractions that are shown times 100",
+    "metric_direction": "'min' or 'max': which values are the better ones",
+    "chance_metric": "the metric of knowing nothing, the same for all rows of a task",
+    "val_metric": "the final value of the metric on the validation split",
+    "test_metric": "the final value of the metric on the test split",
+}
+"""The columns that rows need in place of the accuracies of `REQUIRED` where they are judged by another metric."""
+
+TRAIN_METRIC = {"train_metric": "the final value of the metric on the training split"}
+"""The column that the generalization gap needs beside those of `REQUIRED_METRIC`."""
+
 RUN_COLUMNS = [
     "task", "label", "optimizer", "role", "grad_scale", "lr", "weight_decay", "seed", "chance_error", "val_error",
     "test_error", "diverged", "failed",
 ]  # fmt: skip
 """The columns of what `errors` returns."""
 
-_HELD = REQUIRED | TRAIN_ACCURACY
-
 AXES = ("lr", "weight_decay", "grad_scale")
 """The numbers that place a run in its grid."""
 
-CELL = ["task", "label", "lr", "weight_decay"]
-"""What names a cell at one gradient scale."""
-
 _NAMES = ("task", "optimizer", "label", "role", "status")
-_ALLOWED = {"role": ("grid", "confirm", "search"), "status": ("completed", "diverged", "failed")}
+_ACCURACIES = ("chance_accuracy", "val_accuracy", "test_accuracy")
 
 
 def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
-    """Check the rows and turn accuracies into errors.
+    """Check the rows and turn accuracies, or the values of the task's metric, into errors.
 
     `error = min(1 - accuracy, chance error)` for a completed run, where the chance error is `1 - chance_accuracy`:
     what is worse than knowing nothing counts as knowing nothing. A diverged run has the chance error: it must count
     as badly as that instead of dropping out. A failed run has no error (NaN): it says nothing about the optimizer,
     and is counted in `failed`.
 
+    Rows whose column metric is neither null nor 'error' are judged by that metric, and need no accuracy: the error is
+    the metric's value, or minus its value where larger ones are better, and the chance error that of chance_metric.
+
     Rates, decays and scales that are equal but for rounding are equal: see `significant`.
 
     Args:
-        trials: One row per run, with at least the columns of `REQUIRED`; rows may come in any order. What this
-            function returned is returned as it is.
-        train: Whether to ask for the column train_accuracy too, and to return train_error.
+        trials: One row per run, with at least the columns of `REQUIRED`, and those of `REQUIRED_METRIC` where rows
+            are judged by another metric than the error; rows may come in any order. What this function returned is
+            returned as it is.
+        train: Whether to ask for the column train_accuracy or train_metric too, and to return train_error.
 
     Returns:
         One row per run, sorted by task, label, role, grad_scale, lr, weight_decay and seed, with the columns
         task, label, optimizer, role, grad_scale, lr, weight_decay, seed, chance_error, val_error, test_error
-        (proportions), the booleans diverged and failed, and train_error where asked for.
+        (proportions, or in the metric's unit; smaller is better), the booleans diverged and failed, the columns
+        metric, metric_unit and metric_direction where a task is not judged by error, and train_error where asked for.
 
     Raises:
         ValueError: A column is missing or holds what it must not; two successful runs share a cell and a
-            seed; a label belongs to two optimizers; a task has two chance accuracies. No rows at all are
-            allowed.
+            seed; a label belongs to two optimizers; a task has two metrics, or two chance accuracies. No rows at all
+            are allowed.
     """
     tail = ["train_error"] if train else []
-    if _is_checked(trials, tail):
+    if is_checked(trials) and {*tail} <= set(trials.columns):
         return trials
-    held = _HELD if train else REQUIRED
-    _check_columns(trials, held)
-    columns: dict[str, pd.Series] = {name: _names(trials, name) for name in _NAMES}
+    held = _held(trials, train=train)
+    check_columns(trials, held)
+    columns = {name: names_in(trials, name, held[name]) for name in _NAMES}
     for name in held:
-        if name not in _NAMES:
-            columns[name] = _numbers(trials, name)
+        if name not in _NAMES and name not in METRIC_COLUMNS:
+            columns[name] = numbers_in(trials, name, held[name])
     runs = with_significant(pd.DataFrame(columns))
     runs["diverged"] = (runs["status"] == "diverged").to_numpy(dtype=bool)
     runs["failed"] = (runs["status"] == "failed").to_numpy(dtype=bool)
-    _check_values(runs)
-    chance = 1 - runs["chance_accuracy"]
-    runs["chance_error"] = chance
+    metrics = task_metrics(trials)
+    named = named_metrics(trials).reset_index(drop=True)
+    is_error = named["metric"] == ERROR.name
+    sign = named["metric_direction"].map({"min": 1.0, "max": -1.0}).astype(float)
+    check_values(runs, held, is_error, sign)
     splits = ("val", "test", "train") if train else ("val", "test")
+    chance = runs["chance_error"] = _oriented(runs, "chance", is_error, sign)
     for split in splits:
-        accuracy = runs[f"{split}_accuracy"]
-        runs[f"{split}_error"] = error_of(accuracy, chance, runs["diverged"], runs["failed"])
+        values = _oriented(runs, split, is_error, sign)
+        runs[f"{split}_error"] = _capped(values, chance, runs["diverged"], runs["failed"])
     runs["seed"] = runs["seed"].astype("int64")
-    runs = _in_order(runs)
-    _check_unique(runs)
+    if not by_error(metrics):
+        runs[[*METRIC_COLUMNS]] = named.astype("str")
+        tail = [*METRIC_COLUMNS, *tail]
+    runs = in_order(runs)
+    check_unique(runs)
     return runs[[*RUN_COLUMNS, *tail]]
 
 
-def _is_checked(trials: pd.DataFrame, tail: list[str]) -> bool:
+def is_checked(trials: pd.DataFrame) -> bool:
     """Say whether a table is what `errors` returns: it has those columns, and no accuracies to turn into errors."""
-    return {*RUN_COLUMNS, *tail} <= set(trials.columns) and not {"status", "val_accuracy"} & set(
-        trials.columns
-    )
+    return set(RUN_COLUMNS) <= set(trials.columns) and not {"status", "val_accuracy"} & set(trials.columns)
+
+
+def has_train(trials: pd.DataFrame) -> bool:
+    """Say whether rows have what the generalization gap needs: train_accuracy, or train_metric, or train_error."""
+    if is_checked(trials):
+        return "train_error" in trials.columns
+    return _held(trials, train=True).keys() & {*TRAIN_ACCURACY, *TRAIN_METRIC} <= set(trials.columns)
+
+
+def in_own_metric(table: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of errors as the rows that it was made from are: rows give their metrics, errors give errors.
+
+    Args:
+        table: As `analysis.task_metric.in_metric` takes it.
+        trials: The rows, whose metrics the table is to show, or the output of `errors`, for which it is returned as
+            it is.
+    """
+    return table if is_checked(trials) else in_metric(table, task_metrics(trials))
 
 
 def error_of(
     accuracy: pd.Series, chance_error: pd.Series, diverged: pd.Series, failed: pd.Series
 ) -> pd.Series:
     """Return `1 - accuracy`, at most the chance error, which diverged runs have; NaN where a run failed."""
-    return (1 - accuracy).clip(upper=chance_error).mask(diverged, chance_error).mask(failed)
+    return _capped(1 - accuracy, chance_error, diverged, failed)
+
+
+def _capped(values: pd.Series, chance: pd.Series, diverged: pd.Series, failed: pd.Series) -> pd.Series:
+    return values.clip(upper=chance).mask(diverged, chance).mask(failed)
+
+
+def _oriented(runs: pd.DataFrame, split: str, is_error: pd.Series, sign: pd.Series) -> pd.Series:
+    """Return the errors of a split, or of knowing nothing ('chance'), before they are capped."""
+    nothing = pd.Series(np.nan, index=runs.index)
+    of_accuracy = 1 - runs.get(f"{split}_accuracy", nothing)
+    if is_error.all():
+        return of_accuracy
+    values = runs.get(f"{split}_metric", nothing) * sign
+    # what knowing nothing gives may be computed on several machines, and is to be one number
+    values = pd.Series(significant(values)) if split == "chance" else values
+    return values.mask(is_error, of_accuracy)
+
+
+def _held(trials: pd.DataFrame, *, train: bool) -> dict[str, str]:
+    """Return the columns that these rows need, with what they hold."""
+    held = REQUIRED | (TRAIN_ACCURACY if train else {})
+    names = trials["metric"] if "metric" in trials.columns else pd.Series(np.nan, index=trials.index)
+    by_metric = names.notna() & ~names.isin([ERROR.name])
+    if not by_metric.any():
+        return held
+    of_metric = REQUIRED_METRIC | (TRAIN_METRIC if train else {})
+    failed = trials["status"].isin(["failed"]) if "status" in trials.columns else False
+    if (by_metric | (names.isna() & failed)).all():
+        held = {name: text for name, text in REQUIRED.items() if name not in _ACCURACIES}
+    return held | of_metric
 
 
 def significant(values: ArrayLike) -> np.ndarray:
@@ -182,81 +258,6 @@ def cell_means(runs: pd.DataFrame, keys: Iterable[str] = CELL, value: str = "val
     cells = runs.groupby(list(keys), dropna=False, sort=True)[value].agg(["mean", "count"]).reset_index()
     cells["mean"] = cells["mean"].round(12)
     return cells.rename(columns={"mean": value, "count": "seeds"})
-
-
-def _check_columns(trials: pd.DataFrame, held: Mapping[str, str]) -> None:
-    missing = [name for name in held if name not in trials.columns]
-    if missing:
-        wanted = "; ".join(f"'{name}' ({held[name]})" for name in missing)
-        raise ValueError(f"trials must have the column {wanted}, but has {sorted(map(str, trials.columns))}")
-
-
-def _names(trials: pd.DataFrame, name: str) -> pd.Series:
-    column = trials[name]
-    if column.isna().any():
-        raise ValueError(f"{name} must hold {REQUIRED[name]}, but is null in {int(column.isna().sum())} rows")
-    return column.astype("str").reset_index(drop=True)
-
-
-def _numbers(trials: pd.DataFrame, name: str) -> pd.Series:
-    try:
-        values = trials[name].to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must hold {_HELD[name]}, but got dtype {trials[name].dtype}") from error
-    return pd.Series(values)
-
-
-def _check_values(runs: pd.DataFrame) -> None:
-    everywhere = pd.Series(True, index=runs.index)
-    for name, allowed in _ALLOWED.items():
-        _require(runs, name, everywhere, runs[name].isin(allowed))
-    for name in ("lr", "grad_scale"):
-        _require(runs, name, everywhere, (runs[name] > 0) & np.isfinite(runs[name]))
-    _require(runs, "seed", everywhere, runs["seed"] % 1 == 0)
-    decay = runs["weight_decay"]
-    _require(runs, "weight_decay", decay.notna(), (decay >= 0) & np.isfinite(decay))
-    _require(runs, "chance_accuracy", ~runs["failed"], runs["chance_accuracy"].between(0, 1))
-    completed = runs["status"] == "completed"
-    _require(runs, "val_accuracy", completed, runs["val_accuracy"].between(0, 1))
-    for name in ("test_accuracy", *(TRAIN_ACCURACY if "train_accuracy" in runs else ())):
-        _require(runs, name, completed & (runs["role"] != "search"), runs[name].between(0, 1))
-
-
-def _require(runs: pd.DataFrame, name: str, where: pd.Series, holds: pd.Series) -> None:
-    broken = where & ~holds
-    if broken.any():
-        row = runs[broken].iloc[0]
-        raise ValueError(
-            f"{name} must hold {_HELD[name]}, but {int(broken.sum())} rows do not, the first of them with "
-            f"{row[name]} (label {row['label']}, seed {row['seed']:g}, status {row['status']})"
-        )
-
-
-def _in_order(runs: pd.DataFrame) -> pd.DataFrame:
-    task, label, role = (pd.factorize(runs[name], sort=True)[0] for name in ("task", "label", "role"))
-    order = np.lexsort(
-        (runs["seed"], runs["weight_decay"], runs["lr"], runs["grad_scale"], role, label, task)
-    )
-    return runs.take(order).reset_index(drop=True)
-
-
-def _check_unique(runs: pd.DataFrame) -> None:
-    used = runs[~runs["failed"] & (runs["role"] != "search")]
-    twice = used[used.duplicated([*CELL, "grad_scale", "seed", "role"])]
-    if len(twice):
-        cell = twice.iloc[0]
-        raise ValueError(
-            f"a cell and a seed must have one row, but {len(twice)} rows repeat one, the first "
-            f"{cell[[*CELL, 'grad_scale', 'seed', 'role']].to_dict()}; analyse one study at a time"
-        )
-    for keys, name in ((["task", "label"], "optimizer"), (["task"], "chance_error")):
-        kinds = runs[~runs["failed"]].drop_duplicates([*keys, name])
-        if kinds.duplicated(keys).any():
-            which = kinds[kinds.duplicated(keys, keep=False)].iloc[:2]
-            raise ValueError(
-                f"{' and '.join(keys)} must determine {name}, but {list(which.iloc[0][keys])} has "
-                f"{which[name].tolist()}"
-            )
 
 
 def bits_per_character(trials: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,8 @@ NOT_ROOMS = ("studies/published",)
 ORDER = {
     "robustness": (("user_code",), ("optimizers", "tasks"), ("training",)),
     "analysis": (
-        ("trials", "labels", "measures"),
+        ("labels", "task_metric", "row_checks"),
+        ("trials", "measures"),
         ("statistics",),
         ("metrics",),
         ("summaries", "judgement"),
