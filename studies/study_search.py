@@ -24,9 +24,9 @@ from studies.searches.result import SearchResult
 from studies.searches.surfaces import Surfaces
 from studies.spec.errors import InputError, SpecError
 from studies.spec.presets import load_spec
-from studies.spec.problems import one_line
 from studies.spec.search import SearchSpec
 from studies.spec.study import StudySpec
+from studies.spec.task import judged_by
 from studies.store.provenance import recorded
 from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
@@ -82,10 +82,8 @@ def search(
         raise SpecError(f"{spec.name}: search: is required by `robustness search`, and is not in this study")
     where = workplace(workers, address, device, spec.budget.time_limit)
     store, task = open_store(spec, out), spec.load_task()
-    if task.correct is None:
-        rule = "scores points by errors, and the task has none (correct=None)"
-        raise SpecError(one_line(f"{spec.source}: search: {rule}: {task.name}"))
     spec = spec.resolved(task)
+    wanted = spec.search or wanted
     plan = SearchPlan(spec, wanted, task, _wanted(wanted, trials))
     content = record.identity(spec, wanted, task)
     name = record.find(store, content)
@@ -98,7 +96,7 @@ def search(
         store.write_study(spec.to_yaml())
         write_task(store, admitted.task)
         name = name or record.begin(store, spec, content)
-        points = Points(shared or record.own_storage(store), name, wanted)
+        points = Points(shared or record.own_storage(store), name, wanted, judged_by(task))
         with log_file(store), recorded(store, spec, admitted.task, chosen, where), ExitStack() as stack:
             tell(console, admitted.notes)
             announce(console, plan, engine_text(chosen), store.location)

@@ -15,6 +15,7 @@ from typing import Any
 
 from optuna.storages import BaseStorage
 
+from analysis.task_metric import ERROR
 from robustness.tasks import Task
 from studies.planning.changes import flat
 from studies.searches.points import open_journal
@@ -22,6 +23,7 @@ from studies.spec import strict_yaml
 from studies.spec.errors import StoreError
 from studies.spec.search import SearchSpec
 from studies.spec.study import StudySpec
+from studies.spec.task import judged_by
 from studies.store.layout import SEARCH_JOURNAL, SEARCH_RECORD
 from studies.store.store import Store
 
@@ -34,7 +36,10 @@ def identity(spec: StudySpec, search: SearchSpec, task: Task) -> dict[str, Any]:
         content["optimizers"][search.optimizer].pop(name, None)
     for name in ("trials", "confirm"):
         content["search"].pop(name, None)
-    kept = ("task", "budget", "schedule", "seeds", "grid", "optimizers", "search")
+    kept = ["task", "budget", "schedule", "seeds", "grid", "optimizers", "search"]
+    if (metric := judged_by(task)) != ERROR:  # records of earlier programs have no such key
+        content["metric"] = {"name": metric.name, "direction": metric.direction}
+        kept.append("metric")
     return {key: content[key] for key in kept}
 
 

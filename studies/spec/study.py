@@ -26,7 +26,7 @@ from studies.spec.growth import Extend, growth_problems, read_extend
 from studies.spec.optimizers import OptimizerEntry, entry_problems
 from studies.spec.problems import Location, Problem, describe, one_line, raise_all
 from studies.spec.protocols import with_protocol
-from studies.spec.search import SearchSpec, search_problems
+from studies.spec.search import SearchSpec, for_metric, search_problems
 from studies.spec.sections import (
     Budget,
     CheckpointKeys,
@@ -38,7 +38,7 @@ from studies.spec.sections import (
     read_schedule,
     read_training,
 )
-from studies.spec.task import TaskSpec, make_task, read_task
+from studies.spec.task import TaskSpec, judged_by, make_task, read_task
 from studies.spec.values import MAX_POINTS, Strict, Text, seed_list
 from studies.spec.verdict import MarginKeys, VerdictSpec, verdict_problems
 
@@ -236,13 +236,14 @@ class StudySpec(Strict):
         return make_task(self.task, self.training, self._folder, self._source)
 
     def resolved(self, task: Task) -> StudySpec:
-        """Return the study with the number that ``batch_size: full`` stands for.
+        """Return the study with what its task decides: a full batch's size, the objective that its metric has.
 
         Raises:
-            SpecError: If ``batch_size`` is above the training split.
+            SpecError: If ``batch_size`` is above the training split, or a search's objective is not the metric's.
         """
         try:
-            return self.model_copy(update={"budget": self.budget.resolved(len(task.train))})
+            search = self.search and for_metric(self.search, judged_by(task))
+            return self.model_copy(update={"budget": self.budget.resolved(len(task.train)), "search": search})
         except ValueError as error:
             raise SpecError(one_line(f"{self._source}: {error}")) from None
 

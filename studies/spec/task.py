@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict
 
+from analysis.task_metric import TaskMetric
 from robustness.tasks import Task, load
 from robustness.training.settings import Training
 from robustness.training.steps import check_loss
@@ -34,6 +35,11 @@ class TaskSpec(Strict):
 def read_task(value: object) -> object:
     """Return the value of a study's ``task``; a name alone is a task without options."""
     return {"name": value} if isinstance(value, str) else value
+
+
+def judged_by(task: Task) -> TaskMetric:
+    """Return what a task is judged by, as analysis knows it."""
+    return TaskMetric(task.metric.name, task.metric.unit, task.metric.direction)
 
 
 def make_task(spec: TaskSpec, training: Training, folder: Path | None, source: str) -> Task:
