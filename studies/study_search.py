@@ -23,10 +23,10 @@ from studies.searches.points import Points, open_url
 from studies.searches.result import SearchResult
 from studies.searches.surfaces import Surfaces
 from studies.spec.errors import InputError, SpecError
+from studies.spec.objectives import metric_of
 from studies.spec.presets import load_spec
 from studies.spec.search import SearchSpec
 from studies.spec.study import StudySpec
-from studies.spec.task import judged_by
 from studies.store.provenance import recorded
 from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
@@ -96,7 +96,7 @@ def search(
         store.write_study(spec.to_yaml())
         write_task(store, admitted.task)
         name = name or record.begin(store, spec, content)
-        points = Points(shared or record.own_storage(store), name, wanted, judged_by(task))
+        points = Points(shared or record.own_storage(store), name, wanted, metric_of(task))
         with log_file(store), recorded(store, spec, admitted.task, chosen, where), ExitStack() as stack:
             tell(console, admitted.notes)
             announce(console, plan, engine_text(chosen), store.location)

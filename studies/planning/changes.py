@@ -182,12 +182,16 @@ def earlier_code(spec: StudySpec, task: KnownTask, rows: pd.DataFrame, same: Col
             which code has trained them: neither count.
         same: Digests of code that counts as the task's own.
     """
-    here = (rows["status"] != "failed") & rows["task_code"].notna() & ~rows["task_code"].isin([*same])
-    here &= (rows["task"] == task.name) & (rows["task_version"] == task.version)
+    other = rows["task_code"].notna() & ~rows["task_code"].isin([*same])
+    return int((same_task(spec, task, rows) & other).sum())
+
+
+def same_task(spec: StudySpec, task: KnownTask, rows: pd.DataFrame) -> pd.Series:
+    """Return which of ``rows`` have a result of the study's task, trained as the study trains it."""
+    here = (rows["status"] != "failed") & (rows["task"] == task.name) & (rows["task_version"] == task.version)
     here &= (rows["epochs"] == task.epochs) & (rows["batch_size"] == task.batch_size)
     here &= rows["setup"].fillna("") == (setup(spec.task, spec.training) or "")
-    here &= rows["schedule"] == spec.schedule.name
-    return int(here.sum())
+    return here & (rows["schedule"] == spec.schedule.name)
 
 
 def mixed_code(rows: pd.DataFrame) -> str | None:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from robustness.tasks import Task
+from studies.planning.known_metric import KnownMetric
 from studies.spec.sections import Budget
 
 
@@ -49,6 +51,7 @@ class KnownTask:
         total_steps: The steps of one trial with these ``epochs`` and this ``batch_size``.
         code: A digest of a user's own source, as ``Task.code``.
         accepted: Digests of other versions of that source whose rows the user has let count as of this one.
+        metric: By what its rows are judged; None in folders of earlier programs.
     """
 
     name: str
@@ -59,6 +62,7 @@ class KnownTask:
     total_steps: int
     code: str | None = None
     accepted: tuple[str, ...] = ()
+    metric: KnownMetric | None = None
 
     @property
     def places(self) -> Collection[str]:
@@ -66,7 +70,7 @@ class KnownTask:
         return ()
 
     @classmethod
-    def of(cls, task: Identified, budget: Budget, accepted: tuple[str, ...] = ()) -> KnownTask:
+    def of(cls, task: Task, budget: Budget, accepted: tuple[str, ...] = ()) -> KnownTask:
         """Return what is to be remembered of ``task``."""
         steps = task.steps(budget.epochs, budget.batch_size)
         options = {name: value for name, value in task.options.items() if name not in task.places}
@@ -79,6 +83,7 @@ class KnownTask:
             steps,
             task.code,
             accepted,
+            KnownMetric.of(task),
         )
 
     def steps(self, epochs: int, batch_size: int) -> int:

@@ -21,9 +21,9 @@ from studies.planning.changes import flat
 from studies.searches.points import open_journal
 from studies.spec import strict_yaml
 from studies.spec.errors import StoreError
+from studies.spec.objectives import metric_of
 from studies.spec.search import SearchSpec
 from studies.spec.study import StudySpec
-from studies.spec.task import judged_by
 from studies.store.layout import SEARCH_JOURNAL, SEARCH_RECORD
 from studies.store.store import Store
 
@@ -37,7 +37,7 @@ def identity(spec: StudySpec, search: SearchSpec, task: Task) -> dict[str, Any]:
     for name in ("trials", "confirm"):
         content["search"].pop(name, None)
     kept = ["task", "budget", "schedule", "seeds", "grid", "optimizers", "search"]
-    if (metric := judged_by(task)) != ERROR:  # records of earlier programs have no such key
+    if (metric := metric_of(task)) != ERROR:  # records of earlier programs have no such key
         content["metric"] = {"name": metric.name, "direction": metric.direction}
         kept.append("metric")
     return {key: content[key] for key in kept}

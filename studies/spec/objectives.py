@@ -18,6 +18,7 @@ from analysis.metrics.width import width_at
 from analysis.statistics.intervals import mean_interval
 from analysis.task_metric import TaskMetric, in_metric, task_metrics
 from analysis.trials import CELL, grid_runs
+from robustness.tasks import Task
 
 Direction = Literal["minimize", "maximize"]
 
@@ -63,6 +64,11 @@ OBJECTIVES: dict[str, Objective] = {
 
 ``val_error`` is there for tasks that are judged by error, ``val_metric`` for those that are judged by another metric.
 """
+
+
+def metric_of(task: Task) -> TaskMetric:
+    """Return what a task is judged by, as analysis knows it."""
+    return TaskMetric(task.metric.name, task.metric.unit, task.metric.direction)
 
 
 def directions(names: Iterable[str], metric: TaskMetric) -> dict[str, Direction]:

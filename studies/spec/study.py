@@ -23,6 +23,7 @@ from studies.spec import strict_yaml
 from studies.spec.errors import SpecError
 from studies.spec.grid import Grid, LogRange
 from studies.spec.growth import Extend, growth_problems, read_extend
+from studies.spec.objectives import metric_of
 from studies.spec.optimizers import OptimizerEntry, entry_problems
 from studies.spec.problems import Location, Problem, describe, one_line, raise_all
 from studies.spec.protocols import with_protocol
@@ -38,7 +39,7 @@ from studies.spec.sections import (
     read_schedule,
     read_training,
 )
-from studies.spec.task import TaskSpec, judged_by, make_task, read_task
+from studies.spec.task import TaskSpec, make_task, read_task
 from studies.spec.values import MAX_POINTS, Strict, Text, seed_list
 from studies.spec.verdict import MarginKeys, VerdictSpec, verdict_problems
 
@@ -65,6 +66,8 @@ class StudySpec(Strict):
     Attributes:
         name: Names the study and its folder.
         task: A task's name, or a mapping of ``name`` and the task's options.
+        metric: What cells are selected by and optimizers judged by: ``error``, ``loss`` or the name of the task's own
+            metric; default: the task's own. No trial depends on it.
         protocol: A name in ``studies.spec.protocols.PROTOCOLS``; its values hold for the keys that are not given.
         budget: The same for every trial.
         schedule: The same for every trial; its fractions are of a trial's steps.
@@ -99,6 +102,7 @@ class StudySpec(Strict):
 
     name: Annotated[Text, AfterValidator(folder_name)]
     task: Annotated[TaskSpec, BeforeValidator(read_task)]
+    metric: Text | None = None
     protocol: Text | None = None
     budget: Budget
     schedule: Annotated[Schedule, BeforeValidator(read_schedule)] = Schedule()
@@ -228,12 +232,12 @@ class StudySpec(Strict):
         return self._folder
 
     def load_task(self) -> Task:
-        """Make the task; its module may be in the folder of the study's file.
+        """Make the task, with the study's metric; its module may be in the folder of the study's file.
 
         Raises:
-            SpecError: If it cannot be made.
+            SpecError: If it cannot be made, or cannot be judged by the study's metric.
         """
-        return make_task(self.task, self.training, self._folder, self._source)
+        return make_task(self.task, self.training, self._folder, self._source, self.metric)
 
     def resolved(self, task: Task) -> StudySpec:
         """Return the study with what its task decides: a full batch's size, the objective that its metric has.
@@ -242,7 +246,7 @@ class StudySpec(Strict):
             SpecError: If ``batch_size`` is above the training split, or a search's objective is not the metric's.
         """
         try:
-            search = self.search and for_metric(self.search, judged_by(task))
+            search = self.search and for_metric(self.search, metric_of(task))
             return self.model_copy(update={"budget": self.budget.resolved(len(task.train)), "search": search})
         except ValueError as error:
             raise SpecError(one_line(f"{self._source}: {error}")) from None

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
+
+from studies.planning.known_metric import KnownMetric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,3 +143,51 @@ def by_losses(rows: pd.DataFrame) -> pd.DataFrame:
             stored.notna(), final_over_initial(rows["train_loss"], rows["init_loss"])
         ),
     )
+
+
+def by_metric(rows: pd.DataFrame, task: str, metric: KnownMetric) -> pd.DataFrame:
+    """Judge rows of another metric by the one that a folder remembers, as far as their numbers allow.
+
+    Args:
+        rows: Stored rows, with the columns of ``ROW_SCHEMA``.
+        task: The task that is remembered; rows of others are left as they are.
+        metric: Its metric. Where it follows from loss or accuracy, all rows are judged by it; else those alone that
+            have no numbers, of trials that were stopped or have failed.
+    """
+    other = (rows["task"] == task) & metric.other(rows)
+    if not metric.derived:
+        other &= rows["val_loss"].isna()
+    if not other.any():
+        return rows
+    now = {"metric": metric.name, "metric_unit": metric.unit, "metric_direction": metric.direction}
+    columns = {name: rows[name].mask(other, value) for name, value in now.items()}
+    nothing = np.nan if metric.nothing is None else metric.nothing
+    columns["chance_metric"] = rows["chance_metric"].mask(other, nothing)
+    for split in ("train", "val", "test"):
+        values = metric.value(rows[f"{split}_loss"], rows[f"{split}_accuracy"]) if metric.derived else np.nan
+        columns[f"{split}_metric"] = rows[f"{split}_metric"].mask(other, values)
+    return rows.assign(**columns)
+
+
+def points_by_metric(points: pa.Table, rows: pa.Table, task: str, metric: KnownMetric) -> pa.Table:
+    """Judge points of learning curves likewise; those whose metric does not follow from their numbers have none.
+
+    Args:
+        points: With the columns of ``CURVE_SCHEMA``.
+        rows: The columns ``trial_id``, ``task`` and ``metric`` of the stored rows.
+        task: As for ``by_metric``.
+        metric: Likewise.
+    """
+    named = pc.fill_null(rows["metric"], "error")
+    others = pc.and_(pc.equal(rows["task"], task), pc.not_equal(named, metric.name))
+    ids = rows.filter(others)["trial_id"]
+    if not len(ids):
+        return points
+    column = points["metric"]
+    if metric.derived:
+        parts = (pc.subtract(1.0, points["accuracy"]), pc.divide(points["loss"], metric.divisor))
+        values = parts[0 if metric.source == "accuracy" else 1].cast(column.type)
+    else:
+        values = pa.scalar(None, column.type)
+    filled = pc.if_else(pc.is_in(points["trial_id"], pc.unique(ids)), values, column)
+    return points.set_column(points.schema.get_field_index("metric"), "metric", filled)

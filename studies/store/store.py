@@ -13,6 +13,7 @@ second driver is kept away in ``lock``.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,16 +23,26 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from studies.planning.known_metric import KnownMetric
 from studies.spec.errors import StoreError
 from studies.store.files import Files, writing
-from studies.store.layout import CURVES, DAMAGED, DIAGNOSTICS, ROWS, STUDY_FILE
+from studies.store.layout import CURVES, DAMAGED, DIAGNOSTICS, ROWS, STUDY_FILE, TASK_FILE
 from studies.store.lock import Lock
 from studies.store.part import TableSchema, order_of
-from studies.store.schema import CURVE_SCHEMA, DIAGNOSTIC_SCHEMA, ROW_SCHEMA, by_losses
+from studies.store.schema import (
+    CURVE_SCHEMA,
+    DIAGNOSTIC_SCHEMA,
+    ROW_SCHEMA,
+    by_losses,
+    by_metric,
+    points_by_metric,
+)
 from studies.store.table import PartFolder
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from studies.planning.known_task import KnownTask
 
 Row = Mapping[str, Any]
 
@@ -177,14 +188,28 @@ class Store:
             rows = self._rows.read(["trial_id"])
         return set(rows["trial_id"].to_pylist())
 
-    def rows(self) -> pd.DataFrame:
+    def rows(self, by: KnownTask | None = None) -> pd.DataFrame:
         """Return one row per stored trial, in a fixed order, with the columns of ``ROW_SCHEMA``.
 
-        Rows of any age are read by today's rule of what divergence is (``studies.store.schema.by_losses``).
+        Rows of any age are read by today's rule of what divergence is (``studies.store.schema.by_losses``), and by
+        the metric that the folder's study was last judged by, where it follows from their losses or accuracies.
+
+        Args:
+            by: The task whose rows are to be judged by its metric; default: the one that the folder remembers.
         """
         frame = _frame(self._rows.read(ROW_SCHEMA.names)).drop_duplicates("trial_id", keep="last")
         order = ["task", "label", "role", "grad_scale", "weight_decay", "lr", "seed", "trial_id"]
-        return by_losses(frame).sort_values(order, ignore_index=True)
+        frame = by_losses(frame).sort_values(order, ignore_index=True)
+        task, metric = self._judged_by() if by is None else (by.name, by.metric)
+        return frame if metric is None else by_metric(frame, task, metric)
+
+    def _judged_by(self) -> tuple[str, KnownMetric | None]:
+        """Return the task that the folder remembers, and its metric; None where it remembers none."""
+        try:
+            content = json.loads(self.read_file(TASK_FILE) or b"null")
+            return content["name"], KnownMetric.read(content["metric"])
+        except (ValueError, TypeError, KeyError, RecursionError):  # said where the task itself is needed
+            return "", None
 
     def curves(self) -> pd.DataFrame:
         """Return the learning curves of all stored trials, with the columns of ``CURVE_SCHEMA``."""
@@ -196,7 +221,11 @@ class Store:
         Args:
             small: Whether text comes as dictionaries and numbers in half their bytes, as for millions of points.
         """
-        return self._beside(self._curves, small=small)
+        points = self._beside(self._curves, small=small)
+        task, metric = self._judged_by()
+        if metric is None:
+            return points
+        return points_by_metric(points, self._rows.read(["trial_id", "task", "metric"]), task, metric)
 
     def diagnostics(self) -> pd.DataFrame:
         """Return the second moments of all stored trials, with the columns of ``DIAGNOSTIC_SCHEMA``."""

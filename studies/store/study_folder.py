@@ -139,7 +139,7 @@ class StoredStudy:
     @cached_property
     def _grid_and_others(self) -> tuple[StudyProgress, pd.DataFrame]:
         """How far the grid is, and the rows of search points and fresh seeds; the one place that reads rows."""
-        stored = self.store.rows()
+        stored = self.store.rows(self.task)
         return self._grid_progress(stored), stored[stored["role"].isin(["search", "confirm"])]
 
     def _grid_progress(self, stored: pd.DataFrame) -> StudyProgress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from studies.planning.known_metric import KnownMetric
 from studies.planning.known_task import KnownTask
 from studies.spec.errors import StoreError
 from studies.spec.study import StudySpec
@@ -45,7 +46,8 @@ def remembered_task(store: Store) -> KnownTask | None:
         return None
     try:
         values = json.loads(content)
-        known = KnownTask(**{**values, "accepted": tuple(values.get("accepted", ()))})
+        metric = KnownMetric.read(values.get("metric"))
+        known = KnownTask(**{**values, "accepted": tuple(values.get("accepted", ())), "metric": metric})
         fits = isinstance(known.name, str) and isinstance(known.version, str)
         fits &= isinstance(known.options, dict) and isinstance(known.total_steps, int)
         fits &= isinstance(known.code, str | None)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from robustness.tasks import Task
 from robustness.user_code.source import source_file
-from studies.planning.changes import change, earlier_code, joined
+from studies.planning.changes import change, earlier_code, joined, same_task
 from studies.planning.known_task import KnownTask
 from studies.planning.trials import Trial
 from studies.spec.errors import SpecError, StoreError
@@ -56,10 +56,12 @@ def admit(
         accept_changed_code: Whether rows that other code of the task has trained count as its own.
 
     Raises:
-        StoreError: If the folder's rows are another study's, or other code of the task has trained some of them.
+        StoreError: If the folder's rows are another study's, other code of the task has trained some of them, or some
+            have no value of the task's metric.
     """
-    store, rows = stored.store, stored.store.rows()
-    before, now = remembered_task(store), KnownTask.of(task, spec.budget)
+    store, now = stored.store, KnownTask.of(task, spec.budget)
+    before, rows = remembered_task(store), store.rows(now)
+    _check_metric(store, spec, now, rows[~rows["trial_id"].isin(stored.again)])
     notes = [] if rows.empty else _changed_study(store, spec, before, now, trials, rows)
     file = source_file(task.name)
     if now.code is None or file is None:
@@ -82,6 +84,24 @@ def admit(
             f"{file.name}: what earlier code has trained counts as trained by the code as it is now: {_rows(count)}"
         )
     return Admission(replace(now, accepted=tuple(sorted(same - {now.code}))), notes)
+
+
+def _check_metric(store: Store, spec: StudySpec, now: KnownTask, rows: pd.DataFrame) -> None:
+    """Refuse rows that the study asks for and cannot judge.
+
+    Raises:
+        StoreError: If some have no value of the task's metric, and none that follows from their losses or accuracies.
+    """
+    metric = now.metric
+    if metric is None or metric.derived:
+        return
+    lacking = same_task(spec, now, rows) & rows["val_loss"].notna() & metric.other(rows)
+    if count := int(lacking.sum()):
+        raise StoreError(
+            f"{store.location}: {_rows(count)} without a value of the metric {metric.name!r}, which was not computed "
+            "when they were trained: give another folder with --out, or raise the task's version, which trains "
+            "everything again and hides old rows"
+        )
 
 
 def _changed_study(
