@@ -14,6 +14,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from analysis.task_metric import ERROR, TaskMetric
+
 if TYPE_CHECKING:
     from robustness.training import Engine
 
@@ -92,6 +94,12 @@ def interval(middle: float, low: float, high: float, digits: int, scale: float =
     half = (high - low) / 2
     spread = "" if math.isnan(half) else f" ± {number(half * scale, digits)}"
     return number(middle * scale, digits) + spread
+
+
+def near_text(metrics: Iterable[TaskMetric]) -> str:
+    """Say how near to the best cell a width reaches, for tasks that are judged by ``metrics``."""
+    near = {"1 point" if metric == ERROR else "1 % of what can be learned" for metric in metrics}
+    return " or ".join(sorted(near))
 
 
 def engine_text(engine: Engine) -> str:
