@@ -78,6 +78,15 @@ def test_a_task_as_written(write):
     assert rows["test_accuracy"].max() > 0.95
 
 
+def test_a_metric_as_written(write):
+    rows = write("A metric of your own")["outcome"].rows
+    assert set(rows["metric"]) == {"macro F1"}
+    assert rows["test_metric"].max() > 0.8
+    assert (
+        rows["chance_metric"].max() < 0.03
+    )  # 2 p / (p + 1) / 10 with p, the commonest class's share, of 0.10
+
+
 def test_an_optimizer_as_written(write):
     outcome = write("An optimizer")["outcome"]
     assert not outcome.failed

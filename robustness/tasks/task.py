@@ -126,6 +126,7 @@ class Task:
             else the loss. No part of a trial's identity, since nothing is trained by it.
 
     Raises:
+        TypeError: If ``metric`` is no ``Metric``.
         ValueError: If there is ``augment`` without ``prepare``, or the metric is the error without ``correct``.
     """
 
@@ -154,6 +155,8 @@ class Task:
             object.__setattr__(self, "chance_accuracy", float(counts.max()) / float(counts.sum()))
         if any(self.metric is filled for filled in (None, _BY_ERROR, _BY_LOSS, _BY_NATS)):
             object.__setattr__(self, "metric", self._usual_metric())
+        if not isinstance(self.metric, Metric):
+            raise TypeError(f"metric must be a robustness.tasks.Metric, but got {self.metric!r}")
         if self.metric.source == "accuracy" and self.correct is None:
             raise ValueError(f"the metric {self.metric.name!r} needs correct, but correct=None")
 

@@ -152,7 +152,7 @@ class FlatModels:
     def _evaluated(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> list[Evaluation]:
         task = self.task
         loss = right = torch.zeros((), dtype=torch.float64)
-        tallies = [Tally(task.metric) for _ in flat]
+        tallies = [Tally(task.metric) for _ in range(len(flat))]
         for start in range(0, len(split), batch):
             inputs, targets = split.inputs[start : start + batch], split.targets[start : start + batch]
             count = len(targets)

@@ -160,3 +160,57 @@ def test_every_preset_is_a_study_that_plans(subtests):
                 spec = spec.model_copy(update={"task": TaskSpec(name="digits-cnn")})
             work = plan(spec, set(), engine="sequential")
             assert work.pending == len(work.trials) > 0
+
+
+OWN_METRIC = """
+import torch
+from robustness.tasks import Metric, Split, Task
+
+def agreement(outputs, targets):
+    size = outputs.abs().max()
+    return float("nan") if size > 1e3 else (outputs.argmax(-1) == targets).float().mean()
+
+def task():
+    x = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    parts = [Split(x[i::3], (x[i::3, 0] > 0).long()) for i in range(3)]
+    metric = Metric("agreement", "max", function=agreement, over="split")
+    return Task("own", *parts, lambda: torch.nn.Linear(4, 2), metric=metric)
+"""
+
+
+@pytest.fixture(scope="module")
+def own_metric(tmp_path_factory):
+    """Make a study of a task with a metric of its own, which gives no number at lr 1e6."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "own_metric_tasks.py").write_text(OWN_METRIC)
+
+    def made(keys=""):
+        text = (
+            f"name: own\ntask: own_metric_tasks:task\n{keys}budget: {{epochs: 2, batch_size: 10}}\n"
+            "grid: {lr: [0.1, 1.0e+6], weight_decay: [0]}\noptimizers: {sgd: {}}\n"
+        )
+        return StudySpec.from_text(text, "own.yaml", folder)
+
+    return made
+
+
+def test_a_trial_whose_metric_gives_no_number_is_failed_and_said(own_metric, tmp_path):
+    outcome = run(own_metric(), out=tmp_path / "own", workers=0)
+    rows = outcome.rows.set_index("lr")
+    assert rows["status"].to_dict() == {0.1: "completed", 1e6: "failed"}
+    assert rows.loc[1e6, "reason"].startswith(
+        "metric 'agreement' must return one finite number, but returned nan ("
+    )
+    assert outcome.failed[0].endswith(rows.loc[1e6, "reason"])
+    assert rows.loc[0.1, "val_metric"] == pytest.approx(rows.loc[0.1, "val_accuracy"])
+    assert rows.loc[0.1, "chance_metric"] == pytest.approx(rows.loc[0.1, "chance_accuracy"])
+
+
+def test_rows_without_a_value_of_the_metric_are_refused_before_anything_is_trained(own_metric, tmp_path):
+    out = tmp_path / "own"
+    rows = run(own_metric("metric: loss\n"), out=out, workers=0).rows
+    assert set(rows["status"]) == {"completed"}
+    assert rows["val_metric"].tolist() == rows["val_loss"].tolist()
+    with pytest.raises(StoreError, match="2 stored rows without a value of the metric 'agreement'.*--out"):
+        run(own_metric(), out=out, workers=0)
+    assert set(load(out)["metric"]) == {"loss"}

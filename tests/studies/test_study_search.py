@@ -263,6 +263,6 @@ def test_a_time_limit_needs_a_worker_as_it_does_for_run(tmp_path):
 
 def test_the_status_of_a_search_reads_its_rows_once(alone, monkeypatch):
     reads, rows = [], Store.rows
-    monkeypatch.setattr(Store, "rows", lambda self: reads.append(self.location) or rows(self))
+    monkeypatch.setattr(Store, "rows", lambda self, by: reads.append(self.location) or rows(self, by))
     assert len(status(alone.location)) == len(alone.points) + 3
     assert reads == [alone.location]

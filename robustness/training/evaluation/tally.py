@@ -91,11 +91,11 @@ def add_to_all(tallies: Sequence[Tally], outputs: Tensor, targets: Tensor) -> No
 
     The values of examples are computed for all models at once where the function allows it, else one by one.
     """
-    values = (
-        None
-        if any(tally.problem for tally in tallies)
-        else _values_of_all(tallies[0].metric, outputs, targets)
-    )
+    metric = tallies[0].metric
+    if metric.source != "outputs":
+        return
+    whole = not any(tally.problem for tally in tallies)
+    values = _values_of_all(metric, outputs, targets) if whole else None
     if values is not None:
         for tally, total in zip(tallies, values.double().sum(-1).tolist(), strict=True):
             tally.total += total
@@ -127,7 +127,7 @@ def example_values(metric: Metric, outputs: Tensor, targets: Tensor) -> Tensor:
     if not isinstance(values, Tensor) or values.shape != targets.shape[:1]:
         raise MetricError(
             f"{_name(metric)} must return one value for each example, [{len(targets)}], "
-            f"but returned {_shown(values)}"
+            f"but returned {_shape(values) if isinstance(values, Tensor) else _shown(values)}"
         )
     return values
 
@@ -174,5 +174,9 @@ def _name(metric: Metric) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, Tensor):
-        return str(value.item()) if value.numel() == 1 else f"the shape {list(value.shape)}"
+        return str(value.item()) if value.numel() == 1 else _shape(value)
     return " ".join(reprlib.repr(value).split())
+
+
+def _shape(value: Tensor) -> str:
+    return f"the shape {list(value.shape)}"

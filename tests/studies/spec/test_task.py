@@ -86,3 +86,70 @@ def test_a_module_of_the_same_name_in_another_folder_is_not_taken_for_the_studys
         SpecError, match=r"two/own_task_twice.py: is not the module that this process imported"
     ):
         study(tmp_path / "two", "own_task_twice:make").load_task()
+
+
+JUDGED = """
+from dataclasses import replace
+from robustness.tasks import Metric, load
+
+def f1(outputs, targets):
+    return (outputs.argmax(-1) == targets).float().mean()
+
+def own():
+    return replace(load("digits-mlp"), metric=Metric("macro F1", "max", function=f1, over="split"))
+
+def without():
+    return replace(own(), correct=None)
+"""
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """Make the task of a study, beside which there are tasks with a metric of their own."""
+    (tmp_path / "judged_tasks.py").write_text(JUDGED)
+
+    def made(task, metric):
+        spec = study(tmp_path, task if "-" in task else f"judged_tasks:{task}")
+        return spec.model_copy(update={"metric": metric}).load_task()
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "name"),
+    [
+        ("digits-mlp", None, "error"),
+        ("digits-mlp", "loss", "loss"),
+        ("own", None, "macro F1"),
+        ("own", "macro F1", "macro F1"),
+        ("own", "error", "error"),
+        ("without", "loss", "loss"),
+    ],
+)
+def test_a_study_says_by_what_its_task_is_judged(judged, task, metric, name):
+    made = judged(task, metric)
+    assert made.metric.name == name
+    assert made.metric.unit == {"error": "%", "loss": "nats", "macro F1": ""}[name]
+    assert made.chance_metric is not None
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "message"),
+    [
+        (
+            "own",
+            "macro f1",
+            r"metric: must be error, loss or 'macro F1', but got 'macro f1' \(did you mean 'macro F1'",
+        ),
+        ("digits-mlp", "eror", r"metric: must be error or loss, but got 'eror' \(did you mean 'error'\?\)"),
+        (
+            "without",
+            "error",
+            r"metric: .*without has no accuracy \(correct=None\), so it must be loss or 'macro F1'",
+        ),
+    ],
+)
+def test_a_metric_that_the_task_has_not_is_refused_in_one_line(judged, task, metric, message):
+    with pytest.raises(SpecError, match=message) as error:
+        judged(task, metric)
+    assert "\n" not in str(error.value)

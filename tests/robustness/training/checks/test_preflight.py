@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from robustness.optimizers import OPTIMIZERS
-from robustness.tasks import Split, Task, load
+from robustness.tasks import Metric, Split, Task, load
 from robustness.training import (
     OptimizerUnfitError,
     PackTrainer,
@@ -277,3 +277,46 @@ def test_what_a_model_draws_while_it_trains_depends_on_the_seed_alone(draw):
     first = train(task(lambda: Drawing(4, 2)), settings("sgd"))
     draw()
     assert train(task(lambda: Drawing(4, 2)), settings("sgd")).metrics == first.metrics
+
+
+def own(function, over="split"):
+    return task(metric=Metric("mine", function=function, over=over))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (own(lambda o, y: o[:, 2]), "must return one finite number, but raised IndexError: .*train split"),
+        (
+            own(lambda o, y: o.mean(0)),
+            "must return one finite number, but returned the shape .2. .train split",
+        ),
+        (own(lambda o, y: float("nan")), "must return one finite number, but returned nan .train split"),
+        (own(lambda o, y: o, "examples"), "one value for each example, .8., but returned the shape .8, 2."),
+        (own(lambda o, y: o.log().mean(1), "examples"), "must return one finite number, but returned nan"),
+        (
+            own(lambda o, y: o.mean() + y.add_(1).sum()),
+            "the metric changes the targets in place .train split",
+        ),
+        (
+            task(
+                targets=SUMS,
+                model=lambda: nn.Linear(4, 1),
+                correct=None,
+                loss=lambda o, y: o.mean() - y.mean(),
+            ),
+            "what knowing nothing gives by the metric 'loss' cannot be computed .*nothing=",
+        ),
+    ],
+)
+def test_a_metric_that_does_not_fit_is_refused(given, message):
+    with pytest.raises(TaskUnfitError, match=message) as error:
+        check(given)
+    assert "\n" not in str(error.value)
+
+
+def test_a_metric_of_a_split_may_need_more_than_a_few_examples():
+    def needs_all(outputs, targets):
+        return outputs.mean() if len(targets) == 20 else torch.tensor(float("nan"))
+
+    check(own(needs_all))
