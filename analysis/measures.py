@@ -133,47 +133,53 @@ MEASURES: dict[str, Measure] = {
     "shared_score": Measure("one setting", best="max"),
     "effective_hyperparameters": Measure("hyperparameters to tune", digits=0, best="min", heading="To tune"),
     "median_difference": Measure("median difference", unit="%", digits=2),
+    "median_share": Measure("median difference, as a share of what can be learned", heading="Median share"),
     "p": Measure("p-value", "p"),
     "p_holm": Measure("p-value", "p", heading="p, Holm"),
 }
 """The measures by the name of their column."""
 
-_IN_METRIC = {"tunability": True, "gap": False, "median_difference": False}
-"""Columns in the metric's unit whatever it is, and whether one of their values is the best."""
+_IN_METRIC = ("tunability", "gap")
+"""Columns in the unit of the task's metric whatever it is."""
 
 
-def measure(column: str, metric: TaskMetric | None = None) -> Measure:
+def measure(column: str, metric: TaskMetric | None) -> Measure:
     """Return how a column is shown for a task that is judged by a metric.
 
     Args:
         column: A key of `MEASURES`.
-        metric: The task's metric; None stands for several metrics, or for one that is not known.
+        metric: The task's metric; None stands for several metrics in one table.
 
     Returns:
         For val_metric, test_metric and train_metric: 'test macro F1', in the metric's unit, with its direction; for
-        tunability, gap and median_difference: their own measure in that unit; else that of `MEASURES`. In '%' they
-        have two decimals, in other units three significant digits (see `decimals`).
+        tunability and gap: their own measure in that unit; else that of `MEASURES`. In '%' they have two decimals, in
+        other units three significant digits (see `decimals`).
 
     Examples:
         >>> measure("test_metric", TaskMetric("loss", "nats")).axis
         'test loss (nats)'
     """
-    known = MEASURES[column]
-    if metric is None or (column not in _IN_METRIC and column not in LEVELS.values()):
-        return known
+    known, level = MEASURES[column], column in LEVELS.values()
     if metric == ERROR:
         return MEASURES[{new: old for old, new in LEVELS.items()}.get(column, column)]
-    digits = 2 if metric.unit == "%" else SIGNIFICANT
-    percent = " %" if metric.unit == "%" else ""
-    if column in _IN_METRIC:
-        best: Literal["min", "max", ""] = metric.direction if _IN_METRIC[column] else ""
-        title, short = known.title, known.short.removesuffix(" %") + percent
-    else:
-        best = metric.direction
-        title, short = known.title.replace("metric", metric.name), f"{known.short} {metric.name}{percent}"
-    unit = f", {metric.unit}" if metric.unit else ""
-    heading = f"{title[0].upper()}{title[1:]}{unit}"
-    return Measure(title, unit=metric.unit, digits=digits, best=best, heading=heading, short=short)
+    if not level and column not in _IN_METRIC:
+        return known
+    title, heading = known.title, known.heading.removesuffix(", %")
+    short = known.short.removesuffix(" %")
+    if metric is None:
+        return Measure(title, digits=SIGNIFICANT, heading=heading, short=short)
+    if level:
+        title, short = title.replace("metric", metric.name), f"{short} {metric.name}"
+        heading = f"{title[0].upper()}{title[1:]}"
+    digits, percent = (2, " %") if metric.unit == "%" else (SIGNIFICANT, "")
+    return Measure(
+        title,
+        unit=metric.unit,
+        digits=digits,
+        best=metric.direction if level or known.best else "",
+        heading=f"{heading}, {metric.unit}" if metric.unit else heading,
+        short=short + percent,
+    )
 
 
 def decimals(values: Iterable[float], digits: int = SIGNIFICANT) -> int:

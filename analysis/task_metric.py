@@ -67,8 +67,7 @@ def named_metrics(trials: pd.DataFrame) -> pd.DataFrame:
         trials: Rows, what `errors` returns, or a table that `in_metric` returned.
     """
     columns = SHOWN_COLUMNS if "direction" in trials.columns else METRIC_COLUMNS
-    names = trials["metric"] if "metric" in trials.columns else pd.Series(None, trials.index, dtype=object)
-    if (names.isna() | names.isin([ERROR.name])).all():
+    if not names_another(trials).any():
         return pd.DataFrame(dict(zip(METRIC_COLUMNS, _as_tuple(ERROR), strict=True)), index=trials.index)
     missing = [name for name in columns if name not in trials.columns]
     if missing:
@@ -84,6 +83,13 @@ def named_metrics(trials: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
+def names_another(trials: pd.DataFrame) -> pd.Series:
+    """Say of each row whether it names another metric than the error."""
+    if "metric" not in trials.columns:
+        return pd.Series(False, index=trials.index)
+    return trials["metric"].notna() & ~trials["metric"].isin([ERROR.name])
+
+
 def _as_tuple(metric: TaskMetric) -> tuple[str, str, str]:
     return metric.name, metric.unit, metric.direction
 
@@ -97,6 +103,8 @@ def task_metrics(trials: pd.DataFrame) -> dict[str, TaskMetric]:
     Raises:
         ValueError: The rows of a task name two metrics, or a direction that is neither 'min' nor 'max'.
     """
+    if not names_another(trials).any():
+        return dict.fromkeys(sorted(map(str, trials["task"].unique())), ERROR)
     named = named_metrics(trials).assign(task=trials["task"].astype("str"))
     metrics: dict[str, TaskMetric] = {}
     for row in named.drop_duplicates().sort_values("task", kind="stable").to_dict("records"):

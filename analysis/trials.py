@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from analysis.rounding import rounded, significant
 from analysis.row_checks import (
     CELL,
     check_columns,
@@ -23,7 +24,15 @@ from analysis.row_checks import (
     names_in,
     numbers_in,
 )
-from analysis.task_metric import ERROR, METRIC_COLUMNS, by_error, in_metric, named_metrics, task_metrics
+from analysis.task_metric import (
+    ERROR,
+    METRIC_COLUMNS,
+    by_error,
+    in_metric,
+    named_metrics,
+    names_another,
+    task_metrics,
+)
 
 REQUIRED: dict[str, str] = {
     "task": "the task's name",
@@ -112,10 +121,12 @@ def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
     runs = with_significant(pd.DataFrame(columns))
     runs["diverged"] = (runs["status"] == "diverged").to_numpy(dtype=bool)
     runs["failed"] = (runs["status"] == "failed").to_numpy(dtype=bool)
-    metrics = task_metrics(trials)
-    named = named_metrics(trials).reset_index(drop=True)
-    is_error = named["metric"] == ERROR.name
-    sign = named["metric_direction"].map({"min": 1.0, "max": -1.0}).astype(float)
+    is_error, sign = pd.Series(True, index=runs.index), pd.Series(1.0, index=runs.index)
+    if not by_error(task_metrics(trials)):
+        runs[[*METRIC_COLUMNS]] = named_metrics(trials).reset_index(drop=True).astype("str")
+        tail = [*METRIC_COLUMNS, *tail]
+        is_error = runs["metric"] == ERROR.name
+        sign = runs["metric_direction"].map({"min": 1.0, "max": -1.0}).astype(float)
     check_values(runs, held, is_error, sign)
     splits = ("val", "test", "train") if train else ("val", "test")
     chance = runs["chance_error"] = _oriented(runs, "chance", is_error, sign)
@@ -123,9 +134,6 @@ def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
         values = _oriented(runs, split, is_error, sign)
         runs[f"{split}_error"] = _capped(values, chance, runs["diverged"], runs["failed"])
     runs["seed"] = runs["seed"].astype("int64")
-    if not by_error(metrics):
-        runs[[*METRIC_COLUMNS]] = named.astype("str")
-        tail = [*METRIC_COLUMNS, *tail]
     runs = in_order(runs)
     check_unique(runs)
     return runs[[*RUN_COLUMNS, *tail]]
@@ -180,30 +188,14 @@ def _oriented(runs: pd.DataFrame, split: str, is_error: pd.Series, sign: pd.Seri
 def _held(trials: pd.DataFrame, *, train: bool) -> dict[str, str]:
     """Return the columns that these rows need, with what they hold."""
     held = REQUIRED | (TRAIN_ACCURACY if train else {})
-    names = trials["metric"] if "metric" in trials.columns else pd.Series(np.nan, index=trials.index)
-    by_metric = names.notna() & ~names.isin([ERROR.name])
+    by_metric = names_another(trials)
     if not by_metric.any():
         return held
     of_metric = REQUIRED_METRIC | (TRAIN_METRIC if train else {})
     failed = trials["status"].isin(["failed"]) if "status" in trials.columns else False
-    if (by_metric | (names.isna() & failed)).all():
+    if (by_metric | (trials["metric"].isna() & failed)).all():
         held = {name: text for name, text in REQUIRED.items() if name not in _ACCURACIES}
     return held | of_metric
-
-
-def significant(values: ArrayLike) -> np.ndarray:
-    """Round numbers to 12 significant digits, so that those which are equal but for rounding are equal.
-
-    A rate that was computed, or written to text and read back, may miss another by its last bit; without this they
-    would be two cells, each with a part of the seeds.
-
-    Examples:
-        >>> significant([0.1, 0.10000000000000002, 0.100000000001]).tolist()
-        [0.1, 0.1, 0.100000000001]
-    """
-    numbers = np.asarray(values, dtype=float)
-    distinct, index = np.unique(numbers, return_inverse=True)
-    return np.array([float(f"{number:.12g}") for number in distinct])[index].reshape(numbers.shape)
 
 
 def with_significant(trials: pd.DataFrame, names: Iterable[str] = AXES) -> pd.DataFrame:
@@ -249,14 +241,14 @@ def check_proportion(name: str, value: float) -> None:
 def cell_means(runs: pd.DataFrame, keys: Iterable[str] = CELL, value: str = "val_error") -> pd.DataFrame:
     """Average a column over seeds, keeping cells whose weight decay is null.
 
-    Means are rounded to 12 decimals, so that cells which tie exactly also tie in floating point.
+    Means are rounded as `rounded` does it, so that cells which tie exactly also tie in floating point.
 
     Returns:
         One row per cell, sorted by `keys` (null last), with the columns of `keys`, `value` and `seeds`, the
         number of values that were averaged.
     """
     cells = runs.groupby(list(keys), dropna=False, sort=True)[value].agg(["mean", "count"]).reset_index()
-    cells["mean"] = cells["mean"].round(12)
+    cells["mean"] = rounded(cells["mean"], cells["task"], runs)
     return cells.rename(columns={"mean": value, "count": "seeds"})
 
 

@@ -16,6 +16,7 @@ ORDER = {
     "robustness": (("user_code",), ("optimizers", "tasks"), ("training",)),
     "analysis": (
         ("labels", "task_metric", "row_checks"),
+        ("rounding",),
         ("trials", "measures"),
         ("statistics",),
         ("metrics",),

@@ -47,10 +47,10 @@ def draw_panel(panel: Panel, *, scale: Normalize, delta: float, ax: Axes) -> Axe
     """
     lefts = midpoint_edges(np.log10(panel.lrs))
     bottoms = np.arange(len(panel.levels) + 1) - 0.5
-    shown = np.ma.masked_invalid(np.where(panel.lost, np.nan, panel.percent))
+    shown = np.ma.masked_invalid(np.where(panel.lost, np.nan, panel.values))
     ax.pcolormesh(lefts, bottoms, shown, norm=scale, cmap=COLOURS, edgecolors="face", linewidth=0.3)
     for row, column in zip(*np.nonzero(panel.diverged > 0), strict=True):
-        look = _LOST if panel.lost[row, column] else _hatching(float(scale(panel.percent[row, column])))
+        look = _LOST if panel.lost[row, column] else _hatching(float(scale(panel.values[row, column])))
         wide = lefts[column + 1] - lefts[column]
         ax.add_patch(Rectangle((lefts[column], bottoms[row]), wide, 1, **look))
     segments = _outline(panel.near_best(delta), lefts, bottoms)
@@ -103,7 +103,7 @@ def surface_grid(
     cells = cells[cells["label"].isin(shown)]
     panels = panels_of(trials, cells, shown, y, metric)
     trained = np.concatenate(
-        [panel.percent[~panel.lost & ~np.isnan(panel.percent)] for panel in panels.values()]
+        [panel.values[~panel.lost & ~np.isnan(panel.values)] for panel in panels.values()]
     )
     scale = Normalize(trained.min(), trained.max()) if len(trained) else Normalize(0, 100)
     optimizers = cells.drop_duplicates("label").set_index("label")["optimizer"].astype("str")

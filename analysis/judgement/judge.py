@@ -13,13 +13,15 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.judgement.convention import convention_sentence, older_convention
-from analysis.judgement.endpoints import endpoints
-from analysis.judgement.noninferiority import Margins
+from analysis.judgement.endpoints import endpoints, in_metrics, in_shares
+from analysis.judgement.noninferiority import MarginInForce, Margins
 from analysis.judgement.problems import PROBLEMS
 from analysis.judgement.rule import Judged, conclude, judge
 from analysis.judgement.validity import check, column, readable
 from analysis.judgement.verdict import Verdict
 from analysis.labels import did_you_mean
+from analysis.task_metric import task_metrics
+from analysis.trials import errors
 
 
 def verdict(
@@ -52,13 +54,15 @@ def verdict(
         robustness_reference: The label whose S and T are to be kept.
         generalization_reference: The label whose E is to be kept.
         margins: How much worse still counts as kept; default `Margins()`. Each is cut to half the lower
-            bound of the gap between the references where that is smaller.
+            bound of the gap between the references where that is smaller. Where its margin of E is a share, E is
+            judged in shares of each task's D_w.
         alpha: Level of each one-sided test.
         allow: Names of `PROBLEMS` that do not make the verdict invalid.
 
     Raises:
         ValueError: There are no rows, a label is not in them, two of the three labels are the same, a label
-            has one seed only, alpha or a name in `allow` is not valid, or the rows are not as `REQUIRED` says.
+            has one seed only, alpha, a margin or a name in `allow` is not valid, or the rows are not as `REQUIRED`
+            says.
     """
     by_candidate = verdicts(
         trials,
@@ -107,9 +111,14 @@ def verdicts(
     declared = margins if margins is not None else Margins()
     used = {name: trials[trials["label"].isin([name, *references])] for name in asked}
     problems = {name: check(rows) for name, rows in used.items()}
-    values = {name: endpoints(readable(rows), references=references) for name, rows in used.items()}
-    judged = judge(values, references, declared, alpha)
-    conventions = _conventions(used, values, judged, references, declared, alpha)
+    runs = {name: errors(readable(rows)) for name, rows in used.items()}
+    metrics = {task: metric for rows in runs.values() for task, metric in task_metrics(rows).items()}
+    margin = declared.for_metrics(metrics.values())
+    in_force = Margins(declared.robustness, margin.value)
+    known = {name: endpoints(rows, references=references) for name, rows in runs.items()}
+    values = {name: _as_judged(known[name], rows, references, margin) for name, rows in runs.items()}
+    judged = judge(values, references, in_force, alpha)
+    conventions = _conventions(used, values, judged, references, margin, in_force, alpha)
     results = {}
     for name in asked:
         present = set(problems[name]["problem"])
@@ -122,10 +131,11 @@ def verdicts(
             generalization_reference=generalization_reference,
             conclusion=conclude(tables.parts["decision"]),
             **vars(tables),
-            endpoints=values[name],
+            endpoints=in_metrics(known[name], metrics),
             problems=problems[name],
             allowed=tuple(problem for problem in PROBLEMS if problem in present & set(allowed)),
             margins=declared,
+            generalization=margin,
             alpha=alpha,
             compared=len(asked),
             convention=conventions[name] if conclude(tables.parts["decision"]) != "invalid" else "",
@@ -138,17 +148,19 @@ def _conventions(
     values: Mapping[str, pd.DataFrame],
     judged: Mapping[str, Judged],
     references: tuple[str, str],
-    margins: Margins,
+    margin: MarginInForce,
+    in_force: Margins,
     alpha: float,
 ) -> dict[str, str]:
     """Say of each candidate whether the older convention of divergence decides otherwise; '' where rows cannot tell.
 
     Args:
         used: The rows of each candidate and the references.
-        values: Output of `endpoints` for each.
+        values: The endpoints of each as they are judged.
         judged: What the rule says of them.
-        references: As `judge` takes them, like the next two.
-        margins: As declared.
+        references: As `judge` takes them.
+        margin: The margin of E.
+        in_force: The margins as `judge` takes them.
         alpha: Level of each one-sided test.
     """
     telling = {name: rows for name, rows in used.items() if "final_over_initial" in rows.columns}
@@ -156,13 +168,24 @@ def _conventions(
     changed = [name for name, rows in telling.items() if not older[name]["status"].equals(rows["status"])]
     then = judged
     if changed:
-        known = {name: endpoints(readable(older[name]), references=references) for name in changed}
-        then = judge({**values, **known}, references, margins, alpha)
+        runs = {name: errors(readable(older[name])) for name in changed}
+        anew = {
+            name: _as_judged(endpoints(rows, references=references), rows, references, margin)
+            for name, rows in runs.items()
+        }
+        then = judge({**values, **anew}, references, in_force, alpha)
     sentences = {
         name: convention_sentence(judged[name].parts["decision"], then[name].parts["decision"])
         for name in telling
     }
     return dict.fromkeys(used, "") | sentences
+
+
+def _as_judged(
+    values: pd.DataFrame, runs: pd.DataFrame, references: tuple[str, str], margin: MarginInForce
+) -> pd.DataFrame:
+    """Return endpoints in the unit of the margin of E."""
+    return in_shares(values, runs, references) if margin.in_shares else values
 
 
 def _names(names: Iterable[str], parameter: str) -> list[str]:

@@ -7,6 +7,8 @@ could fail (assay sensitivity, ICH E10, 2000, section 1.5).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics.welch import Array, Estimate, Sample, combine, difference
+from analysis.task_metric import ERROR, TaskMetric
+
+DEFAULT_GENERALIZATION = 0.002
+"""The margin of E where none is declared: of error, or of D_w where a task is judged by another metric."""
 
 
 @dataclass(frozen=True)
@@ -22,20 +28,71 @@ class Margins:
 
     Attributes:
         robustness: For S and T, in their own unit: the share of what can be learned that is lost.
-        generalization: For E, a proportion: 0.002 is 0.2 percentage points of test error.
+        generalization: For E, in the unit of the tasks' metric: for the error a proportion, 0.002 being 0.2
+            percentage points of test error. The default stands for 0.002 of D_w where a task is judged by another
+            metric.
+        generalization_share: For E, as a share of each task's D_w, in place of `generalization`. Tasks with
+            different metrics can only be judged together by a share.
 
     Raises:
-        ValueError: A margin is not between 0 and 1.
+        ValueError: A share is not between 0 and 1, `generalization` is not above 0, or both margins of E are given.
     """
 
     robustness: float = 0.05
-    generalization: float = 0.002
+    generalization: float = DEFAULT_GENERALIZATION
+    generalization_share: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("robustness", "generalization"):
+        for name in ("robustness", "generalization_share"):
             value = getattr(self, name)
-            if not 0 < value < 1:
+            if value is not None and not 0 < value < 1:
                 raise ValueError(f"margins.{name} must be in (0, 1), but got {value}")
+        if not 0 < self.generalization < math.inf:
+            raise ValueError(f"margins.generalization must be above 0, but got {self.generalization}")
+        if self.generalization_share is not None and self.generalization != DEFAULT_GENERALIZATION:
+            raise ValueError(
+                "margins.generalization_share must not stand beside a generalization of "
+                f"{self.generalization}, but got {self.generalization_share}"
+            )
+
+    def for_metrics(self, metrics: Iterable[TaskMetric]) -> MarginInForce:
+        """Return the margin of E for tasks with these metrics.
+
+        Raises:
+            ValueError: The tasks have different metrics, and `generalization` is in the unit of one; or all are
+                judged by error, and it is not between 0 and 1.
+        """
+        kinds = sorted(set(metrics), key=str) or [ERROR]
+        metric = kinds[0] if len(kinds) == 1 else None
+        if self.generalization_share is not None:
+            return MarginInForce(self.generalization_share, metric, in_shares=True)
+        if metric == ERROR:
+            if not self.generalization < 1:
+                raise ValueError(
+                    f"margins.generalization must be in (0, 1) for an error, but got {self.generalization}"
+                )
+        elif self.generalization == DEFAULT_GENERALIZATION:
+            return MarginInForce(DEFAULT_GENERALIZATION, metric, in_shares=True)
+        elif metric is None:
+            raise ValueError(
+                "margins must have generalization_share, a share of D_w, in place of generalization where tasks have "
+                f"different metrics, but got generalization {self.generalization} for {', '.join(map(str, kinds))}"
+            )
+        return MarginInForce(self.generalization, metric, in_shares=False)
+
+
+class MarginInForce(NamedTuple):
+    """The margin of E for some tasks.
+
+    Attributes:
+        value: In the metric's unit, or a share of D_w.
+        metric: The metric of the tasks; None where they have different ones.
+        in_shares: Whether it is a share of D_w.
+    """
+
+    value: float
+    metric: TaskMetric | None
+    in_shares: bool
 
 
 class Part(NamedTuple):

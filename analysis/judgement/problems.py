@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 PROBLEMS: dict[str, str] = {
     "null-status": "a row does not say whether its run completed, diverged or failed",
-    "null-result": "a completed run has no accuracy",
+    "null-result": "a completed run has no accuracy, or no value of its metric",
     "failed-trials": "a run failed, so that nothing is known of it",
     "missing-label": "a label has no usable run on a task that others were run on",
     "missing-seeds": "a label lacks seeds that others have",
@@ -24,7 +24,7 @@ PROBLEMS: dict[str, str] = {
     "nothing-learned": "no cell is better than chance, so that nothing can be lost",
     "no-confirmation": "no run with a fresh seed at the selected cell: the winner looks better than it is",
     "overlapping-seeds": "a confirmation seed took part in the selection",
-    "test-selection": "the cell was chosen by its test error",
+    "test-selection": "the cell was chosen by the test split",
 }
 """The names of what `check` finds, with what they mean."""
 

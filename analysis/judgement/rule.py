@@ -25,7 +25,7 @@ FRACTION_OF = {"R1": "f_R", "R2": "f_T", "G": "f_G"}
 _NO_VALUES = {
     "S": "no task on which all three have a sensitivity",
     "T": "no task on which all three ran at a gradient scale other than 1",
-    "E": "no task on which all three have a test error at the selected cell",
+    "E": "no task on which all three have a test result at the selected cell",
 }
 
 
@@ -59,7 +59,7 @@ def judge(
         values: For each candidate's label, a table with the columns endpoint (S, T or E), task, label, seed
             and value, that holds the candidate and both references.
         references: The labels of the robustness and of the generalization reference.
-        margins: As declared.
+        margins: As declared, the margin of E in the unit of its values.
         alpha: Level of each one-sided test. With several candidates, Holm's correction is over candidates x
             parts; with one there is none, since all its parts must hold.
 

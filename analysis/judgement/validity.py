@@ -15,7 +15,8 @@ from analysis.judgement.grids import grid_problems
 from analysis.judgement.problems import PROBLEMS, Problem, first_few
 from analysis.metrics.reference_gap import reference_gaps
 from analysis.metrics.selection import selected_cells
-from analysis.trials import CELL, REQUIRED, errors, grid_runs, runs_at_scale_one
+from analysis.task_metric import ERROR, names_another, task_metrics
+from analysis.trials import CELL, REQUIRED, REQUIRED_METRIC, errors, grid_runs, runs_at_scale_one
 
 CHECK_COLUMNS = ["problem", "task", "label", "detail"]
 _SURFACE = ["task", "label"]
@@ -62,7 +63,8 @@ def column(trials: pd.DataFrame, name: str) -> pd.Series:
     """Return a required column, or raise a ValueError that names it and what it should hold."""
     if name not in trials.columns:
         raise ValueError(
-            f"trials must have the column '{name}' ({REQUIRED[name]}), but has {sorted(map(str, trials.columns))}"
+            f"trials must have the column '{name}' ({(REQUIRED | REQUIRED_METRIC)[name]}), but has "
+            f"{sorted(map(str, trials.columns))}"
         )
     return trials[name]
 
@@ -72,10 +74,14 @@ def _no_status(trials: pd.DataFrame) -> pd.Series:
 
 
 def _no_result(trials: pd.DataFrame) -> pd.Series:
-    needed = column(trials, "val_accuracy").isna() | (
-        column(trials, "test_accuracy").isna() & (column(trials, "role") != "search")
-    )
-    return (trials["status"] == "completed").fillna(False).astype(bool) & needed
+    completed = (trials["status"] == "completed").fillna(False).astype(bool)
+    by_metric, lacking = names_another(trials), pd.Series(False, index=trials.index)
+    for rows, result in ((by_metric, "metric"), (~by_metric, "accuracy")):
+        if rows.any():
+            searched = column(trials, "role") == "search"
+            unknown = column(trials, f"test_{result}").isna() & ~searched
+            lacking |= rows & (column(trials, f"val_{result}").isna() | unknown)
+    return completed & lacking
 
 
 def _unreadable(trials: pd.DataFrame) -> Iterator[Problem]:
@@ -109,12 +115,17 @@ def _nothing_learned(runs: pd.DataFrame) -> Iterator[Problem]:
 def _same_split(runs: pd.DataFrame) -> Iterator[Problem]:
     """Find tasks whose test split is their validation split: selecting on one is selecting on the other."""
     completed = runs[~runs["failed"] & ~runs["diverged"] & (runs["role"] != "search")]
+    metrics = task_metrics(runs)
     for task, rows in completed.groupby("task"):
+        metric = metrics[str(task)]
+        # an error is a proportion, the unit of another metric may be of any size
+        rtol, atol = (0.0, 1e-12) if metric == ERROR else (1e-12, 0.0)
         # accuracies that take few values may agree by chance
         if rows["val_error"].nunique() >= 5 and np.allclose(
-            rows["val_error"], rows["test_error"], rtol=0, atol=1e-12
+            rows["val_error"], rows["test_error"], rtol=rtol, atol=atol
         ):
-            detail = f"validation and test accuracy are equal in all {len(rows)} runs: it is the same split"
+            name = "accuracy" if metric == ERROR else metric.name
+            detail = f"validation and test {name} are equal in all {len(rows)} runs: it is the same split"
             yield Problem("test-selection", str(task), None, detail)
 
 

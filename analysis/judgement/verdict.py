@@ -8,8 +8,8 @@ from html import escape
 
 import pandas as pd
 
-from analysis.judgement.endpoints import MEASURE_OF, endpoint_name
-from analysis.judgement.noninferiority import Margins
+from analysis.judgement.endpoints import Scale, endpoint_name, scale_of
+from analysis.judgement.noninferiority import MarginInForce, Margins
 from analysis.judgement.problems import PROBLEMS
 from analysis.judgement.rule import ENDPOINT_OF
 
@@ -29,7 +29,8 @@ class Verdict:
             (one-sided, of "worse by the margin or more"), p_holm (adjusted where several candidates were
             judged together), decision ('kept', 'not kept', 'inconclusive', 'not testable' or 'invalid'),
             seeds_needed (for this part alone; NaN where there are no values) and reason (in words, where
-            something is missing). S and T are shares of D_w, E a proportion.
+            something is missing). S and T are shares of D_w, E a proportion, or in the unit of `generalization`; a
+            positive estimate is always worse.
         assay: Indexed by part: endpoint, better, worse (the references), gap (worse minus better), low (its
             one-sided bound of level 1 - alpha), p (of "the gap is 0 or less") and testable.
         preserved: Indexed by part: name (f_R, f_T, f_G), fraction, low and high (level 1 - alpha, Fieller).
@@ -40,6 +41,7 @@ class Verdict:
         problems: What `check` found among the three labels.
         allowed: The problems that were overridden, by name.
         margins: As declared.
+        generalization: The margin of E, with the metric of the tasks and whether it is a share of D_w.
         alpha: Level of each one-sided test.
         compared: How many candidates were judged together.
         convention: Whether an older convention of divergence would decide otherwise, as a sentence; empty where
@@ -58,6 +60,7 @@ class Verdict:
     problems: pd.DataFrame
     allowed: tuple[str, ...]
     margins: Margins
+    generalization: MarginInForce
     alpha: float
     compared: int
     convention: str = ""
@@ -69,6 +72,10 @@ class Verdict:
     def summary(self) -> str:
         """Return the verdict in plain words: one sentence, then a line for each thing that it is based on."""
         return summary(self)
+
+    def scale(self, part: str) -> Scale:
+        """Return how the differences of a part are shown."""
+        return scale_of(ENDPOINT_OF[part], self.generalization)
 
     def __repr__(self) -> str:
         return summary(self)
@@ -174,28 +181,28 @@ def _more_seeds(verdict: Verdict) -> str:
 def _part_lines(verdict: Verdict) -> list[str]:
     lines = []
     for key, row in verdict.parts.iterrows():
-        factor, digits, unit = _scale(str(key))
-        head = f"{key}, {endpoint_name(ENDPOINT_OF[str(key)])}: {row['candidate']} - {row['reference']}"
+        scale = verdict.scale(str(key))
+        head = f"{key}, {scale.name}: {_minus(row['candidate'], row['reference'], scale)}"
         if math.isnan(row["estimate"]):
             lines.append(f"{head}: {row['decision']}: {row['reason']}.")
             continue
-        numbers = [f"{factor * row[name]:.{digits}f}" for name in ("estimate", "low", "high")]
+        numbers = [f"{scale.factor * row[name]:.{scale.digits}f}" for name in ("estimate", "low", "high")]
         level = f"{100 * (1 - 2 * verdict.alpha):g} % interval"
-        text = f"{head} = {numbers[0]}{unit} ({level} {numbers[1]} to {numbers[2]}"
+        text = f"{head} = {numbers[0]}{scale.unit} ({level} {numbers[1]} to {numbers[2]}"
         lines.append(f"{text}; {_margin(verdict, str(key), row)}): {row['decision']}{_note(row)}.")
     return lines
 
 
-def _scale(key: str) -> tuple[float, int, str]:
-    """Return the factor, the decimals and the unit of a part's differences."""
-    measure = MEASURE_OF[ENDPOINT_OF[key]]
-    return measure.factor, measure.digits, " percentage points" if measure.unit == "%" else ""
+def _minus(worse: str, better: str, scale: Scale) -> str:
+    """Name the difference that is positive where the first is worse."""
+    return f"{better} - {worse}" if scale.mirrored else f"{worse} - {better}"
 
 
 def _margin(verdict: Verdict, key: str, row: pd.Series) -> str:
-    factor, digits, unit = _scale(key)
-    gap = verdict.assay.loc[key]
-    apart = f"{gap['worse']} - {gap['better']} = {factor * gap['gap']:.{digits}f}{unit}"
+    scale, gap = verdict.scale(key), verdict.assay.loc[key]
+    factor, digits = scale.factor, scale.digits
+    names = _minus(str(gap["worse"]), str(gap["better"]), scale)
+    apart = f"{names} = {factor * gap['gap']:.{digits}f}{scale.unit}"
     if math.isnan(row["margin"]):
         return f"{apart}, at least {factor * gap['low']:.{digits}f}"
     cut = "" if row["margin"] == row["declared"] else f", cut from {factor * row['declared']:.{digits}f}"

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.rounding import rounded
 from analysis.statistics.intervals import mean_interval
-from analysis.trials import errors, grid_runs, labels_of
+from analysis.trials import errors, grid_runs, in_own_metric, labels_of
 
 _LABEL = ["task", "label", "optimizer"]
 _BLOCK = 1 << 22
@@ -40,7 +41,7 @@ def best_of_k(trials: pd.DataFrame) -> pd.DataFrame:
         ValueError: The rows are not as `REQUIRED` says.
     """
     table = mean_interval(_curves(grid_runs(errors(trials))), "test_error", [*_LABEL, "k"])
-    return table.rename(columns={"mean": "test_error"})
+    return in_own_metric(table.rename(columns={"mean": "test_error"}), trials)
 
 
 def tunability(trials: pd.DataFrame) -> pd.DataFrame:
@@ -67,17 +68,14 @@ def tunability(trials: pd.DataFrame) -> pd.DataFrame:
     means = mean_interval(areas, "tunability", _LABEL).merge(cells, on=_LABEL, validate="one_to_one")
     means = means.rename(columns={"mean": "tunability"})
     table = labels_of(runs).merge(means, on=_LABEL, how="left", validate="one_to_one")
-    return (
-        table.astype({"n": "Int64", "cells": "Int64"})
-        .fillna({"n": 0, "cells": 0})
-        .astype({"n": "int64", "cells": "int64"})
-    )
+    table = table.astype({"n": "Int64", "cells": "Int64"}).fillna({"n": 0, "cells": 0})
+    return in_own_metric(table.astype({"n": "int64", "cells": "int64"}), trials)
 
 
 def _curves(grid: pd.DataFrame) -> pd.DataFrame:
     """Return b_k for every task, label, seed and k."""
     key = [*_LABEL, "seed"]
-    rows = grid[[*key, "val_error", "test_error"]].assign(val_error=grid["val_error"].round(12))
+    rows = grid[[*key, "test_error"]].assign(val_error=rounded(grid["val_error"], grid["task"], grid))
     rows = rows.sort_values([*key, "val_error"], ignore_index=True)
     tied = rows.groupby([*key, "val_error"])["test_error"]
     test = tied.transform("mean").to_numpy()

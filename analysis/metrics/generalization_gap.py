@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.metrics.selection import mean_at, reported_runs, selected_cells
-from analysis.trials import errors
+from analysis.trials import errors, in_own_metric
 
 GAP_COLUMNS = [
     "task", "label", "optimizer", "lr", "weight_decay", "gap", "sd", "n", "low", "high", "train_error",
@@ -19,19 +19,20 @@ def generalization_gap(trials: pd.DataFrame) -> pd.DataFrame:
     Both errors are those of the end of training, at the cell and on the seeds of `test_error`.
 
     Args:
-        trials: Rows as `analysis.trials.REQUIRED` describes them, with the column train_accuracy.
+        trials: Rows as `analysis.trials.REQUIRED` describes them, with the column train_accuracy, or
+            train_metric where a task is judged by another metric.
 
     Returns:
         One row per task and label with the columns task, label, optimizer, lr, weight_decay, gap (mean, a
-        proportion), sd, n (seeds), low, high, train_error and test_error (means), diverged (how many of the n
-        seeds; both of their errors are chance, so their gap is 0 and says nothing good), source ('confirm' or
-        'grid', as in `test_error`) and failed.
+        proportion or in the metric's unit), sd, n (seeds), low, high, train_error and test_error (means), diverged
+        (how many of the n seeds; both of their errors are chance, so their gap is 0 and says nothing good), source
+        ('confirm' or 'grid', as in `test_error`) and failed.
 
     Raises:
-        ValueError: The rows are not as `REQUIRED` says, or train_accuracy is missing.
+        ValueError: The rows are not as `REQUIRED` says, or train_accuracy or train_metric is missing.
     """
     runs = errors(trials, train=True)
-    return generalization_gap_at(runs, selected_cells(runs))
+    return in_own_metric(generalization_gap_at(runs, selected_cells(runs)), trials)
 
 
 def generalization_gap_at(runs: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.metrics.selection import selected_cells, test_error_at
+from analysis.task_metric import by_error, task_metrics
 from analysis.trials import errors
 
 R_MAX = 4.0
@@ -26,6 +27,10 @@ def performance_profile(trials: pd.DataFrame, *, r_max: float = R_MAX) -> pd.Dat
     r(o, w) <= ratio, a step function of the ratio from 1 to `r_max`. A label without a test error on a
     workload has an infinite ratio there.
 
+    Where a task is judged by another metric than the error, ratios of its values say nothing (a loss may have any
+    zero). Then r(o, w) = max over o' of G(o', w) / G(o, w) on all workloads, with G = chance error - E, what was
+    gained on knowing nothing.
+
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them, of one or more workloads (column task).
         r_max: The largest ratio that counts.
@@ -39,17 +44,22 @@ def performance_profile(trials: pd.DataFrame, *, r_max: float = R_MAX) -> pd.Dat
         ValueError: The rows are not as `REQUIRED` says, or r_max is not above 1.
     """
     runs = errors(trials)
-    return performance_profile_of(test_error_at(runs, selected_cells(runs)), r_max)
+    return performance_profile_of(runs, test_error_at(runs, selected_cells(runs)), r_max)
 
 
-def performance_profile_of(tested: pd.DataFrame, r_max: float = R_MAX) -> pd.DataFrame:
-    """Compute `performance_profile` from the output of `analysis.metrics.selection.test_error`."""
+def performance_profile_of(runs: pd.DataFrame, tested: pd.DataFrame, r_max: float = R_MAX) -> pd.DataFrame:
+    """Compute `performance_profile` from the outputs of `errors` and `analysis.metrics.selection.test_error_at`."""
     if not (r_max > 1 and np.isfinite(r_max)):
         raise ValueError(f"r_max must be above 1 and finite, but got {r_max}")
     cost = tested.pivot(index="label", columns="task", values="test_error")
-    best = cost.min()
-    # where the best makes no error at all, only its equals are within any factor of it
-    ratio = (cost / best.where(best > 0)).mask(cost.eq(best), 1.0).fillna(np.inf).round(12)
+    if by_error(task_metrics(runs)):
+        best = cost.min()
+        # where the best makes no error at all, only its equals are within any factor of it
+        ratio = (cost / best.where(best > 0)).mask(cost.eq(best), 1.0).fillna(np.inf).round(12)
+    else:
+        gained = runs.groupby("task")["chance_error"].first() - cost
+        best = gained.max()
+        ratio = (best / gained.where(gained > 0)).mask(gained.eq(best), 1.0).fillna(np.inf).round(12)
     values = ratio.to_numpy()
     steps = np.unique(np.concatenate([[1.0, r_max], values[values <= r_max]]))
     shares = (values[:, :, None] <= steps).mean(axis=1) if cost.size else np.empty((0, len(steps)))

@@ -1,4 +1,4 @@
-"""The scale on which losses of accuracy are compared: chance error minus the best reference error."""
+"""The scale on which losses are compared: chance error minus the best reference error."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.rounding import rounded
+from analysis.task_metric import ERROR
 from analysis.trials import cell_means, grid_runs
 
 REFERENCES = ("adamw", "sgd")
@@ -23,9 +25,9 @@ def reference_gaps(runs: pd.DataFrame, references: Sequence[str] = REFERENCES) -
         references: Names in the column `optimizer`.
 
     Returns:
-        One row per task with a usable grid run, with the columns task, d_w (a proportion) and d_w_source: the
-        references that are there, as 'adamw, sgd', or 'all labels' where a task has none of them and the best of
-        all labels takes their place. d_w is 0 or less where nothing beat chance.
+        One row per task with a usable grid run, with the columns task, d_w (a proportion, or in the metric's unit)
+        and d_w_source: the references that are there, as 'adamw, sgd', or 'all labels' where a task has none of them
+        and the best of all labels takes their place. d_w is 0 or less where nothing beat chance.
 
     Raises:
         TypeError: `references` is a single string.
@@ -45,12 +47,30 @@ def reference_gaps(runs: pd.DataFrame, references: Sequence[str] = REFERENCES) -
     table = table.merge(
         grid[["task", "chance_error"]].drop_duplicates("task"), on="task", validate="one_to_one"
     )
-    table["d_w"] = (table["chance_error"] - table["val_error"]).round(12)
+    table["d_w"] = rounded(table["chance_error"] - table["val_error"], table["task"], runs)
     present = grid.loc[grid["is_reference"], ["task", "optimizer"]].drop_duplicates().sort_values("optimizer")
     names = present.groupby("task")["optimizer"].agg(", ".join).rename("d_w_source").reset_index()
     table = table.merge(names.astype("str"), on="task", how="left", validate="one_to_one")
     table["d_w_source"] = table["d_w_source"].fillna("all labels")
     return table[["task", "d_w", "d_w_source"]]
+
+
+def tolerances(runs: pd.DataFrame, delta: float, tasks: pd.Series) -> pd.Series:
+    """Return how much worse than the best still counts as nearly as good, for each of some tasks.
+
+    `delta` itself, in error, where a task is judged by error, and `delta * D_w` where it is judged by another metric,
+    whose unit may be of any size.
+
+    Args:
+        runs: Output of `analysis.trials.errors`.
+        delta: A proportion.
+        tasks: Names of tasks.
+    """
+    if "metric" not in runs.columns:
+        return pd.Series(delta, index=tasks.index)
+    gaps = reference_gaps(runs).set_index("task")["d_w"].clip(lower=0)
+    by_error = tasks.isin(runs.loc[runs["metric"] == ERROR.name, "task"])
+    return (delta * tasks.map(gaps)).mask(by_error, delta)
 
 
 def share_lost(runs: pd.DataFrame) -> pd.Series:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.rounding import rounded
 from analysis.statistics.intervals import mean_interval, t_half_width
-from analysis.trials import cell_means, errors, labels_of
+from analysis.trials import cell_means, errors, in_own_metric, labels_of
 
 SCALE_COLUMNS = [
     "task", "label", "optimizer", "scale_exponent", "se", "low", "high", "scales", "n", "edge_minima", "reason",
@@ -55,7 +56,7 @@ def scale_exponent(trials: pd.DataFrame) -> pd.DataFrame:
     table["reason"] = table["reason"].mask(
         ~none & table["low"].isna(), "at least 2 seeds are needed for an interval"
     )
-    return table[SCALE_COLUMNS]
+    return in_own_metric(table[SCALE_COLUMNS], trials)
 
 
 def best_rates(trials: pd.DataFrame) -> pd.DataFrame:
@@ -98,7 +99,7 @@ def _minima(grid: pd.DataFrame) -> pd.DataFrame:
     ends = curve.groupby(_CURVE)["lr"]
     curve["on_edge"] = (curve["lr"] == ends.transform("min")) | (curve["lr"] == ends.transform("max"))
     curve["refined"] = _vertex(before, curve, after)
-    curve["rounded"] = curve["val_error"].round(12)
+    curve["rounded"] = rounded(curve["val_error"], curve["task"], grid)
     best = curve.sort_values([*_CURVE, "seed", "rounded", "lr", "weight_decay"], kind="stable")
     return best.drop_duplicates([*_CURVE, "seed"])[[*_CURVE, "seed", "refined", "on_edge"]]
 
@@ -144,7 +145,7 @@ def _obstacles(runs: pd.DataFrame, grid: pd.DataFrame) -> dict[tuple[str, str], 
     best = planned.merge(best, on=_CURVE, how="left", validate="one_to_one")
     chance = grid[["task", "chance_error"]].drop_duplicates("task")
     best = best.merge(chance, on="task", how="left", validate="many_to_one")
-    best["nothing beats chance"] = best["val_error"] >= best["chance_error"].round(12)
+    best["nothing beats chance"] = best["val_error"] >= rounded(best["chance_error"], best["task"], runs)
     best["every run failed"] = best["val_error"].isna()
     best["lr* is on the edge of its grid"] = best["on_edge"].eq(True) & ~best["nothing beats chance"]
     obstacles: dict[tuple[str, str], list[str]] = {}

@@ -2,6 +2,10 @@
 
 Cells are chosen on validation, at gradient scale 1; test error is reported on seeds that took no part in the
 choice wherever there are any, because the winner among many noisy cells looks better than it is.
+
+"Error" is what `analysis.trials.errors` makes of the task's metric. Where a task is not judged by error, tables made
+of rows show the metric's own values (val_metric, test_metric, with the columns metric, unit and direction); tables
+made of the output of `errors` hold errors, as that does. This holds for all measures.
 """
 
 from __future__ import annotations
@@ -9,7 +13,15 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.statistics.intervals import mean_interval
-from analysis.trials import CELL, cell_means, errors, grid_runs, labels_of, runs_at_scale_one
+from analysis.trials import (
+    CELL,
+    cell_means,
+    errors,
+    grid_runs,
+    in_own_metric,
+    labels_of,
+    runs_at_scale_one,
+)
 
 SELECTED_COLUMNS = ["task", "label", "optimizer", "lr", "weight_decay", "val_error", "seeds", "edge_distance"]
 TEST_COLUMNS = [
@@ -47,7 +59,7 @@ def selected_cells(trials: pd.DataFrame) -> pd.DataFrame:
     table = labels_of(runs).merge(best, on=["task", "label"], how="left", validate="one_to_one")
     table["seeds"] = table["seeds"].fillna(0).astype("int64")
     table["edge_distance"] = table["edge_distance"].astype("Int64")
-    return table[SELECTED_COLUMNS]
+    return in_own_metric(table[SELECTED_COLUMNS], trials)
 
 
 def test_error(trials: pd.DataFrame) -> pd.DataFrame:
@@ -66,7 +78,7 @@ def test_error(trials: pd.DataFrame) -> pd.DataFrame:
         ValueError: The rows are not as `REQUIRED` says.
     """
     runs = errors(trials)
-    return test_error_at(runs, selected_cells(runs))
+    return in_own_metric(test_error_at(runs, selected_cells(runs)), trials)
 
 
 def test_error_at(runs: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
@@ -89,7 +101,7 @@ def test_error_by_seed(trials: pd.DataFrame) -> pd.DataFrame:
     """
     runs = errors(trials)
     used = reported_runs(runs, selected_cells(runs)).rename(columns={"role": "source"})
-    return used.loc[~used["failed"], SEED_COLUMNS].reset_index(drop=True)
+    return in_own_metric(used.loc[~used["failed"], SEED_COLUMNS].reset_index(drop=True), trials)
 
 
 def reported_runs(runs: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import pandas as pd
 from analysis.metrics.reference_gap import REFERENCES, reference_gaps, share_lost
 from analysis.statistics.crossfit import with_reference_cell
 from analysis.statistics.intervals import mean_interval
-from analysis.trials import errors, grid_runs
+from analysis.trials import errors, grid_runs, in_own_metric
 
 WINDOW_DECADES = 1.5
 """Learning rates within this many decades of the best one take part."""
@@ -59,7 +59,7 @@ def sensitivity(trials: pd.DataFrame, *, references: Sequence[str] = REFERENCES)
     # rates are written with 6 digits or fewer: three times half a decade may come to a little more than 1.5
     grid = grid[distance <= WINDOW_DECADES + WINDOW_SLACK]
     grid = grid.assign(lost=share_lost(grid))
-    return grid.groupby(["task", "label", "optimizer", "seed"], as_index=False).agg(
+    table = grid.groupby(["task", "label", "optimizer", "seed"], as_index=False).agg(
         sensitivity=("lost", "mean"),
         cells=("lr", "size"),
         reference_lr=("reference_lr", "first"),
@@ -68,6 +68,7 @@ def sensitivity(trials: pd.DataFrame, *, references: Sequence[str] = REFERENCES)
         d_w=("d_w", "first"),
         d_w_source=("d_w_source", "first"),
     )
+    return in_own_metric(table, trials)
 
 
 def mean_sensitivity(per_seed: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.metrics.reference_gap import REFERENCES, reference_gaps, share_lost
 from analysis.statistics.crossfit import with_reference_cell
 from analysis.statistics.intervals import mean_interval
-from analysis.trials import at_scale_one, errors, grid_runs
+from analysis.trials import at_scale_one, errors, grid_runs, in_own_metric
 
 _SEED = ["task", "label", "optimizer", "seed"]
 _REFERENCE = ["reference_lr", "reference_weight_decay"]
@@ -66,7 +66,7 @@ def transfer_regret(trials: pd.DataFrame, *, references: Sequence[str] = REFEREN
     table["scales"] = table["scales"].fillna(0).astype("int64")
     table["missing_scales"] = table["planned"].fillna(0).astype("int64") - table["scales"]
     head = [*_SEED, "transfer_regret", "scales", "missing_scales"]
-    return table[[*head, *_REFERENCE, "cross_fitted", "d_w", "d_w_source"]]
+    return in_own_metric(table[[*head, *_REFERENCE, "cross_fitted", "d_w", "d_w_source"]], trials)
 
 
 def mean_transfer_regret(per_seed: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from analysis.trials import errors
+from analysis.task_metric import ERROR
+from analysis.trials import errors, in_own_metric
 
 FACTORS = ("lr", "weight_decay", "grad_scale")
 VARIANCE_COLUMNS = ["task", "label", "optimizer", "term", "sum_sq", "df", "eta_squared", "runs", "balanced"]
@@ -38,7 +39,8 @@ def variance_decomposition(trials: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per task, label and term with the columns task, label, optimizer, term ('lr',
-        'lr:weight_decay', ..., and last 'seed', what the seeds leave over), sum_sq (squared proportions), df,
+        'lr:weight_decay', ..., and last 'seed', what the seeds leave over), sum_sq (squared proportions, or in the
+        squared unit of the metric), df,
         eta_squared, runs (how many rows) and balanced (whether every combination of values has the same
         number of runs; where it is False the shares need not add up to 1). With a single run per cell, 'seed'
         is 0 and the highest interaction contains the noise. eta_squared is NaN where all errors are equal,
@@ -51,12 +53,15 @@ def variance_decomposition(trials: pd.DataFrame) -> pd.DataFrame:
     grid = runs[(runs["role"] == "grid") & ~runs["failed"]]
     surface = ["task", "label", "optimizer"]
     mean = grid.groupby(surface)["val_error"].transform("mean")
-    centred = grid.assign(y=grid["val_error"] - mean)
+    scale = _magnitudes(grid)
+    # rounding is told from variance on values of about 1, as errors are
+    centred = grid.assign(y=(grid["val_error"] - mean) / scale)
     centred["yy"] = centred["y"] ** 2
     by_cell = centred.groupby([*surface, *FACTORS], dropna=False)
     cells = by_cell.agg(y=("y", "mean"), yy=("yy", "sum"), n=("y", "size")).reset_index()
+    sizes = dict(zip(grid["task"], scale, strict=True))
     parts = [
-        _terms(part).assign(task=str(task), label=str(label), optimizer=str(optimizer))
+        _terms(part, sizes[task]).assign(task=str(task), label=str(label), optimizer=str(optimizer))
         for (task, label, optimizer), part in cells.groupby(surface)
     ]
     named = runs[surface].drop_duplicates(["task", "label"])
@@ -66,11 +71,21 @@ def variance_decomposition(trials: pd.DataFrame) -> pd.DataFrame:
         parts.append(_table([("seed", np.nan, 0)], np.nan, 0, False).merge(missing, how="cross"))
     empty = _table([], np.nan, 0, False).assign(task="", label="", optimizer="")
     table = pd.concat(parts, ignore_index=True) if parts else empty
-    return table[VARIANCE_COLUMNS].sort_values(["task", "label"], kind="stable", ignore_index=True)
+    table = table[VARIANCE_COLUMNS].sort_values(["task", "label"], kind="stable", ignore_index=True)
+    return in_own_metric(table, trials)
 
 
-def _terms(cells: pd.DataFrame) -> pd.DataFrame:
-    """Decompose one label's variance; `cells` holds means y, sums of squares yy and counts n."""
+def _magnitudes(grid: pd.DataFrame) -> pd.Series:
+    """Return of each row's task the largest size of its values, and 1 where it is judged by error."""
+    ones = pd.Series(1.0, index=grid.index)
+    if "metric" not in grid.columns:
+        return ones
+    sizes = grid["val_error"].abs().groupby(grid["task"]).transform("max")
+    return sizes.where(sizes > 0, 1.0).mask(grid["metric"] == ERROR.name, ones)
+
+
+def _terms(cells: pd.DataFrame, scale: float) -> pd.DataFrame:
+    """Decompose one label's variance; `cells` holds means y, sums of squares yy and counts n, in units of `scale`."""
     codes = np.stack([pd.factorize(cells[name], use_na_sentinel=False)[0] for name in FACTORS])
     levels = codes.max(axis=1) + 1
     varied = [int(axis) for axis in np.flatnonzero(levels > 1)]
@@ -84,7 +99,8 @@ def _terms(cells: pd.DataFrame) -> pd.DataFrame:
     total, runs = float(cells["yy"].sum()), int(n.sum())
     named = [(":".join(FACTORS[axis] for axis in term), size, df) for term, size, df in sums]
     left = max(total - float((n * y**2).sum()), 0.0)
-    return _table([*named, ("seed", left, runs - len(cells))], total, runs, balanced)
+    table = _table([*named, ("seed", left, runs - len(cells))], total, runs, balanced)
+    return table.assign(sum_sq=table["sum_sq"] * scale**2)
 
 
 def _table(sums: list[tuple[str, float, int]], total: float, runs: int, balanced: bool) -> pd.DataFrame:

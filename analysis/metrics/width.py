@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.metrics.reference_gap import tolerances
 from analysis.metrics.selection import selected_cells
-from analysis.trials import cell_means, check_proportion, errors, grid_runs
+from analysis.rounding import rounded
+from analysis.trials import cell_means, check_proportion, errors, grid_runs, in_own_metric
 
 WIDTH_COLUMNS = [
     "task", "label", "optimizer", "weight_decay", "width_own", "width_global", "within_own",
@@ -25,7 +27,8 @@ def width(trials: pd.DataFrame, *, delta: float = 0.01) -> pd.DataFrame:
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them.
-        delta: What counts as nearly as good, in error (a proportion: 0.01 is one percentage point).
+        delta: What counts as nearly as good, in error (a proportion: 0.01 is one percentage point); where a task
+            is judged by another metric, as a share of D_w (`analysis.metrics.reference_gap.reference_gaps`).
 
     Returns:
         One row per task and label with the columns task, label, optimizer, weight_decay (where the width was
@@ -38,7 +41,7 @@ def width(trials: pd.DataFrame, *, delta: float = 0.01) -> pd.DataFrame:
         ValueError: The rows are not as `REQUIRED` says, or delta is not in [0, 1].
     """
     runs = errors(trials)
-    return width_at(runs, selected_cells(runs), delta)
+    return in_own_metric(width_at(runs, selected_cells(runs), delta), trials)
 
 
 def width_at(runs: pd.DataFrame, selected: pd.DataFrame, delta: float = 0.01) -> pd.DataFrame:
@@ -46,9 +49,13 @@ def width_at(runs: pd.DataFrame, selected: pd.DataFrame, delta: float = 0.01) ->
     check_proportion("delta", delta)
     cells = cell_means(grid_runs(runs)).drop(columns="seeds")
     best = selected[["task", "label", "optimizer", "weight_decay", "val_error"]]
+    reach, best_of_all = (
+        tolerances(runs, delta, best["task"]),
+        best.groupby("task")["val_error"].transform("min"),
+    )
     limits = best.assign(
-        own_limit=(best["val_error"] + delta).round(12),
-        global_limit=(best.groupby("task")["val_error"].transform("min") + delta).round(12),
+        own_limit=rounded(best["val_error"] + reach, best["task"], runs),
+        global_limit=rounded(best_of_all + reach, best["task"], runs),
     ).drop(columns="val_error")
     cells = cells.merge(limits.rename(columns={"weight_decay": "best_decay"}), on=["task", "label"])
     for against in ("own", "global"):

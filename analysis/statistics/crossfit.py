@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.rounding import rounded
 from analysis.trials import CELL
 
 
@@ -27,11 +28,12 @@ def with_reference_cell(grid: pd.DataFrame) -> pd.DataFrame:
     error = grid["val_error"]
     cells = grid.groupby(CELL, dropna=False)["val_error"]
     others = cells.transform("count") - 1
-    mean_of_others = ((cells.transform("sum") - error) / others.where(others > 0)).round(12)
+    means = (cells.transform("sum") - error) / others.where(others > 0)
+    mean_of_others = rounded(means, grid["task"], grid)
     surface = [grid["task"], grid["label"], grid["seed"]]
     cross_fitted = mean_of_others.groupby(surface).transform("count") > 0
     # rows are in the order of lr and weight decay, and idxmin takes the first of equals
-    score = mean_of_others.where(cross_fitted, error.round(12)).fillna(np.inf)
+    score = mean_of_others.where(cross_fitted, rounded(error, grid["task"], grid)).fillna(np.inf)
     reference = grid.iloc[score.groupby(surface).transform("idxmin").to_numpy()]
     return grid.assign(
         reference_lr=reference["lr"].to_numpy(),

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.labels import FOOTNOTE, any_reimplemented
-from analysis.measures import MEASURES
-from analysis.summaries.columns import holds_text, numbers_of, tasks_of
+from analysis.measures import Measure
+from analysis.summaries.columns import columns_of, holds_text, measure_of, numbers_of, tasks_of
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -29,20 +29,21 @@ def latex_table(table: pd.DataFrame, columns: Sequence[str]) -> str:
 
     Args:
         table: One row per line.
-        columns: The columns to show, of those in `analysis.measures.MEASURES`; what the table lacks is left out.
+        columns: The columns to show, of those in `analysis.measures.MEASURES`; what the table lacks is left out, or
+            shown under its other name: see `analysis.summaries.columns.columns_of`.
 
     Returns:
         A tabular environment, after comments that say what it needs in the preamble. A null is `--`, text is
         escaped, and the best values of each block are bold, with all that look equal.
     """
-    columns = [name for name in columns if name in table.columns]
+    columns = columns_of(table, columns)
     is_text = {name: holds_text(table[name]) for name in columns}
     tasks = tasks_of(table)
     set_cells = {name: _texts(table[name]) if is_text[name] else _numbers(table, name) for name in columns}
     cells = pd.DataFrame(set_cells, index=table.index, dtype="str")
     shape = "".join("l" if is_text[name] else _s_column(cells[name]) for name in columns)
     lines = [f"\\begin{{tabular}}{{{shape}}}", r"\toprule"]
-    lines += [" & ".join(f"{{{MEASURES[name].latex}}}" for name in columns) + r" \\"]
+    lines += [" & ".join(f"{{{_heading(measure_of(table, name))}}}" for name in columns) + r" \\"]
     for task, block in cells.groupby(tasks, sort=False):
         lines.append(r"\midrule")
         if tasks.nunique() > 1:
@@ -52,6 +53,11 @@ def latex_table(table: pd.DataFrame, columns: Sequence[str]) -> str:
     if any(any_reimplemented(table[name]) for name in ("label", "first", "second") if name in table):
         lines.append(f"\\multicolumn{{{len(columns)}}}{{l}}{{\\footnotesize {FOOTNOTE}}} \\\\")
     return PREAMBLE + "\n".join([*lines, r"\end{tabular}"]) + "\n"
+
+
+def _heading(measure: Measure) -> str:
+    # the name and the unit of a metric may hold anything
+    return measure.latex if measure.symbol else escape(measure.heading)
 
 
 def escape(text: str) -> str:
@@ -72,11 +78,13 @@ def _text(value: Any) -> str:
 
 def _numbers(table: pd.DataFrame, name: str) -> list[str]:
     """Set numbers with their intervals, the best in bold."""
-    digits, numbers = MEASURES[name].digits, numbers_of(table, name)
-    rounded = numbers.values.round(digits) + 0.0  # no -0.00
+    numbers = numbers_of(table, name)
+    rounded = numbers.rounded + 0.0  # no -0.00
     return [
         "{--}" if np.isnan(number) else _number(number, half, digits, is_best)
-        for number, half, is_best in zip(rounded, numbers.half, numbers.best, strict=True)
+        for number, half, digits, is_best in zip(
+            rounded, numbers.half, numbers.digits, numbers.best, strict=True
+        )
     ]
 
 

@@ -16,7 +16,7 @@ class ReportTables:
     """What could be made of some rows.
 
     Attributes:
-        measured: The rows of tasks with an accuracy, which alone have errors.
+        measured: The rows of tasks with an accuracy or a metric, which alone have errors.
         summary: Output of `analysis.summary`; without a row where it could not be made.
         tables: Output of `analysis.tables`.
         left_out: Lines that say what is left out and why.
@@ -32,7 +32,8 @@ def report_tables(trials: pd.DataFrame) -> ReportTables:
     """Make the summary and every table, each for itself; nothing that fails stops the others.
 
     Args:
-        trials: Rows as `analysis.trials.REQUIRED` describes them; accuracies may be null for all rows of a task.
+        trials: Rows as `analysis.trials.REQUIRED` describes them; accuracies may be null for all rows of a task,
+            which is left out unless its rows name a metric.
     """
     without = tasks_without_accuracy(trials)
     measured = trials[~trials["task"].isin(without)]
@@ -54,13 +55,16 @@ def left_out_line(name: str, why: str) -> str:
 
 
 def tasks_without_accuracy(trials: pd.DataFrame) -> list[str]:
-    """Return the tasks none of whose rows has an accuracy, as of a regression (`correct=None`)."""
-    known = trials[["chance_accuracy", "val_accuracy"]].notna().any(axis=1)
+    """Return the tasks none of whose rows has an accuracy or names a metric.
+
+    They are those of earlier programs without accuracies, as of a regression (`correct=None`).
+    """
+    known = trials.reindex(columns=["chance_accuracy", "val_accuracy", "metric"]).notna().any(axis=1)
     has = known.groupby(trials["task"]).any()
     return sorted(str(task) for task in has.index[~has])
 
 
 def accuracy_sentence(tasks: list[str]) -> str:
-    """Say that these tasks have no accuracy."""
+    """Say that these tasks have neither an accuracy nor a metric."""
     names = f"task {tasks[0]} has" if len(tasks) == 1 else f"tasks {', '.join(tasks)} have"
     return f"no accuracy in these rows: tables by error are left out ({names} correct=None)"

@@ -1,4 +1,4 @@
-"""Slices of the sensitivity surface: accuracy over two of learning rate, weight decay and gradient scale."""
+"""Slices of the sensitivity surface: accuracy or metric over two of lr, weight decay and gradient scale."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.metrics.selection import selected_cells
+from analysis.task_metric import by_error, in_metric, task_metrics
 from analysis.trials import AXES, at_scale_one, errors
 
-SURFACE_METRICS = {"val_accuracy": "val_error", "test_accuracy": "test_error"}
-"""The accuracies that a surface can show, with the errors that they are computed from."""
+SURFACE_METRICS = {
+    "val_accuracy": "val_error",
+    "test_accuracy": "test_error",
+    "val_metric": "val_error",
+    "test_metric": "test_error",
+}
+"""What a surface can show, with the errors that it is computed from."""
 
 
 def surface(
@@ -26,16 +32,18 @@ def surface(
         trials: Rows as `analysis.trials.REQUIRED` describes them.
         x: One of `AXES`.
         y: Another of `AXES`.
-        metric: 'val_accuracy' or 'test_accuracy'.
+        metric: 'val_accuracy' or 'test_accuracy'; 'val_metric' and 'test_metric' say the same. What is shown is the
+            accuracy where all tasks are judged by error, and else the task's metric.
         at: The value of the third axis; None means gradient scale 1, or each label's selected lr or weight
             decay.
 
     Returns:
         One row per cell, sorted by task, label, x and y, with the columns task, label, optimizer, those named
-        by x, y and metric (mean fraction over seeds; a diverged seed counts as chance; NaN where every seed
-        failed), seeds (usable ones), diverged (share of the usable seeds), failed (number of seeds) and best
-        (True for the selected cell, which exists at most once per task and label, and only at gradient scale
-        1).
+        by x and y, val_accuracy or test_accuracy (mean fraction over seeds; a diverged seed counts as chance; NaN
+        where every seed failed), seeds (usable ones), diverged (share of the usable seeds), failed (number of seeds)
+        and best (True for the selected cell, which exists at most once per task and label, and only at gradient
+        scale 1). Where a task is not judged by error, val_metric or test_metric, the mean of each task's metric,
+        stands in place of the accuracy, and the columns metric, unit and direction follow optimizer.
 
     Raises:
         ValueError: The rows are not as `REQUIRED` says, or an axis or the metric has another name.
@@ -51,9 +59,14 @@ def surface(
     selected = selected_cells(runs).assign(grad_scale=1.0)
     (third,) = set(AXES) - {x, y}
     plane = _slice(runs[runs["role"] == "grid"], third, at, selected)
-    plane = plane.assign(**{metric: 1 - plane[SURFACE_METRICS[metric]], "seeds": ~plane["failed"]})
+    metrics, error = task_metrics(runs), SURFACE_METRICS[metric]
+    shown = error
+    if by_error(metrics):
+        shown = error.replace("error", "accuracy")
+        plane = plane.assign(**{shown: 1 - plane[error]})
+    plane = plane.assign(seeds=~plane["failed"])
     cells = plane.groupby(["task", "label", "optimizer", x, y, third], dropna=False, as_index=False).agg(
-        **{metric: (metric, "mean")},
+        **{shown: (shown, "mean")},
         seeds=("seeds", "sum"),
         diverged=("diverged", "sum"),
         failed=("failed", "sum"),
@@ -62,7 +75,7 @@ def surface(
     chosen = selected.loc[selected["seeds"] > 0, ["task", "label", *AXES]].assign(best=True)
     cells = cells.merge(chosen, on=["task", "label", *AXES], how="left", validate="one_to_one")
     cells["best"] = cells["best"].eq(True)
-    return cells.drop(columns=third)
+    return in_metric(cells.drop(columns=third), metrics)
 
 
 def _slice(runs: pd.DataFrame, third: str, at: float | None, selected: pd.DataFrame) -> pd.DataFrame:

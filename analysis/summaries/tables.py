@@ -21,7 +21,8 @@ from analysis.metrics.variance import variance_decomposition
 from analysis.metrics.width import width_at
 from analysis.metrics.wilcoxon_holm import wilcoxon_holm_of
 from analysis.statistics.pareto import pareto
-from analysis.trials import TRAIN_ACCURACY, errors
+from analysis.task_metric import in_metric, task_metrics
+from analysis.trials import errors, has_train
 
 logger = logging.getLogger("analysis")
 _KEY = ["task", "label"]
@@ -33,7 +34,7 @@ def tables(trials: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them, of one or more workloads (column task);
-            generalization gaps are there where the column train_accuracy is.
+            generalization gaps are there where the column train_accuracy is, or train_metric.
 
     Returns:
         Tables by name: 'metrics' (one row per task and label: test error, sensitivity, transfer_regret,
@@ -43,6 +44,9 @@ def tables(trials: pd.DataFrame) -> dict[str, pd.DataFrame]:
         'sensitivity', 'transfer_regret', 'scale_exponent', 'width', 'test_error', 'tunability', 'best_of_k',
         'variance_decomposition', 'cross_task_sensitivity', 'performance_profile', 'wilcoxon_holm' and
         'generalization_gap', which are what the functions of these names return.
+
+        Where a task is not judged by error, tables with a column task have the columns metric, unit and direction,
+        and test_metric, in the metric's own values, in place of test_error: see `analysis.task_metric.in_metric`.
 
         A table that cannot be made is not there; `made_tables` says why.
 
@@ -66,18 +70,23 @@ def made_tables(trials: pd.DataFrame) -> MadeTables:
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
-    has_train = set(TRAIN_ACCURACY) <= set(trials.columns)
-    runs = errors(trials, train=has_train)
+    with_train = has_train(trials)
+    runs = errors(trials, train=with_train)
     selected = selected_cells(runs)
     made = MadeTables()
-    for name, make in _makers(runs, selected, made.tables, has_train=has_train).items():
+    for name, make in _makers(runs, selected, made.tables, has_train=with_train).items():
         table, why = attempt(make)
         if table is None:
             made.left_out[name] = why
         else:
             made.tables[name] = table
     first = {"metrics": made.tables.pop("metrics")} if "metrics" in made.tables else {}
-    return MadeTables(first | made.tables, made.left_out)
+    metrics = task_metrics(runs)
+    shown = {
+        name: in_metric(table, metrics) if "task" in table.columns else table
+        for name, table in (first | made.tables).items()
+    }
+    return MadeTables(shown, made.left_out)
 
 
 def _makers(
@@ -94,8 +103,8 @@ def _makers(
         "best_of_k": lambda: best_of_k(runs),
         "variance_decomposition": lambda: variance_decomposition(runs),
         "cross_task_sensitivity": lambda: cross_task_sensitivity(runs),
-        "performance_profile": lambda: performance_profile_of(done["test_error"]),
-        "wilcoxon_holm": lambda: wilcoxon_holm_of(done["test_error"]),
+        "performance_profile": lambda: performance_profile_of(runs, done["test_error"]),
+        "wilcoxon_holm": lambda: wilcoxon_holm_of(runs, done["test_error"]),
     }
     if has_train:
         makers["generalization_gap"] = lambda: generalization_gap_at(runs, selected)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 import analysis
 from studies.spec.problems import Problem, blame, did_you_mean, one_of, raise_all
@@ -20,17 +20,21 @@ class MarginKeys(Strict):
 
     robustness: Annotated[float, Field(strict=True)] = analysis.Margins.robustness
     generalization: Annotated[float, Field(strict=True)] = analysis.Margins.generalization
+    generalization_share: Annotated[float, Field(strict=True)] | None = None
 
 
 def _read_margins(value: object) -> analysis.Margins:
     keys = MarginKeys.model_validate(vars(value) if isinstance(value, analysis.Margins) else value)
-    for name in MarginKeys.model_fields:
-        given = getattr(keys, name)
-        try:
-            analysis.Margins(**{name: given})
-        except ValueError as error:
-            raise_all([blame(str(error).removeprefix("margins."), {name: given})])
-    return analysis.Margins(keys.robustness, keys.generalization)
+    try:
+        return analysis.Margins(**vars(keys))
+    except ValueError as error:
+        raise_all([blame(str(error).removeprefix("margins."), vars(keys))])
+        raise
+
+
+def _written(margins: analysis.Margins) -> dict[str, float]:
+    # a share that is not declared is not written: files of earlier programs read as they are
+    return {name: value for name, value in vars(margins).items() if value is not None}
 
 
 def _known_problems(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -54,7 +58,8 @@ class VerdictSpec(Strict):
         robustness_reference: The label whose sensitivity and transfer regret are to be kept.
         generalization_reference: The label whose test error is to be kept.
         margins: How much worse still counts as kept: ``robustness`` as a share of what can be learned,
-            ``generalization`` as a proportion (0.002 is 0.2 percentage points).
+            ``generalization`` in the unit of the task's metric (for the error a proportion: 0.002 is 0.2 percentage
+            points), or ``generalization_share`` as a share of what can be learned.
         alpha: Level of each one-sided test.
         allow: Names in ``analysis.PROBLEMS`` that are not to make the verdict invalid.
     """
@@ -62,7 +67,9 @@ class VerdictSpec(Strict):
     candidate: _Labels
     robustness_reference: Text = "adamw"
     generalization_reference: Text = "sgd"
-    margins: Annotated[analysis.Margins, BeforeValidator(_read_margins)] = analysis.Margins()
+    margins: Annotated[analysis.Margins, BeforeValidator(_read_margins), PlainSerializer(_written)] = (
+        analysis.Margins()
+    )
     alpha: Annotated[float, Field(strict=True, gt=0, lt=0.5)] = 0.05
     allow: _Problems = ()
 

@@ -8,7 +8,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import analysis
-from analysis.measures import decimals, measure
+from analysis.measures import MEASURES, decimals, measure
 from analysis.task_metric import ERROR, TaskMetric, by_error, in_metric, value_column
 from analysis.trials import has_train
 
@@ -128,11 +128,16 @@ def test_measures_have_the_metrics_name_unit_and_direction():
     shown = measure("val_metric", LOSS)
     assert (shown.axis, shown.heading) == ("validation loss (nats)", "Validation loss, nats")
     assert (shown.best, shown.factor, shown.short) == ("min", 1.0, "val loss")
-    assert measure("test_metric", ERROR) == measure("test_error")
-    assert measure("gap", ERROR) == measure("gap")
-    assert measure("gap", LOSS).axis == "generalization gap (nats)"
+    assert measure("test_metric", ERROR) == MEASURES["test_error"]
+    assert measure("gap", ERROR) == MEASURES["gap"]
+    assert (measure("gap", LOSS).axis, measure("gap", LOSS).heading) == (
+        "generalization gap (nats)",
+        "Gap, nats",
+    )
+    assert (measure("gap", LOSS).best, measure("gap", None).heading) == ("", "Gap")
+    assert measure("test_metric", None).heading == "Test metric"
     assert measure("tunability", F1).best == "max"
-    assert measure("sensitivity", F1) == measure("sensitivity")
+    assert measure("sensitivity", F1) == MEASURES["sensitivity"]
 
 
 def test_three_significant_digits_of_the_largest():

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,6 +8,7 @@ from scipy import stats
 
 from analysis.judgement.noninferiority import Margins, Part, preserved, run_test
 from analysis.statistics.welch import Sample, combine
+from analysis.task_metric import ERROR, TaskMetric
 
 
 def part(means, sds=(0.0, 0.0, 0.0), n=5, declared=0.05):
@@ -79,7 +82,36 @@ def test_a_gap_that_is_hardly_known_leaves_the_fraction_open():
     assert np.isnan(preserved(part((0.1, 0.0, 0.0)))[0])
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0, -0.1, float("nan")])
+@pytest.mark.parametrize("value", [0.0, -0.1, float("nan"), math.inf])
 def test_a_margin_outside_its_range_is_refused(value):
-    with pytest.raises(ValueError, match=r"margins.generalization must be in \(0, 1\), but got"):
+    with pytest.raises(ValueError, match=r"margins.generalization must be above 0, but got"):
         Margins(generalization=value)
+    with pytest.raises(ValueError, match=r"margins.generalization_share must be in \(0, 1\), but got"):
+        Margins(generalization_share=value)
+
+
+LOSS, F1 = TaskMetric("loss", "nats", "min"), TaskMetric("macro F1", "%", "max")
+
+
+@pytest.mark.parametrize(
+    ("margins", "metrics", "expected"),
+    [
+        (Margins(), [ERROR, ERROR], (0.002, ERROR, False)),
+        (Margins(), [LOSS], (0.002, LOSS, True)),
+        (Margins(), [ERROR, LOSS], (0.002, None, True)),
+        (Margins(generalization=1.5), [LOSS, LOSS], (1.5, LOSS, False)),
+        (Margins(generalization_share=0.01), [ERROR], (0.01, ERROR, True)),
+        (Margins(generalization_share=0.01), [F1, LOSS], (0.01, None, True)),
+    ],
+)
+def test_the_margin_of_e_is_in_the_metrics_unit_or_a_share(margins, metrics, expected):
+    assert margins.for_metrics(metrics) == expected
+
+
+def test_margins_that_have_no_common_unit_are_refused():
+    with pytest.raises(ValueError, match=r"generalization must be in \(0, 1\) for an error, but got 1.0"):
+        Margins(generalization=1.0).for_metrics([ERROR])
+    with pytest.raises(ValueError, match="got generalization 0.1 for error .%., loss .nats."):
+        Margins(generalization=0.1).for_metrics([LOSS, ERROR])
+    with pytest.raises(ValueError, match="must not stand beside a generalization of 0.1, but got 0.01"):
+        Margins(generalization=0.1, generalization_share=0.01)

@@ -59,6 +59,14 @@ def test_several_candidates_are_a_list():
             "verdict.generalization_reference: 'sdg': must be a label of this st",
         ),
         ({"margins": {"robustness": 0}}, "verdict.margins.robustness: 0.0: must be in (0, 1)"),
+        (
+            {"margins": {"generalization": 0.1, "generalization_share": 0.01}},
+            "verdict.margins.generalization_share: 0.01: must not stand beside a generalization of 0.1",
+        ),
+        (
+            {"margins": {"generalization_share": 2.0}},
+            "verdict.margins.generalization_share: 2.0: must be in (0, 1)",
+        ),
         ({"margins": {"generalization": "2%"}}, "verdict.margins.generalization: '2%': must be a number"),
         (
             {"margins": {"robust": 0.1}},
@@ -74,6 +82,14 @@ def test_what_is_wrong_is_said_in_one_line(verdict, message):
         StudySpec(**judged(**verdict))
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_a_margin_that_is_a_share_is_written_where_it_is_declared():
+    spec = StudySpec(**judged(margins={"generalization_share": 0.01}))
+    assert spec.verdict.margins.generalization_share == 0.01
+    again = StudySpec.from_text(spec.to_yaml(), "again")
+    assert again.verdict == spec.verdict
+    assert "generalization_share" not in StudySpec(**judged()).to_yaml()
 
 
 def test_quickstart_names_a_candidate():
