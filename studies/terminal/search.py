@@ -92,5 +92,5 @@ def _texts(scores: pd.DataFrame, name: str, metric: TaskMetric) -> list[str]:
     """Return the numbers of a score with half the width of their intervals."""
     shown = measure(name, metric)
     digits = decimals(shown.factor * scores[name], shown.digits)
-    columns = scores[[name, f"{name}_low", f"{name}_high"]].astype(float)
-    return [interval(*row, digits, shown.factor) for row in columns.itertuples(index=False)]
+    columns = (scores[f"{name}{end}"].astype(float) for end in ("", "_low", "_high"))
+    return [interval(*ends, digits, shown.factor) for ends in zip(*columns, strict=True)]

@@ -91,9 +91,12 @@ def number(value: float, digits: int) -> str:
 
 def interval(middle: float, low: float, high: float, digits: int, scale: float = 1.0) -> str:
     """Return ``middle ± half the width``, both multiplied by ``scale``; no ± where the interval is NaN."""
-    half = (high - low) / 2
-    spread = "" if math.isnan(half) else f" ± {number(half * scale, digits)}"
-    return number(middle * scale, digits) + spread
+    return with_half(middle * scale, (high - low) / 2 * scale, digits)
+
+
+def with_half(middle: float, half: float, digits: int) -> str:
+    """Return ``middle ± half``; no ± where ``half`` is NaN."""
+    return number(middle, digits) + ("" if math.isnan(half) else f" ± {number(half, digits)}")
 
 
 def near_text(metrics: Iterable[TaskMetric]) -> str:
