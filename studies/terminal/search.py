@@ -93,4 +93,7 @@ def _texts(scores: pd.DataFrame, name: str, metric: TaskMetric) -> list[str]:
     shown = measure(name, metric)
     digits = decimals(shown.factor * scores[name], shown.digits)
     columns = (scores[f"{name}{end}"].astype(float) for end in ("", "_low", "_high"))
-    return [interval(*ends, digits, shown.factor) for ends in zip(*columns, strict=True)]
+    return [
+        interval(middle, low, high, digits, shown.factor)
+        for middle, low, high in zip(*columns, strict=True)
+    ]
