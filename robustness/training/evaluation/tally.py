@@ -57,7 +57,13 @@ class Tally:
         if self.metric.source != "outputs" or self.problem is not None:
             return
         if self.metric.over == "split":
-            self.outputs.append(outputs)
+            if isinstance(outputs, Tensor):
+                self.outputs.append(outputs)
+            else:
+                kind = type(outputs).__name__
+                self.problem = (
+                    f"{_name(self.metric)} of a whole split needs outputs in one tensor, but got a {kind}"
+                )
             return
         try:
             self.total += float(example_values(self.metric, outputs, targets).double().sum())

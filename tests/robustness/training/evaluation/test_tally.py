@@ -14,6 +14,7 @@ from torch.nn import functional
 from robustness.optimizers import hyperparameters
 from robustness.tasks import BITS_PER_CHARACTER, Metric, Split, Task
 from robustness.training import PackTrainer, TrialSettings, flat, train
+from robustness.training.evaluation.tally import Tally
 from robustness.training.randomness import initialized_model
 
 INPUTS = torch.randn(90, 4, generator=torch.Generator().manual_seed(0))
@@ -166,3 +167,11 @@ def test_a_trial_whose_loss_is_not_finite_has_diverged_whatever_its_metric_gives
         assert (result.status, result.reason) == ("diverged", "non-finite loss at the end (val)")
         assert result.metrics["val_metric"] is None
         assert result.metrics["test_metric"] > 0
+
+
+def test_outputs_in_several_tensors_cannot_be_collected():
+    tally = Tally(F1)
+    tally.add((torch.ones(2, 3), torch.ones(2)), torch.ones(2))
+    assert tally.result(0.5, None, torch.ones(2)).problem == (
+        "metric 'macro F1' of a whole split needs outputs in one tensor, but got a tuple"
+    )
