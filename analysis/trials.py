@@ -132,7 +132,7 @@ def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
     chance = runs["chance_error"] = _oriented(runs, "chance", is_error, sign)
     for split in splits:
         values = _oriented(runs, split, is_error, sign)
-        runs[f"{split}_error"] = _capped(values, chance, runs["diverged"], runs["failed"])
+        runs[f"{split}_error"] = capped(values, chance, runs["diverged"], runs["failed"])
     runs["seed"] = runs["seed"].astype("int64")
     runs = in_order(runs)
     check_unique(runs)
@@ -166,10 +166,11 @@ def error_of(
     accuracy: pd.Series, chance_error: pd.Series, diverged: pd.Series, failed: pd.Series
 ) -> pd.Series:
     """Return `1 - accuracy`, at most the chance error, which diverged runs have; NaN where a run failed."""
-    return _capped(1 - accuracy, chance_error, diverged, failed)
+    return capped(1 - accuracy, chance_error, diverged, failed)
 
 
-def _capped(values: pd.Series, chance: pd.Series, diverged: pd.Series, failed: pd.Series) -> pd.Series:
+def capped(values: pd.Series, chance: pd.Series, diverged: pd.Series, failed: pd.Series) -> pd.Series:
+    """Return errors, at most those of chance, which diverged runs have; NaN where a run failed."""
     return values.clip(upper=chance).mask(diverged, chance).mask(failed)
 
 

@@ -9,12 +9,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.search import response
-from analysis.figures.styles import LEGEND_LOOK, LEGEND_ROW, add_footnote, one_task
+from analysis.figures.styles import LEGEND_LOOK, LEGEND_ROW, add_footnote, column_of, one_task
 from analysis.figures.theme import COLUMN_WIDTH
 from analysis.labels import dagger, parse_label
 from analysis.metrics.reference_gap import REFERENCES
 
 SCORES = ("test_error", "sensitivity", "transfer_regret")
+"""What responds; test_metric stands in place of test_error where a task is judged by another metric."""
 LOG_FROM = 100.0
 """Values have a logarithmic axis where the largest is this many times the smallest."""
 
@@ -75,9 +76,10 @@ def find_ablations(metrics: pd.DataFrame) -> list[Ablation]:
 
 
 def ablation_figure(ablation: Ablation) -> Figure:
-    """Draw how test error, sensitivity and, where it is known, transfer regret respond, one above the other."""
+    """Draw how test error or metric, sensitivity and, where known, transfer regret respond, one above the other."""
     x, points = ablation.varied[0], ablation.points
-    scores = [name for name in SCORES if points[name].notna().any()]
+    named = [column_of(points, name) for name in SCORES]
+    scores = [name for name in named if points[name].notna().any()]
     figure = Figure(figsize=(COLUMN_WIDTH, 0.5 + 1.4 * len(scores)), layout="constrained")
     axes = figure.subplots(len(scores), 1, sharex=True, squeeze=False)[:, 0]
     for ax, score in zip(axes, scores, strict=True):
@@ -111,7 +113,7 @@ def _ablation(name: str, part: pd.DataFrame, references: pd.DataFrame) -> Ablati
     texts = texts.loc[:, texts.nunique(dropna=False) > 1]
     numbers = {str(column): _numbers(texts[column]) for column in texts}
     numeric = [column for column, values in numbers.items() if values is not None]
-    if not numeric or part[["test_error", "sensitivity"]].isna().to_numpy().all():
+    if not numeric or part[[column_of(part, "test_error"), "sensitivity"]].isna().to_numpy().all():
         return None
     x = max(numeric, key=lambda column: texts[column].nunique())
     others = [column for column in numbers if column != x]

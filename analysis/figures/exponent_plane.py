@@ -14,8 +14,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from scipy.spatial import cKDTree
 
-from analysis.figures.search import score_name, shown
-from analysis.figures.styles import COLOURS, axes_for
+from analysis.figures.styles import COLOURS, axes_for, is_reversed, score_name, shown
 from analysis.labels import DAGGER
 
 NAMED: dict[str, tuple[float, float]] = {
@@ -62,7 +61,8 @@ def plane(points: pd.DataFrame, *, score: str, x: str = "p", y: str = "q", ax: A
     Every pixel has the colour of the nearest point that was tried; dots are the points.
 
     Args:
-        points: One row per point, with the columns x, y and score.
+        points: One row per point, with the columns x, y and score, and metric, unit and direction where the score
+            is of a metric.
         score: What to show.
         x: The exponent of the elementwise second moment.
         y: The exponent of the global one.
@@ -79,10 +79,12 @@ def plane(points: pd.DataFrame, *, score: str, x: str = "p", y: str = "q", ax: A
         raise ValueError(f"points must have at least one with a value of {score!r}, but has none")
     ax = axes_for(ax, width=4.0, height=3.2)
     box = _box(known, x, y)
+    # whatever the metric, dark is better
+    colours = f"{COLOURS}_r" if is_reversed(known, score) else COLOURS
     mesh = ax.pcolormesh(
-        *nearest_scores(known, x=x, y=y, score=score, box=box), cmap=COLOURS, rasterized=True
+        *nearest_scores(known, x=x, y=y, score=score, box=box), cmap=colours, rasterized=True
     )
-    ax.figure.colorbar(mesh, ax=ax, label=score_name(score), aspect=30, pad=0.02)
+    ax.figure.colorbar(mesh, ax=ax, label=score_name(known, score), aspect=30, pad=0.02)
     ax.scatter(known[x], known[y], s=5, color="white", edgecolors="black", linewidths=0.4, zorder=3)
     ends = np.array([box[0] - 1, box[1] + 1])
     ax.plot(

@@ -19,7 +19,7 @@ from analysis.figures.forest import forest, forest_rows
 from analysis.figures.heatmaps import surface_grid
 from analysis.figures.lr_curves import lr_curves
 from analysis.figures.profile import profile_curves
-from analysis.figures.styles import add_footnote, axes_for, shown_names
+from analysis.figures.styles import add_footnote, axes_for, column_of, measure_in, shown_names
 from analysis.figures.tradeoff import tradeoff
 from analysis.judgement.study_verdicts import StudyVerdicts
 from analysis.judgement.verdict import Verdict
@@ -30,6 +30,7 @@ from analysis.metrics.selection import selected_cells
 from analysis.summaries.lr_curve import lr_curve
 from analysis.summaries.tables import attempt
 from analysis.summaries.tables import tables as tables_of
+from analysis.task_metric import by_error, task_metrics
 from analysis.trials import at_scale_one, with_significant
 
 MOST_LINES = 10
@@ -123,7 +124,7 @@ def _surfaces(y: str) -> Callable[[_Rows, str, str], Results]:
         elif y == "grad_scale" and grid[y].nunique() < 2:
             yield name, "needs 2 gradient scales or more"
         else:
-            yield name, surface_grid(rows.trials, y=y, task=task)
+            yield name, surface_grid(rows.trials[rows.trials["task"] == task], y=y, task=task)
 
     return draw
 
@@ -164,9 +165,10 @@ def _best_of_k(rows: _Rows, task: str, name: str) -> Results:
 
 def _tradeoff(rows: _Rows, task: str, name: str) -> Results:
     metrics = rows.of_task("metrics", task)
-    known = metrics.dropna(subset=["test_error", "sensitivity"])
-    if known.empty:
-        yield name, "no label has both a test error and a sensitivity"
+    value = column_of(metrics, "test_error")
+    if metrics.dropna(subset=[value, "sensitivity"]).empty:
+        measure = measure_in(metrics, value)
+        yield name, f"no label has both a {measure.title if measure else value} and a sensitivity"
     else:
         yield name, _too_many(metrics) or _figure(tradeoff(metrics))
 
@@ -187,8 +189,9 @@ def _plane(rows: _Rows, task: str, name: str) -> Results:
         yield name, "no optimizer is varied in both exponents p and q"
     for one in planes:
         for score in ("test_error", "sensitivity"):
-            if one.points[score].notna().any():
-                ax = plane(one.points, score=score, ax=axes_for(None, height=2.8))
+            column = column_of(one.points, score)
+            if one.points[column].notna().any():
+                ax = plane(one.points, score=column, ax=axes_for(None, height=2.8))
                 if any(DAGGER in text.get_text() for text in ax.texts):
                     add_footnote(_figure(ax))
                 yield f"{name}-{score.replace('_', '-')}", _figure(ax)
@@ -215,7 +218,8 @@ def _profile(rows: _Rows) -> Figure | str:
     if profile.empty or int(np.max(profile["workloads"])) < 2:
         return "needs 2 workloads or more: give the folders of several studies"
     names = shown_names(rows.trials)
-    return _too_many(profile) or _figure(profile_curves(profile, names))
+    errors = by_error(task_metrics(rows.trials))
+    return _too_many(profile) or _figure(profile_curves(profile, names, errors=errors))
 
 
 _OF_TASK: dict[str, Callable[[_Rows, str, str], Results]] = {

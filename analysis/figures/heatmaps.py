@@ -18,7 +18,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from analysis.figures.styles import COLOURS, decade_ticks, footnote_entry, midpoint_edges, power_of_ten
+from analysis.figures.styles import (
+    COLOURS,
+    decade_ticks,
+    footnote_entry,
+    midpoint_edges,
+    power_of_ten,
+    score_name,
+)
 from analysis.figures.theme import COLUMN_WIDTH, PAGE_WIDTH
 from analysis.labels import dagger, in_order
 from analysis.measures import MEASURES
@@ -41,16 +48,18 @@ _STAR: dict[str, Any] = {
 def draw_panel(panel: Panel, *, scale: Normalize, delta: float, ax: Axes) -> Axes:
     """Draw one label's surface on axes of log10(lr) and the categories of y.
 
-    Colour is accuracy. A star marks the selected cell, an outline the cells within `delta` of it; hatching
-    marks cells where some seeds diverged, crosses on white those where all did; a cell without a result
-    is blank.
+    Colour is accuracy, or the task's metric; bright is better. A star marks the selected cell, an outline the cells
+    within `delta` of it; hatching marks cells where some seeds diverged, crosses on white those where all did; a
+    cell without a result is blank.
     """
     lefts = midpoint_edges(np.log10(panel.lrs))
     bottoms = np.arange(len(panel.levels) + 1) - 0.5
     shown = np.ma.masked_invalid(np.where(panel.lost, np.nan, panel.values))
-    ax.pcolormesh(lefts, bottoms, shown, norm=scale, cmap=COLOURS, edgecolors="face", linewidth=0.3)
+    ax.pcolormesh(lefts, bottoms, shown, norm=scale, cmap=_colours(panel), edgecolors="face", linewidth=0.3)
     for row, column in zip(*np.nonzero(panel.diverged > 0), strict=True):
-        look = _LOST if panel.lost[row, column] else _hatching(float(scale(panel.values[row, column])))
+        look = _LOST
+        if not panel.lost[row, column]:
+            look = _hatching(float(scale(panel.values[row, column])), _colours(panel))
         wide = lefts[column + 1] - lefts[column]
         ax.add_patch(Rectangle((lefts[column], bottoms[row]), wide, 1, **look))
     segments = _outline(panel.near_best(delta), lefts, bottoms)
@@ -85,10 +94,11 @@ def surface_grid(
     Args:
         trials: Rows as `analysis.trials.REQUIRED` describes them.
         y: 'weight_decay' (at gradient scale 1) or 'grad_scale' (at each label's selected weight decay).
-        metric: 'val_accuracy' or 'test_accuracy'.
+        metric: 'val_accuracy' or 'test_accuracy', which stand for the metric of a task that is judged by another.
         task: The task to draw; it may be left out where the rows have one only.
         labels: The labels to draw, in this order; None draws all, sorted by name and value.
-        delta: The outline holds the cells within this fraction of the best one's accuracy.
+        delta: The outline holds the cells within this fraction of the best one's accuracy, or within this share
+            of D_w where the task is judged by another metric.
 
     Returns:
         A figure without a window; `analysis.save_figure` writes it.
@@ -101,6 +111,8 @@ def surface_grid(
     cells = _of_task(surface(trials, x="lr", y=y, metric=metric), task)
     shown = _known_labels(cells, labels)
     cells = cells[cells["label"].isin(shown)]
+    by_accuracy = metric in cells.columns
+    metric = metric if by_accuracy else metric.replace("accuracy", "metric")
     panels = panels_of(trials, cells, shown, y, metric)
     trained = np.concatenate(
         [panel.values[~panel.lost & ~np.isnan(panel.values)] for panel in panels.values()]
@@ -108,7 +120,12 @@ def surface_grid(
     scale = Normalize(trained.min(), trained.max()) if len(trained) else Normalize(0, 100)
     optimizers = cells.drop_duplicates("label").set_index("label")["optimizer"].astype("str")
     daggers = optimizers.map(dagger)
-    handles = _legend(list(panels.values()), delta, noted=bool(daggers.any()))
+    near = (
+        f"within {100 * delta:g} percentage point{'' if delta == 0.01 else 's'} of it"
+        if by_accuracy
+        else f"worse by at most {100 * delta:g} % of $D_w$"
+    )
+    handles = _legend(list(panels.values()), near, noted=bool(daggers.any()))
     fig, axes = _small_multiples(len(shown), max(len(p.levels) for p in panels.values()), len(handles))
     shared = len({tuple(panel.levels) for panel in panels.values()}) == 1
     for index, (ax, (label, panel)) in enumerate(zip(axes, panels.items(), strict=True)):
@@ -118,8 +135,8 @@ def surface_grid(
             ax.set_xlabel(MEASURES["lr"].axis, fontsize="small")
         ax.set_title(_title(label, daggers[label]), fontsize="small")
     fig.supylabel(MEASURES[y].axis, fontsize="medium")
-    bar: dict[str, Any] = {"label": MEASURES[metric].axis, "aspect": 30, "pad": 0.015}
-    fig.colorbar(ScalarMappable(scale, COLOURS), ax=axes, **bar)
+    bar: dict[str, Any] = {"label": score_name(cells, metric), "aspect": 30, "pad": 0.015}
+    fig.colorbar(ScalarMappable(scale, _colours(next(iter(panels.values())))), ax=axes, **bar)
     fig.legend(
         handles=handles,
         loc="outside lower center",
@@ -132,9 +149,14 @@ def surface_grid(
     return fig
 
 
-def _hatching(position: float) -> dict[str, Any]:
+def _colours(panel: Panel) -> str:
+    """Return the colour map in which the better values are bright."""
+    return f"{COLOURS}_r" if panel.direction == "min" else COLOURS
+
+
+def _hatching(position: float, colours: str) -> dict[str, Any]:
     """Return the hatching of a partly diverged cell: black or white, whichever stands out on its colour."""
-    red, green, blue, _ = mpl.colormaps[COLOURS](position)
+    red, green, blue, _ = mpl.colormaps[colours](position)
     ink = "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.45 else "white"
     return {"facecolor": "none", "edgecolor": ink, "hatch": _SOME, "linewidth": 0}
 
@@ -195,12 +217,11 @@ def _title(label: str, mark: str) -> str:
     return f"{name}{mark}" + (f"\n{text}" if text else "")
 
 
-def _legend(panels: list[Panel], delta: float, *, noted: bool) -> list[Artist]:
+def _legend(panels: list[Panel], near: str, *, noted: bool) -> list[Artist]:
     diverged = np.concatenate([panel.diverged.ravel() for panel in panels])
-    near = f"{100 * delta:g} percentage point{'' if delta == 0.01 else 's'}"
     handles: list[Artist] = [
         Line2D([], [], label="best cell (by validation)", **_STAR),
-        Patch(facecolor="none", edgecolor="black", linewidth=1.2, label=f"within {near} of it"),
+        Patch(facecolor="none", edgecolor="black", linewidth=1.2, label=near),
     ]
     if ((diverged > 0) & (diverged < 1)).any():
         handles.append(

@@ -7,13 +7,22 @@ from matplotlib.axes import Axes
 
 from analysis.figures.styles import add_legend, axes_for, handle, styles
 
+RATIOS = {
+    True: "test error / best test error of the workload",
+    False: "best gain on knowing nothing / own gain (test)",
+}
+"""What the ratios are of: errors, or what was gained on knowing nothing (see `analysis.performance_profile`)."""
 
-def profile_curves(profile: pd.DataFrame, names: dict[str, str], *, ax: Axes | None = None) -> Axes:
-    """Draw performance profiles: the share of the workloads within a factor of the best test error.
+
+def profile_curves(
+    profile: pd.DataFrame, names: dict[str, str], *, errors: bool = True, ax: Axes | None = None
+) -> Axes:
+    """Draw performance profiles: the share of the workloads within a factor of the best.
 
     Args:
         profile: Output of `analysis.performance_profile`.
         names: How the figure names the labels, in this order.
+        errors: Whether ratios are of test errors, as where all workloads are judged by them, or of gains.
         ax: Where to draw; None makes a figure.
 
     Returns:
@@ -28,7 +37,7 @@ def profile_curves(profile: pd.DataFrame, names: dict[str, str], *, ax: Axes | N
             markersize=3.5, linewidth=1.1, drawstyle="steps-post",
         )  # fmt: skip
     ax.set(
-        xlabel="test error / best test error of the workload",
+        xlabel=RATIOS[errors],
         ylabel="share of the workloads",
         ylim=(-0.03, 1.03),
     )

@@ -10,34 +10,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.styles import COLOURS, axes_for, decade_ticks, power_of_ten, styles
-from analysis.measures import MEASURES
+from analysis.figures.styles import (
+    COLOURS,
+    axes_for,
+    decade_ticks,
+    in_front_order,
+    power_of_ten,
+    score_axes,
+    score_name,
+    shown,
+    spread,
+    styles,
+)
 
 REFERENCE_STYLES = ("s", "D", "^", "v", "P", "X")
 _DASHES = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 _GREY = "0.35"
 _WIDTH, _HEIGHT = 3.4, 2.7
-
-
-def score_name(name: str) -> str:
-    """Return the name of a score on an axis; columns that are no measure keep their names."""
-    return MEASURES[name].axis if name in MEASURES else name
-
-
-def shown(table: pd.DataFrame, name: str) -> np.ndarray:
-    """Return a column, or the end of its interval, in the units of its axis."""
-    measure = MEASURES.get(name.removesuffix("_low").removesuffix("_high"))
-    factor = 1.0 if measure is None else measure.factor
-    return factor * table[name].to_numpy(dtype=float, na_value=np.nan)
-
-
-def spread(table: pd.DataFrame, name: str) -> np.ndarray:
-    """Return how far a score's interval reaches below and above it, `[2, N]`; 0 where there is none."""
-    if f"{name}_low" not in table.columns:
-        return np.zeros((2, len(table)))
-    middle = shown(table, name)
-    reach = np.array([middle - shown(table, f"{name}_low"), shown(table, f"{name}_high") - middle])
-    return np.nan_to_num(reach, nan=0.0)
 
 
 def front(
@@ -52,11 +41,12 @@ def front(
     """Draw the points of a search by two scores, with their front and the references.
 
     Points on the front are large, have 95 % intervals where these are known, and are joined by the line that bounds
-    what they dominate; the others are small. Every reference has a grey marker of its own, with intervals.
+    what they dominate; the others are small. Every reference has a grey marker of its own, with intervals. The axis
+    of a metric whose larger values are better runs backwards, so that better is always left and below.
 
     Args:
         points: One row per point, with the columns x, y, on_front (boolean) and `colour`; also x_low, x_high,
-            y_low and y_high, where there are intervals.
+            y_low and y_high, where there are intervals, and metric, unit and direction where a score is of a metric.
         x: A score.
         y: Another.
         colour: A numeric column that colours the points; None leaves them of one colour.
@@ -71,7 +61,7 @@ def front(
     """
     _require(points, [x, y, "on_front", *([colour] if colour else [])])
     ax = axes_for(ax, width=3.6, height=3.0)
-    best = points[points["on_front"]].sort_values([x, y])
+    best = in_front_order(points[points["on_front"]], x, y)
     ax.plot(shown(best, x), shown(best, y), color="0.6", linewidth=0.9, drawstyle="steps-post", zorder=1)
     _crosses(ax, best, x, y, colour="0.75", zorder=0)
     look: dict[str, Any] = {"zorder": 3}
@@ -95,7 +85,7 @@ def front(
         # above the axes: inside, its markers would be taken for points
         above: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 4}
         ax.legend(fontsize="small", frameon=False, **above)
-    ax.set(xlabel=score_name(x), ylabel=score_name(y))
+    score_axes(ax, points, x, y)
     return ax
 
 
@@ -155,7 +145,7 @@ def response(
         ticks = decade_ticks(points[x].astype(float).tolist())
         ax.set_xticks(ticks, [power_of_ten(tick) for tick in ticks])
         ax.set_xticks([], minor=True)
-    ax.set(xlabel=x, ylabel=score_name(y))
+    ax.set(xlabel=x, ylabel=score_name(points, y))
     return ax
 
 

@@ -1,4 +1,4 @@
-"""How labels are told apart, by colour, marker and dash, so that greyscale suffices; axes, ticks and legends."""
+"""How labels are told apart, by colour, marker and dash, so that greyscale suffices; scores, axes and legends."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.theme import COLUMN_WIDTH
 from analysis.labels import DAGGER, FOOTNOTE, dagger, in_order
+from analysis.measures import MEASURES, Measure, measure
+from analysis.task_metric import LEVELS, TaskMetric, named_metrics
 
 # Okabe and Ito's colours (https://jfly.uni-koeln.de/color/) without yellow, which is too light for lines; neighbours
 # differ in lightness
@@ -70,6 +72,83 @@ def one_task(table: pd.DataFrame) -> pd.DataFrame:
         content = f"has {', '.join(map(str, tasks))}" if tasks else "has no row"
         raise ValueError(f"a figure shows one task, but the table {content}")
     return table
+
+
+def column_of(table: pd.DataFrame, name: str) -> str:
+    """Return where a table has the values that are called `name` by error: there, or in the metric's column.
+
+    Examples:
+        >>> column_of(pd.DataFrame({"label": ["adamw"], "test_metric": [0.5]}), "test_error")
+        'test_metric'
+    """
+    return name if name in table.columns else LEVELS.get(name, name)
+
+
+def measure_in(table: pd.DataFrame, name: str) -> Measure | None:
+    """Return how a column is shown, in the metric that the table names; None for a column that is no measure."""
+    if name not in MEASURES:
+        return None
+    kinds = named_metrics(table).drop_duplicates()
+    return measure(name, TaskMetric(*kinds.iloc[0]) if len(kinds) == 1 else None)
+
+
+def score_name(table: pd.DataFrame, name: str) -> str:
+    """Return the name of a score on an axis; columns that are no measure keep their names."""
+    known = measure_in(table, name)
+    return name if known is None else known.axis
+
+
+def shown(table: pd.DataFrame, name: str) -> np.ndarray:
+    """Return a column, or the end of its interval, in the units of its axis."""
+    known = measure_in(table, name.removesuffix("_low").removesuffix("_high"))
+    factor = 1.0 if known is None else known.factor
+    return factor * table[name].to_numpy(dtype=float, na_value=np.nan)
+
+
+def spread(table: pd.DataFrame, name: str) -> np.ndarray:
+    """Return how far a score's interval reaches below and above it, `[2, N]`; 0 where there is none."""
+    if f"{name}_low" not in table.columns:
+        return np.zeros((2, len(table)))
+    middle = shown(table, name)
+    reach = np.array([middle - shown(table, f"{name}_low"), shown(table, f"{name}_high") - middle])
+    return np.nan_to_num(reach, nan=0.0)
+
+
+def is_reversed(table: pd.DataFrame, name: str) -> bool:
+    """Say whether a column is of the task's metric and larger values are better, unlike those of an error."""
+    known = measure_in(table, name)
+    return name in LEVELS.values() and known is not None and known.best == "max"
+
+
+def score_axes(ax: Axes, table: pd.DataFrame, x: str, y: str) -> None:
+    """Name the axes of two scores; one of `is_reversed` runs backwards, so that better is left and below for all."""
+    for axis, name, side in (("x", x, "left"), ("y", y, "below")):
+        text = score_name(table, name)
+        if is_reversed(table, name):
+            text += f", better: {side}"
+            ax.xaxis.set_inverted(True) if axis == "x" else ax.yaxis.set_inverted(True)
+        ax.set(**{f"{axis}label": text})
+
+
+def in_front_order(table: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """Sort the points of a front from the best x on, as the steps between them are drawn."""
+    return table.sort_values([x, y], ascending=[not is_reversed(table, x), True])
+
+
+def value_limits(values: np.ndarray, *, percent: bool) -> tuple[float, float]:
+    """Return the ends of an axis of values.
+
+    It begins at 0 where values are percentages, or lie no farther from 0 than from each other.
+
+    Args:
+        values: In the unit of the axis; NaN where there is none.
+        percent: Whether that is %.
+    """
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if low >= 0 and (percent or low <= high - low):
+        return 0.0, 1.06 * high
+    margin = 0.06 * (high - low or abs(high))
+    return low - margin, high + margin
 
 
 def axes_for(ax: Axes | None, *, width: float = COLUMN_WIDTH, height: float = 2.1) -> Axes:

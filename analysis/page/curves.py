@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.page.packing import packed
 from analysis.page.trials import axes_of
+from analysis.task_metric import by_error, task_metrics
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 KINDS = ("error", "loss")
@@ -30,7 +31,7 @@ def packed_curves(
 
     Args:
         rows: Output of `analysis.page.trials.explored`, with trial_id.
-        curves: Columns trial_id, epoch, split, loss and accuracy.
+        curves: Columns trial_id, epoch, split, loss, accuracy and, where a task is not judged by error, metric.
         hyperparameters: As for `analysis.page.trials.packed_trials`.
         most: How many values there may be.
 
@@ -38,15 +39,21 @@ def packed_curves(
         Header: `means` (whether curves are means over a cell's seeds), `epochs`, `splits` (name, title) and
         `loss` (log of the least and the greatest loss). Arrays: `unit` (the curve of each row) and `values`,
         uint16 in the order unit, split, error and loss, epoch: an error is value / 65534, the logarithm of a
-        loss lies as far between the ends of `loss`, and 65535 is missing.
+        loss lies as far between the ends of `loss`, and 65535 is missing. Where a task is not judged by error, also
+        `metric`, float32 in the order unit, split, epoch, NaN where it is missing.
     """
     epochs = np.unique(curves["epoch"].to_numpy()).astype(np.int64)
-    per_unit = len(SPLITS) * len(KINDS)
+    names = ["accuracy", "loss"]
+    if "metric" in curves and not by_error(task_metrics(rows)):
+        names.append("metric")
+    # a value of the metric has the bytes of two of the others
+    per_unit = len(SPLITS) * (len(KINDS) + 2 * names.count("metric"))
     means = len(rows) * len(epochs) * per_unit > most
     unit = _cells(rows, hyperparameters) if means else np.arange(len(rows))
     units = int(unit.max()) + 1 if len(unit) else 0
     kept = _thinned(len(epochs), max(2, most // max(1, units * per_unit)))
-    accuracy, mean_loss = _means(rows, curves, unit, epochs[kept])
+    means_of = _means(rows, curves, unit, epochs[kept], names)
+    accuracy, mean_loss = means_of["accuracy"], means_of["loss"]
     error = 1 - accuracy
     with np.errstate(divide="ignore", invalid="ignore"):
         loss = np.log(mean_loss)
@@ -61,7 +68,10 @@ def packed_curves(
         "splits": [{"name": name, "title": title} for name, title in SPLITS.items()],
         "loss": ends,
     }
-    return packed(header, {"unit": unit.astype(np.uint32), "values": values.ravel()})
+    arrays = {"unit": unit.astype(np.uint32), "values": values.ravel()}
+    if "metric" in means_of:
+        arrays["metric"] = means_of["metric"].astype(np.float32)
+    return packed(header, arrays)
 
 
 def _cells(rows: pd.DataFrame, hyperparameters: Sequence[str]) -> np.ndarray:
@@ -76,27 +86,26 @@ def _thinned(count: int, most: int) -> np.ndarray:
 
 
 def _means(
-    rows: pd.DataFrame, curves: pd.DataFrame, unit: np.ndarray, epochs: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the means of the finite accuracies and losses by unit, split and epoch, NaN where there are none."""
+    rows: pd.DataFrame, curves: pd.DataFrame, unit: np.ndarray, epochs: np.ndarray, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Return the means of the finite values of columns by unit, split and epoch, NaN where there are none."""
     row = _positions(curves["trial_id"], rows["trial_id"])
     split = _positions(curves["split"], pd.Series([*SPLITS]))
     size = len(SPLITS) * len(epochs) * (int(unit.max()) + 1 if len(unit) else 0)
-    sums, counts = np.zeros((2, size)), np.zeros((2, size))
+    sums, counts = np.zeros((len(names), size)), np.zeros((len(names), size))
     for start in range(0, len(curves), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         epoch = curves["epoch"].iloc[part].to_numpy(dtype=np.int64)
         column = np.searchsorted(epochs, epoch).clip(max=len(epochs) - 1)
         used = (row[part] >= 0) & (split[part] >= 0) & (epochs[column] == epoch)
         at = (unit[row[part]] * len(SPLITS) + split[part]) * len(epochs) + column
-        for kind, name in enumerate(("accuracy", "loss")):
+        for kind, name in enumerate(names):
             values = curves[name].iloc[part].to_numpy(dtype=float, na_value=np.nan)
             good = used & np.isfinite(values)
             sums[kind] += np.bincount(at[good], weights=values[good], minlength=size)
             counts[kind] += np.bincount(at[good], minlength=size)
     with np.errstate(invalid="ignore"):
-        accuracy, loss = sums / counts
-    return accuracy, loss
+        return dict(zip(names, sums / counts, strict=True))
 
 
 def _positions(values: pd.Series, known: pd.Series) -> np.ndarray:

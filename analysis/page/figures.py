@@ -10,20 +10,22 @@ from matplotlib.figure import Figure
 
 from analysis.figures.gallery import FIGURES, draw_figures
 from analysis.judgement.study_verdicts import StudyVerdicts
+from analysis.measures import measure
+from analysis.task_metric import ERROR, TaskMetric, task_metrics
 
 EXPLORED = frozenset({"lr-weight-decay", "lr-gradient-scale"})
 """Figures that are left out, since the explorer shows the same."""
 
 _CAPTIONS = {
     "forest": "Verdict: differences from the references with their intervals, against the margins",
-    "lr-error": "Validation error over the learning rate, mean over seeds with 95 % intervals",
-    "lr-error-aligned": "Validation error over the learning rate, each optimizer's best at 1",
+    "lr-error": "{val} over the learning rate, mean over seeds with 95 % intervals",
+    "lr-error-aligned": "{val} over the learning rate, each optimizer's best at 1",
     "lr-loss": "Training loss over the learning rate; the line is the loss at initialization",
     "lr-loss-aligned": "Training loss over the learning rate, each optimizer's best at 1",
     "best-lr": "Best learning rate over gradient scale, with the slopes 0 and -1",
-    "best-of-k": "Test error of the best of k random cells",
-    "error-sensitivity": "Test error against sensitivity, with 95 % intervals and the Pareto front",
-    "plane-test-error": "Test error over the plane of exponents",
+    "best-of-k": "{test} of the best of k random cells",
+    "error-sensitivity": "{test} against sensitivity, with 95 % intervals and the Pareto front",
+    "plane-test-error": "{test} over the plane of exponents",
     "plane-sensitivity": "Sensitivity over the plane of exponents",
     "distortion": "Second moments of the best cells: each element's against the global one, layer by layer",
     "profile": "Performance profile over workloads",
@@ -59,15 +61,20 @@ def page_figures(
     """
     shown = frozenset(FIGURES) - EXPLORED
     several = trials["task"].nunique() > 1
+    metrics = task_metrics(trials)
     figures = PageFigures()
     for drawn in draw_figures(trials, verdicts, only=shown, tables=tables, diagnostics=diagnostics):
         if drawn.figure is not None:
             task = f" ({drawn.task})" if several and drawn.task else ""
             group = figures.verdict if drawn.name == "forest" else figures.others
-            group[_caption(drawn.name) + task] = drawn.figure
+            group[_caption(drawn.name, metrics.get(drawn.task or "", ERROR)) + task] = drawn.figure
     return figures
 
 
-def _caption(name: str) -> str:
+def _caption(name: str, metric: TaskMetric) -> str:
     kind, _, rest = name.partition("-")
-    return f"Ablation of {rest}" if kind == "ablation" else _CAPTIONS[name]
+    if kind == "ablation":
+        return f"Ablation of {rest}"
+    shown = {split: measure(f"{split}_metric", metric) for split in ("val", "test")}
+    words = {split: one.title if metric == ERROR else one.axis for split, one in shown.items()}
+    return _CAPTIONS[name].format(**{split: text[0].upper() + text[1:] for split, text in words.items()})

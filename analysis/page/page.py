@@ -48,7 +48,8 @@ def page(
         title: The page's title.
         tables: Output of `analysis.tables`, and `analysis.summary` as 'summary'.
         verdict: A text for each candidate, its first line the conclusion; none: the study declares no verdict.
-        curves: Columns trial_id, epoch, split ('train', 'val', 'test'), loss and accuracy.
+        curves: Columns trial_id, epoch, split ('train', 'val', 'test'), loss, accuracy and metric (see
+            `analysis.page.curves.packed_curves`).
         hyperparameters: Columns that may be axes of a surface beside lr, weight_decay and grad_scale.
         figures: The figures beside the explorer; None: there are none.
         provenance: Names and values, a mapping for each study; values of several lines are folded.

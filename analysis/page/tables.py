@@ -10,7 +10,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures import MEASURES, SIGNIFICANT
-from analysis.summaries.columns import LAYOUTS, SUMMARY, holds_text, numbers_of, tasks_of
+from analysis.summaries.columns import (
+    LAYOUTS,
+    SUMMARY,
+    columns_of,
+    holds_text,
+    measure_of,
+    numbers_of,
+    tasks_of,
+)
+from analysis.task_metric import LEVELS
 
 TITLES = {
     "summary": "Summary",
@@ -27,6 +36,14 @@ CAPTIONS = {
     "-d log lr* / d log c (0: AdamW, 1: SGD); tunability: mean test error of the best of k random cells; Pareto: no "
     "other has lower test error and lower S; –: not available.",
 }
+_OF_METRIC = {
+    "loss of accuracy": "loss (in shares of D_w, what the references gained on knowing nothing)",
+    "within 1 point of the best": "within 1 % of D_w of the best",
+    "mean test error of": "mean test value of",
+    "lower test error": "better test value",
+}
+"""What captions say instead where a task is judged by another metric than the error."""
+
 _NEEDED = {"cross_task_sensitivity": "phi", "wilcoxon_holm": "p"}
 """The column without any value in which a table is left out: with too few workloads it has no result."""
 
@@ -69,11 +86,15 @@ def page_tables(tables: Mapping[str, pd.DataFrame]) -> list[PageTable]:
         table = tables.get(name, pd.DataFrame())
         if table.empty or (name in _NEEDED and table[_NEEDED[name]].isna().all()):
             continue
-        layout = ["task", *(column for column in _layout(name) if column != "task")]
+        layout = ["task", *(column for column in columns_of(table, _layout(name)) if column != "task")]
         if tasks_of(table).nunique() == 1:
             layout.remove("task")
         columns = [column for column in layout if column in table]
-        shown.append(_table(table, columns, title, CAPTIONS.get(name, "")))
+        caption = CAPTIONS.get(name, "")
+        if "metric" in table:
+            for words, others in _OF_METRIC.items():
+                caption = caption.replace(words, others)
+        shown.append(_table(table, columns, title, caption))
     return shown
 
 
@@ -82,7 +103,7 @@ def _layout(name: str) -> Sequence[str]:
 
 
 def _table(table: pd.DataFrame, columns: Sequence[str], title: str, caption: str) -> PageTable:
-    headers = [Header(MEASURES[name].heading, holds_text(table[name])) for name in columns]
+    headers = [Header(measure_of(table, name).heading, holds_text(table[name])) for name in columns]
     cells = [_cells(table, name) for name in columns]
     return PageTable(title, caption, headers, list(zip(*cells, strict=True)))
 
@@ -90,15 +111,18 @@ def _table(table: pd.DataFrame, columns: Sequence[str], title: str, caption: str
 def _cells(table: pd.DataFrame, name: str) -> list[Cell]:
     if holds_text(table[name]):
         return [Cell(_word(value), None, "text") for value in table[name]]
-    digits, numbers = MEASURES[name].digits, numbers_of(table, name)
+    numbers = numbers_of(table, name)
+    # rates span decades: each of them has its own three digits
+    brief = MEASURES[name].digits == SIGNIFICANT and name not in LEVELS.values()
+    columns = (numbers.values, numbers.half, numbers.digits, numbers.best)
     return [
-        Cell("–", "", "") if np.isnan(number) else _cell(number, half, digits, is_best)
-        for number, half, is_best in zip(numbers.values, numbers.half, numbers.best, strict=True)
+        Cell("–", "", "") if np.isnan(number) else _cell(number, half, digits, is_best, brief)
+        for number, half, digits, is_best in zip(*columns, strict=True)
     ]
 
 
-def _cell(number: float, half: float, digits: int, is_best: bool) -> Cell:
-    shown = f"{number:.3g}" if digits == SIGNIFICANT else f"{number + 0.0:.{digits}f}"
+def _cell(number: float, half: float, digits: int, is_best: bool, brief: bool) -> Cell:
+    shown = f"{number:.3g}" if brief else f"{number + 0.0:.{digits}f}"
     shown += "" if np.isnan(half) else f" ± {half:.{digits}f}"
     return Cell(shown, number, "best" if is_best else "")
 

@@ -10,16 +10,17 @@ import numpy as np
 import pandas as pd
 
 from analysis.labels import FOOTNOTE, is_reimplemented
-from analysis.measures import MEASURES
+from analysis.measures import MEASURES, measure
 from analysis.metrics.selection import selected_cells
 from analysis.page.packing import codes_type, packed
 from analysis.summaries.report_tables import tasks_without_accuracy
-from analysis.trials import AXES, CELL, at_scale_one, error_of, with_significant
+from analysis.task_metric import ERROR, TaskMetric, named_metrics, task_metrics
+from analysis.trials import AXES, CELL, at_scale_one, capped, error_of, errors, with_significant
 
 STATUSES = ("completed", "diverged", "failed")
 SPLITS = ("val", "test", "train")
 OTHERS = ("val_loss", "test_loss", "train_loss", "lambda_max", "hessian_trace", "sam_sharpness")
-"""What the explorer shows beside the errors on the splits."""
+"""What the explorer shows beside the errors and the task's metric on the splits."""
 
 _TAILS = (0.01, 0.99)
 
@@ -44,8 +45,10 @@ def packed_trials(rows: pd.DataFrame, hyperparameters: Sequence[str] = ()) -> st
     Returns:
         Header: `tasks`, `seeds`, `statuses` (words), `entries` (name, optimizer, note: what is selected as one
         surface), `axes` (name, title, values in ascending order, null last), `metrics` (name, title, percent, log,
-        range: the ends of the colour scale by task) and `selected` (a row of each label's validation-best cell,
-        the best label first). Arrays: `task`, `entry`, `seed`, `status` and each axis as codes into these lists,
+        range: the ends of the colour scale by task; and, where a task is not judged by error, of_task: null for a
+        task that has no values, else what differs there, of title, percent, unit and direction) and `selected` (a row
+        of each label's validation-best cell, the best label first). Arrays: `task`, `entry`, `seed`, `status` and
+        each axis as codes into these lists,
         each metric as float32 (NaN where there is none), and `id_high`, `id_low` (a hexadecimal trial_id as two
         uint32).
     """
@@ -111,13 +114,17 @@ def _coded(arrays: dict[str, np.ndarray], name: str, values: pd.Series) -> list[
 
 
 def _metrics(arrays: dict[str, np.ndarray], rows: pd.DataFrame, tasks: list[str]) -> list[dict[str, Any]]:
+    judged = task_metrics(rows)
+    by_error = all(metric == ERROR for metric in judged.values())
     diverged, failed = rows["status"] == "diverged", rows["status"] == "failed"
-    chance = 1 - rows["chance_accuracy"].astype(float)
-    columns = {
-        f"{split}_error": error_of(_floats(rows, f"{split}_accuracy"), chance, diverged, failed)
-        for split in SPLITS
-        if f"{split}_accuracy" in rows
-    }
+    columns = {} if by_error else _of_metric(rows, diverged, failed)
+    if "chance_accuracy" in rows:
+        chance = 1 - _floats(rows, "chance_accuracy")
+        columns |= {
+            f"{split}_error": error_of(_floats(rows, f"{split}_accuracy"), chance, diverged, failed)
+            for split in SPLITS
+            if f"{split}_accuracy" in rows
+        }
     columns |= {name: _floats(rows, name).where(~diverged & ~failed) for name in OTHERS if name in rows}
     metrics = []
     for name, values in columns.items():
@@ -126,14 +133,39 @@ def _metrics(arrays: dict[str, np.ndarray], rows: pd.DataFrame, tasks: list[str]
         if trained.isna().all():
             continue
         is_error = name.endswith("_error")
+        bounded = is_error or name.endswith("_metric")
         log = name.endswith("_loss") and bool((trained.dropna() > 0).all())
-        ranges = [
-            _range(trained[rows["task"] == task], (0, 1) if is_error else _TAILS, log) for task in tasks
-        ]
+        ranges = [_range(trained[rows["task"] == task], (0, 1) if bounded else _TAILS, log) for task in tasks]
         arrays[name] = values.to_numpy(dtype=np.float32)
         title = MEASURES[name].title
-        metrics.append({"name": name, "title": title, "percent": is_error, "log": log, "range": ranges})
+        entry = {"name": name, "title": title, "percent": is_error, "log": log, "range": ranges}
+        if not by_error:
+            known = set(rows["task"][trained.notna()].astype("str"))
+            entry["of_task"] = [_in_task(name, judged[task]) if task in known else None for task in tasks]
+        metrics.append(entry)
     return metrics
+
+
+def _of_metric(rows: pd.DataFrame, diverged: pd.Series, failed: pd.Series) -> dict[str, pd.Series]:
+    """Return the values of each task's metric where it is not the error: no worse than those of knowing nothing."""
+    named = named_metrics(rows)
+    sign = named["metric_direction"].map({"min": 1.0, "max": -1.0}).mask(named["metric"] == ERROR.name)
+    nothing = sign * _floats(rows, "chance_metric")
+    return {
+        f"{split}_metric": sign * capped(sign * _floats(rows, f"{split}_metric"), nothing, diverged, failed)
+        for split in SPLITS
+        if f"{split}_metric" in rows
+    }
+
+
+def _in_task(name: str, metric: TaskMetric) -> dict[str, Any] | None:
+    """Return what a metric of the explorer is in a task; None where the task's own metric shows the same."""
+    if name.endswith("_metric"):
+        shown = measure(name, metric)
+        percent = shown.unit == "%"
+        return {"title": shown.title, "percent": percent, "unit": shown.unit, "direction": metric.direction}
+    twice = MEASURES[name].title.endswith(f" {metric.name}") and metric != ERROR
+    return None if twice else {}
 
 
 def _floats(rows: pd.DataFrame, name: str) -> pd.Series:
@@ -158,7 +190,7 @@ def _selected(rows: pd.DataFrame) -> list[int]:
     rows = rows[~rows["task"].isin(tasks_without_accuracy(rows))]
     if grid.empty or rows.empty:
         return []
-    cells = selected_cells(rows)
+    cells = selected_cells(errors(rows))
     cells = cells[cells["seeds"] > 0].sort_values("val_error", kind="stable")
     numbered = grid[CELL].astype({"lr": float, "weight_decay": float}).assign(row=grid.index)
     best = cells[CELL].merge(numbered.drop_duplicates(CELL), on=CELL, how="left", validate="one_to_one")

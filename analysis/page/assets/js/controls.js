@@ -2,11 +2,6 @@
 
 import { level } from "report/words";
 
-const CURVES = {
-  val_error: "validation error", test_error: "test error", train_error: "training error",
-  val_loss: "validation loss", test_loss: "test loss", train_loss: "training loss",
-};
-
 const find = (id) => document.getElementById(id);
 
 /** Set all controls to what a state says. */
@@ -19,10 +14,10 @@ export function show(trials, state, surface, change) {
   const axes = trials.axes(state.task, state.entry).map((axis) => [axis.name, axis.title]);
   options("x", axes, state.x);
   options("y", axes, state.y);
-  options("metric", header.metrics.map((metric) => [metric.name, metric.title]), state.metric);
+  options("metric", trials.metrics(state.task).map((metric) => [metric.name, metric.title]), state.metric);
   const seeds = [["mean", "mean over seeds"], ["worst", "worst seed"], ["best", "best seed"]];
   options("seeds", [...seeds, ...header.seeds.map((seed) => [`seed ${seed}`, `seed ${seed} alone`])], state.seeds);
-  options("curve", Object.entries(CURVES), state.curve);
+  options("curve", trials.curves(state.task), state.curve);
   find("note").textContent = header.entries[state.entry].note;
   sliders(surface.others, state, change);
 }

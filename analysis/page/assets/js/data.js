@@ -32,6 +32,11 @@ export async function table(id) {
   return { header, arrays };
 }
 
+const CURVES = [
+  ["val_error", "validation error"], ["test_error", "test error"], ["train_error", "training error"],
+  ["val_loss", "validation loss"], ["test_loss", "test loss"], ["train_loss", "training loss"],
+];
+
 /** The trials: one row each, columns of codes into the header's lists. */
 export class Trials {
   constructor({ header, arrays }) {
@@ -68,6 +73,21 @@ export class Trials {
       .filter((axis) => axis.codes.length > 1 || axis.name === "lr" || axis.name === "weight_decay");
   }
 
+  /** What a surface of a task can show, as it is called there. */
+  metrics(task) {
+    return this.header.metrics
+      .filter((metric) => !metric.of_task || metric.of_task[task])
+      .map((metric) => ({ ...metric, ...metric.of_task?.[task] }));
+  }
+
+  /** The learning curves of a task as [name, title]: its metric first, where it is not judged by error. */
+  curves(task) {
+    const metrics = this.metrics(task);
+    const own = metrics.filter((metric) => metric.name.endsWith("_metric"));
+    const others = CURVES.filter(([name]) => !own.length || metrics.some((metric) => metric.name === name));
+    return [...own.map((metric) => [metric.name, metric.title]), ...others];
+  }
+
   /** The row of the validation-best cell of an entry, or its first row. */
   best(task, entry) {
     const rows = new Set(this.rows(task, entry));
@@ -100,9 +120,14 @@ export class Curves {
     Object.assign(this, header, arrays);
   }
 
-  /** The values of a row's curve over `epochs`, null where there is none; kind: 0 error, 1 loss. */
+  /** The values of a row's curve over `epochs`, null where there is none; kind: 0 error, 1 loss, 2 metric. */
   of(row, split, kind) {
     const count = this.epochs.length;
+    if (kind === 2) {
+      const first = (this.unit[row] * this.splits.length + split) * count;
+      const values = this.metric?.subarray(first, first + count) ?? new Array(count).fill(NaN);
+      return Array.from(values, (value) => (Number.isNaN(value) ? null : value));
+    }
     const start = ((this.unit[row] * this.splits.length + split) * 2 + kind) * count;
     const [low, high] = kind ? this.loss : [0, 1];
     return Array.from(this.values.subarray(start, start + count), (level) => {

@@ -1,6 +1,6 @@
 // Draws the surface and the learning curves with plotly.js, in the page's own colours.
 
-import { level, measured, number, plain, sentence } from "report/words";
+import { level, measured, named, number, plain, sentence } from "report/words";
 
 const SHOWN_TRIALS = 12;
 const CONFIG = { displaylogo: false, responsive: true, modeBarButtons: [["toImage"]] };
@@ -30,21 +30,22 @@ export function drawSurface(Plotly, element, surface, trials, state, chosen) {
   const [low, high] = metric.range[state.task];
   const scaled = (value) => (metric.log ? Math.log10(Math.max(value, low * 1e-3)) : metric.percent ? 100 * value : value);
   const ends = [low, high].map(scaled);
-  const z = cells.map((line) => line.map((cell) => (cell?.lost ? ends[1] : cell && cell.value !== null ? scaled(cell.value) : null)));
+  const worst = metric.direction === "max" ? ends[0] : ends[1];
+  const z = cells.map((line) => line.map((cell) => (cell?.lost ? worst : cell && cell.value !== null ? scaled(cell.value) : null)));
   const heat = {
     type: "heatmap",
     z,
     zmin: ends[0],
     zmax: ends[1],
     colorscale: "Viridis",
-    reversescale: true,
+    reversescale: metric.direction !== "max",
     xgap: 1,
     ygap: 1,
     hoverongaps: false,
     hoverinfo: "text",
     text: cells.map((line) => line.map((cell) => (cell ? hover(cell, surface, trials) : ""))),
     texttemplate: "",
-    colorbar: { title: { text: metric.percent ? "%" : "", side: "top" }, thickness: 12, outlinewidth: 0, ...ticks(metric, ends) },
+    colorbar: { title: barTitle(metric), thickness: 12, outlinewidth: 0, ...ticks(metric, ends) },
   };
   const marks = [
     [surface.all.filter((cell) => cell.lost), "x", 10, "#ffffff"],
@@ -76,25 +77,33 @@ export function drawCurves(Plotly, element, cell, trials, curves, state) {
   const colours = theme();
   const [splitName, kindName] = state.curve.split("_");
   const split = curves.splits.findIndex((one) => one.name === splitName);
-  const kind = kindName === "loss" ? 1 : 0;
+  const kind = ["error", "loss", "metric"].indexOf(kindName);
+  const metric = trials.metrics(state.task).find((one) => one.name === state.curve);
+  const factor = kind === 0 || (kind === 2 && metric.percent) ? 100 : 1;
   const rows = curves.means ? cell.rows.slice(0, 1) : cell.rows;
   const lines = rows.map((row, index) => ({
     type: "scatter",
     mode: curves.epochs.length > 1 ? "lines" : "markers",
     x: curves.epochs,
-    y: curves.of(row, split, kind).map((value) => (value === null || kind ? value : 100 * value)),
+    y: curves.of(row, split, kind).map((value) => (value === null ? value : factor * value)),
     name: curves.means ? `mean of ${cell.rows.length} trials` : `seed ${trials.seed(row)}, ${trials.status(row)}`,
     line: { dash: DASHES[index % DASHES.length], width: 2 },
   }));
-  const title = `${curves.splits[split].title} ${kind ? "loss" : "error (%)"}`;
+  const title = kind === 2 ? named(metric) : `${curves.splits[split].title} ${kind ? "loss" : "error (%)"}`;
   const made = layout(colours, {
     margin: { l: 60, r: 10, t: 34, b: 50 },
     xaxis: { title: { text: "epoch" }, gridcolor: colours.faint, zeroline: false, fixedrange: true },
-    yaxis: { title: { text: title }, type: kind ? "log" : "linear", gridcolor: colours.faint, zeroline: false, fixedrange: true },
+    yaxis: { title: { text: plain(title) }, type: kind === 1 ? "log" : "linear", gridcolor: colours.faint, zeroline: false, fixedrange: true },
     showlegend: true,
     legend: { orientation: "h", y: 1, yanchor: "bottom" },
   });
   Plotly.react(element, lines, made, CONFIG);
+}
+
+/** The title of a colour bar: the task's metric by its name and unit, what all tasks share by its unit alone. */
+function barTitle(metric) {
+  if (metric.name.endsWith("_metric")) return { text: plain(named(metric)), side: "right" };
+  return { text: metric.percent ? "%" : "", side: "top" };
 }
 
 /** What appears beside a cell: where it is, and what each of its trials says. */

@@ -31,11 +31,13 @@ export function complete(trials, state) {
   for (const axis of axes) {
     if (!axis.codes.includes(made.at[axis.name])) made.at[axis.name] = trials.arrays[axis.name][home];
   }
-  const { metrics, seeds } = trials.header;
+  const { seeds } = trials.header;
+  const metrics = trials.metrics(made.task);
   if (!metrics.some((metric) => metric.name === made.metric)) made.metric = metrics[0].name;
   const aggregations = ["mean", "worst", "best", ...seeds.map((seed) => `seed ${seed}`)];
   if (!aggregations.includes(made.seeds)) made.seeds = "mean";
-  if (!/^(train|val|test)_(error|loss)$/.test(made.curve)) made.curve = "val_error";
+  const curves = trials.curves(made.task).map(([name]) => name);
+  if (!curves.includes(made.curve)) made.curve = curves.find((name) => name.startsWith("val_"));
   return made;
 }
 

@@ -21,7 +21,7 @@ export function surfaceOf(trials, state) {
     cells[i][j] ??= { x: x.codes[j], y: y.codes[i], i, j, rows: [] };
     cells[i][j].rows.push(row);
   }
-  const metric = trials.header.metrics.find((one) => one.name === state.metric);
+  const metric = trials.metrics(state.task).find((one) => one.name === state.metric);
   const all = cells.flat().filter(Boolean);
   for (const cell of all) Object.assign(cell, together(trials, cell.rows, metric, state.seeds));
   const chosen = new Set(trials.header.selected);
@@ -32,7 +32,8 @@ export function surfaceOf(trials, state) {
 /**
  * Return what the trials of a cell say together: {value, used, diverged, failed, lost}.
  *
- * Failed trials say nothing. An error of a diverged trial is that of guessing; other metrics have no value there.
+ * Failed trials say nothing. The error of a diverged trial, or the task's metric, is that of knowing nothing; other
+ * metrics have no value there.
  * `lost`: as bad as can be, since all trials diverged, or, where the worst is asked for, one of them.
  */
 export function together(trials, rows, metric, seeds) {
@@ -45,8 +46,9 @@ export function together(trials, rows, metric, seeds) {
   const numbers = (some) => some.map((row) => column[row]).filter((value) => !Number.isNaN(value));
   let value = null;
   if (!lost) {
-    if (seeds === "best") value = least(numbers(finished));
-    else if (seeds === "worst") value = greatest(numbers(finished));
+    const [best, worst] = metric.direction === "max" ? [greatest, least] : [least, greatest];
+    if (seeds === "best") value = best(numbers(finished));
+    else if (seeds === "worst") value = worst(numbers(finished));
     else value = mean(numbers(used));
   }
   return { value, used: used.length, diverged, failed: asked.length - used.length, lost };

@@ -1,6 +1,6 @@
 // Tables: the surface as a grid that the keyboard walks over, a cell's trials, and columns that sort.
 
-import { brief, level, measured, sentence } from "report/words";
+import { brief, level, measured, named, sentence } from "report/words";
 
 function element(name, text = "", attributes = {}) {
   const made = document.createElement(name);
@@ -38,7 +38,7 @@ export function fillSurface(table, surface, state, choose, chosen) {
   const held = table.contains(document.activeElement);
   table.tHead.replaceChildren(head);
   table.tBodies[0].replaceChildren(...lines.reverse());
-  table.caption.textContent = `${metric.title}${metric.percent ? ", %" : ""}; / some trials diverged; bold: the validation-best cell`;
+  table.caption.textContent = `${named(metric, ", ")}; / some trials diverged; bold: the validation-best cell`;
   const row = chosen ? lines.length - 1 - chosen.i : 0;
   const place = lines[row].cells[chosen ? chosen.j + 1 : 1];
   place.tabIndex = 0;
@@ -65,7 +65,7 @@ export function walkable(table) {
 
 /** Fill a table with the trials of a cell. */
 export function fillTrials(table, cell, trials) {
-  const { metrics } = trials.header;
+  const metrics = trials.metrics(trials.arrays.task[cell.rows[0]]);
   const head = element("tr");
   for (const name of ["seed", "status", ...metrics.map((metric) => metric.title), "trial"]) {
     head.append(element("th", name, { scope: "col" }));

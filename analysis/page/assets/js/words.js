@@ -17,7 +17,15 @@ export function level(value) {
 /** A value of a metric. */
 export function measured(value, metric) {
   if (value === null || Number.isNaN(value)) return "–";
-  return metric.percent ? `${(100 * value).toFixed(2)} %` : number(value);
+  if (metric.percent) return `${(100 * value).toFixed(2)} %`;
+  return metric.unit ? `${number(value)} ${metric.unit}` : number(value);
+}
+
+/** A metric's title with its unit: "validation loss (nats)", or "validation loss, nats" by a comma. */
+export function named(metric, comma = "") {
+  const unit = metric.percent ? "%" : metric.unit;
+  if (!unit) return metric.title;
+  return comma ? `${metric.title}${comma}${unit}` : `${metric.title} (${unit})`;
 }
 
 /** What a cell shows, in a few characters. */
