@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from analysis.metrics.reference_gap import reference_gaps
 from analysis.metrics.selection import selected_cells, test_error_at
-from analysis.task_metric import in_metric, task_metrics, value_column
+from analysis.task_metric import SHOWN_COLUMNS, in_metric, task_metrics, value_column
 from analysis.trials import errors, grid_runs
 from studies.spec.errors import InputError
 from studies.spec.objectives import OBJECTIVES
@@ -59,7 +61,7 @@ class Scorer:
             return 1.0
         return self.nothing - self.metric.sign * 2 * self.gap
 
-    def score(self, rows: pd.DataFrame, cell: pd.Series | None = None) -> dict[str, float]:
+    def score(self, rows: pd.DataFrame, cell: pd.Series | None = None) -> dict[str, Any]:
         """Score one surface.
 
         Args:
@@ -70,7 +72,7 @@ class Scorer:
         Returns:
             Every objective with ``…_low`` and ``…_high`` (95 % over seeds; NaN for one seed, and for width),
             ``val_error`` and ``test_error`` likewise (``val_metric`` and ``test_metric``, in the metric's own values,
-            where the task is judged by another one), ``best_lr``, ``best_weight_decay``, and ``diverged``: the
+            where the task is judged by another one, with its ``metric``, ``unit`` and ``direction``), ``best_lr``, ``best_weight_decay``, and ``diverged``: the
             share of the surface's trials that did. Scores are finite as long as one run at gradient scale 1 did not
             fail: where all of those diverged, every objective has its worst score.
         """
@@ -80,7 +82,7 @@ class Scorer:
         if cell is not None:
             selected.loc[selected["label"] == SCORED, ["lr", "weight_decay"]] = cell.to_list()
         own = runs[runs["label"] == SCORED]
-        result = {"diverged": float(own.loc[~own["failed"], "diverged"].mean())}
+        result: dict[str, Any] = {"diverged": float(own.loc[~own["failed"], "diverged"].mean())}
         best = selected[selected["label"] == SCORED].iloc[0]
         result |= {"best_lr": float(best["lr"]), "best_weight_decay": float(best["weight_decay"])}
         metrics = task_metrics(runs)
@@ -88,6 +90,7 @@ class Scorer:
             result |= _of_scored(OBJECTIVES[name].of(runs, selected), name)
         tested = in_metric(test_error_at(runs, selected), metrics)
         result |= _of_scored(tested, value_column("test", metrics))
+        result |= {name: tested[name].iloc[0] for name in SHOWN_COLUMNS if name in tested.columns}
         if grid_runs(own)["diverged"].all() and len(grid_runs(own)):
             for name in self.objectives:
                 result |= dict.fromkeys((name, f"{name}_low", f"{name}_high"), self.worst(name))

@@ -73,6 +73,7 @@ def test_a_metric_to_be_maximized_is_scored_in_its_own_values():
     assert (scores["val_metric"], scores["test_metric"]) == pytest.approx((0.8, 0.75))
     assert scores["sensitivity"] == pytest.approx((0.3 / 0.8 + 0 + 0.7 / 0.8) / 3)
     assert not {"val_error", "test_error"} & scores.keys()
+    assert (scores["metric"], scores["unit"], scores["direction"]) == ("macro F1", "%", "max")
     lost = scorer.score(by_metric(surface("mine", (0, 0, 0), diverged=(0.01, 0.1, 1.0)), f1))
     assert (lost["val_metric"], lost["sensitivity"]) == (0.1, 1.0)
 
