@@ -72,9 +72,10 @@ class Scorer:
         Returns:
             Every objective with ``…_low`` and ``…_high`` (95 % over seeds; NaN for one seed, and for width),
             ``val_error`` and ``test_error`` likewise (``val_metric`` and ``test_metric``, in the metric's own values,
-            where the task is judged by another one, with its ``metric``, ``unit`` and ``direction``), ``best_lr``, ``best_weight_decay``, and ``diverged``: the
-            share of the surface's trials that did. Scores are finite as long as one run at gradient scale 1 did not
-            fail: where all of those diverged, every objective has its worst score.
+            where the task is judged by another one, with its ``metric``, ``unit`` and ``direction``), ``best_lr``,
+            ``best_weight_decay``, and ``diverged``: the share of the surface's trials that did. Scores are finite as
+            long as one run at gradient scale 1 did not fail: where all of those diverged, every objective has its
+            worst score.
         """
         scored = rows.assign(label=SCORED, optimizer=SCORED, role="grid")
         runs = errors(pd.concat([self.references, scored], ignore_index=True))

@@ -94,6 +94,5 @@ def _texts(scores: pd.DataFrame, name: str, metric: TaskMetric) -> list[str]:
     digits = decimals(shown.factor * scores[name], shown.digits)
     columns = (scores[f"{name}{end}"].astype(float) for end in ("", "_low", "_high"))
     return [
-        interval(middle, low, high, digits, shown.factor)
-        for middle, low, high in zip(*columns, strict=True)
+        interval(middle, low, high, digits, shown.factor) for middle, low, high in zip(*columns, strict=True)
     ]
