@@ -239,7 +239,7 @@ import torch
 from torch import nn
 from robustness.tasks import Metric, Split, Task
 
-INPUTS = torch.randn(180, 4, generator=torch.Generator().manual_seed(0))
+INPUTS = torch.randn(216, 4, generator=torch.Generator().manual_seed(0))
 
 def made(targets, **options):
     parts = [Split(INPUTS[start::3], targets[start::3]) for start in range(3)]
