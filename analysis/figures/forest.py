@@ -14,8 +14,10 @@ from seaborn import despine
 
 from analysis.figures.styles import add_legend, axes_for
 from analysis.figures.theme import PAGE_WIDTH
-from analysis.judgement.endpoints import MEASURE_OF, endpoint_name
+from analysis.judgement.endpoints import Scale, scale_of
+from analysis.judgement.noninferiority import DEFAULT_GENERALIZATION, MarginInForce
 from analysis.judgement.verdict import Verdict
+from analysis.task_metric import ERROR
 
 FAR = 8.0
 """The axis ends at most this many declared margins from 0; intervals that go on have an arrow there."""
@@ -57,7 +59,17 @@ def forest_rows(verdicts: Mapping[str, Verdict]) -> pd.DataFrame:
     return table[FOREST_COLUMNS]
 
 
-def forest(rows: pd.DataFrame, names: Mapping[str, str], *, ax: Axes | None = None) -> Axes:
+BY_ERROR = MarginInForce(DEFAULT_GENERALIZATION, ERROR, in_shares=False)
+"""The margin of E by which differences are shown unless another one is given: in percentage points of test error."""
+
+
+def forest(
+    rows: pd.DataFrame,
+    names: Mapping[str, str],
+    *,
+    generalization: MarginInForce = BY_ERROR,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw the difference of every part from its reference, with its interval, against the margin.
 
     A part is kept where its interval ends left of the margin in force, a vertical bar, and not kept where it begins
@@ -66,6 +78,7 @@ def forest(rows: pd.DataFrame, names: Mapping[str, str], *, ax: Axes | None = No
     Args:
         rows: Output of `forest_rows`.
         names: How the figure names the candidates.
+        generalization: The verdicts' margin of E, which says how E is called and its differences are shown.
         ax: Where to draw; None makes a figure.
 
     Returns:
@@ -77,12 +90,14 @@ def forest(rows: pd.DataFrame, names: Mapping[str, str], *, ax: Axes | None = No
     right = min(FAR, 1.15 * float(np.nanmax(rows["at_high"], initial=1.4)))
     ax.axvline(0, color="0.6", linewidth=0.8, zorder=0)
     ax.axvline(1, color="black", linewidth=0.9, linestyle=(0, (4, 2)), zorder=0)
+    scales = {endpoint: scale_of(endpoint, generalization) for endpoint in rows["endpoint"].unique()}
     ticks: list[tuple[int, str]] = []
     for candidate, parts in rows.groupby("candidate", sort=False):
         ticks.append((len(ticks), f"{names[str(candidate)]}: {parts['conclusion'].iloc[0]}"))
         for _, row in parts.iterrows():
-            _draw_part(ax, row, len(ticks), (left, right))
-            ticks.append((len(ticks), f"{endpoint_name(row['endpoint'])}, against {row['reference']}"))
+            scale = scales[row["endpoint"]]
+            _draw_part(ax, row, len(ticks), (left, right), scale)
+            ticks.append((len(ticks), f"{scale.name}, against {row['reference']}"))
     ax.set_yticks([height for height, _ in ticks], [text for _, text in ticks])
     for text in ax.get_yticklabels():
         text.set_fontweight("bold" if ": " in text.get_text() else "normal")
@@ -90,12 +105,14 @@ def forest(rows: pd.DataFrame, names: Mapping[str, str], *, ax: Axes | None = No
     despine(ax=ax, left=True)
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.set(xlim=(left, right), ylim=(lines - 0.4, -0.6))
-    ax.set_xlabel("candidate − reference, in declared margins (right: worse)")
+    mirrored = any(scale.mirrored for scale in scales.values())
+    what = "difference from the reference" if mirrored else "candidate − reference"
+    ax.set_xlabel(f"{what}, in declared margins (right: worse)")
     add_legend(ax, _entries(rows), own=own)
     return ax
 
 
-def _draw_part(ax: Axes, row: pd.Series, height: int, ends: tuple[float, float]) -> None:
+def _draw_part(ax: Axes, row: pd.Series, height: int, ends: tuple[float, float], scale: Scale) -> None:
     """Draw one part's interval, estimate and margin, with the numbers on their right."""
     look = _LOOKS[row["decision"]]
     left, right = ends
@@ -113,15 +130,15 @@ def _draw_part(ax: Axes, row: pd.Series, height: int, ends: tuple[float, float])
     text: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
     text |= {"va": "center", "ha": "left", "fontsize": "small"}
     ax.annotate(row["decision"], (1.0, height), xytext=(9, 0), **text)
-    ax.annotate(_numbers(row), (1.0, height), xytext=(57, 0), **text)
+    ax.annotate(_numbers(row, scale), (1.0, height), xytext=(57, 0), **text)
 
 
-def _numbers(row: pd.Series) -> str:
-    """Write the estimate with its interval; test errors are in percentage points."""
+def _numbers(row: pd.Series, scale: Scale) -> str:
+    """Write the estimate with its interval in its unit; what is worse is positive."""
     if not np.isfinite(row["estimate"]):
         return "no values"
-    measure = MEASURE_OF[row["endpoint"]]
-    factor, digits, unit = measure.factor, measure.digits, " pp" if measure.unit == "%" else ""
+    factor, digits = scale.factor, scale.digits
+    unit = scale.unit.replace("percentage points", "pp").replace("D_w", "$D_w$")
     # what is rounded to 0 has no minus sign
     rounded = (round(factor * row[name], digits) + 0.0 for name in ("estimate", "low", "high"))
     estimate, low, high = (f"{value:+.{digits}f}" for value in rounded)

@@ -210,7 +210,9 @@ def _distortion(rows: _Rows, task: str, name: str) -> Results:
 def _forest(rows: _Rows) -> Figure | str:
     if not rows.verdicts.by_candidate:
         return rows.verdicts.reason
-    return _figure(forest(forest_rows(rows.verdicts.by_candidate), shown_names(rows.trials)))
+    verdicts = rows.verdicts.by_candidate
+    margin = next(iter(verdicts.values())).generalization
+    return _figure(forest(forest_rows(verdicts), shown_names(rows.trials), generalization=margin))
 
 
 def _profile(rows: _Rows) -> Figure | str:

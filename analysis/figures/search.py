@@ -15,6 +15,7 @@ from analysis.figures.styles import (
     axes_for,
     decade_ticks,
     in_front_order,
+    is_reversed,
     power_of_ten,
     score_axes,
     score_name,
@@ -22,6 +23,7 @@ from analysis.figures.styles import (
     spread,
     styles,
 )
+from analysis.task_metric import SHOWN_COLUMNS
 
 REFERENCE_STYLES = ("s", "D", "^", "v", "P", "X")
 _DASHES = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
@@ -75,7 +77,7 @@ def front(
         )
     if colour is not None:
         ax.figure.colorbar(drawn, ax=ax, label=colour, aspect=30, pad=0.02)
-    for index, (_, row) in enumerate((references if references is not None else points[:0]).iterrows()):
+    for index, (_, row) in enumerate(_as_judged(references, points).iterrows()):
         one = row.to_frame().T
         _crosses(ax, one, x, y, colour=_GREY, zorder=2)
         marker = REFERENCE_STYLES[index % len(REFERENCE_STYLES)]
@@ -137,7 +139,7 @@ def response(
             label=name,
             zorder=3,
         )
-    for index, (_, row) in enumerate((references if references is not None else points[:0]).iterrows()):
+    for index, (_, row) in enumerate(_as_judged(references, points).iterrows()):
         level = shown(row.to_frame().T, y)[0]
         ax.axhline(level, color=_GREY, linewidth=1.0, linestyle=_DASHES[index % 4], label=row["label"])
     if log:
@@ -145,7 +147,8 @@ def response(
         ticks = decade_ticks(points[x].astype(float).tolist())
         ax.set_xticks(ticks, [power_of_ten(tick) for tick in ticks])
         ax.set_xticks([], minor=True)
-    ax.set(xlabel=x, ylabel=score_name(points, y))
+    better = "\nbetter: above" if is_reversed(points, y) else ""
+    ax.set(xlabel=x, ylabel=f"{score_name(points, y)}{better}")
     return ax
 
 
@@ -173,6 +176,14 @@ def hypervolume_curve(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set(xlabel="points", ylabel="hypervolume (share of the box)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
+
+
+def _as_judged(references: pd.DataFrame | None, points: pd.DataFrame) -> pd.DataFrame:
+    """Return the references, which are judged by the metric that the points name."""
+    if references is None:
+        return points[:0]
+    named = {name: points[name].iloc[0] for name in SHOWN_COLUMNS if name in points.columns and len(points)}
+    return references.assign(**named)
 
 
 def _crosses(ax: Axes, table: pd.DataFrame, x: str, y: str, *, colour: str, zorder: float) -> None:

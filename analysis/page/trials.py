@@ -140,7 +140,7 @@ def _metrics(arrays: dict[str, np.ndarray], rows: pd.DataFrame, tasks: list[str]
         title = MEASURES[name].title
         entry = {"name": name, "title": title, "percent": is_error, "log": log, "range": ranges}
         if not by_error:
-            known = set(rows["task"][trained.notna()].astype("str"))
+            known = set(rows.loc[trained.dropna().index, "task"].astype("str"))
             entry["of_task"] = [_in_task(name, judged[task]) if task in known else None for task in tasks]
         metrics.append(entry)
     return metrics

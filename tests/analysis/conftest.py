@@ -180,3 +180,38 @@ def page_curves(page_rows) -> pd.DataFrame:
             columns = {"trial_id": known["trial_id"], "epoch": epoch, "split": split, "loss": 0.5**epoch}
             parts.append(pd.DataFrame({**columns, "accuracy": accuracy}))
     return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def suite_rows() -> pd.DataFrame:
+    """Three tasks: 'digits' judged by macro F1, 'plain' by error and 'text' by a loss; AdamW on 3 lr, 2 seeds.
+
+    At lr 1 both seeds diverged; at lr .1, the best, macro F1 is .75, the error .1 and the loss .5.
+    """
+    losses = {(0.01, 0.0): [1.0, 1.5], (0.1, 0.0): [0.5, 0.5], (1.0, 0.0): ["diverged", "diverged"]}
+    scores = {(0.01, 0.0): [0.5, 0.625], (0.1, 0.0): [0.75, 0.75], (1.0, 0.0): ["diverged", "diverged"]}
+    plain = {(0.01, 0.0): [0.3, 0.3], (0.1, 0.0): [0.1, 0.1], (1.0, 0.0): ["diverged", "diverged"]}
+    parts = [
+        make_judged(
+            scores, TaskMetric("macro F1", "%", "max"), nothing=0.25, val_accuracy=0.875, val_loss=2.0
+        ),
+        make_rows(plain, task="plain", val_loss=0.25),
+        make_judged(losses, TaskMetric("loss", "nats"), nothing=2.0, task="text", val_loss=np.nan),
+    ]
+    rows = pd.concat(parts, ignore_index=True)
+    chance = rows["chance_accuracy"].mask(rows["task"] == "digits", 0.125)
+    return rows.assign(trial_id=[f"{number:016x}" for number in range(len(rows))], chance_accuracy=chance)
+
+
+@pytest.fixture(scope="session")
+def suite_curves(suite_rows) -> pd.DataFrame:
+    """Of `suite_rows` on validation: two epochs, the metric at half of its final value and there."""
+    known = suite_rows[suite_rows["status"] == "completed"]
+    parts = [
+        pd.DataFrame({
+            "trial_id": known["trial_id"], "epoch": epoch, "split": "val", "loss": 1.0,
+            "accuracy": known["val_accuracy"], "metric": known["val_metric"] * (epoch + 1) / 2,
+        })
+        for epoch in range(2)
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)

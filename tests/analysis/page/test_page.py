@@ -11,8 +11,9 @@ import pytest
 from matplotlib.figure import Figure
 
 import analysis
+from analysis.judgement.study_verdicts import StudyVerdicts
 from analysis.page.curves import packed_curves
-from analysis.page.figures import PageFigures
+from analysis.page.figures import PageFigures, page_figures
 from analysis.page.packing import codes_type, packed
 from analysis.page.page import page
 from analysis.page.tables import page_tables
@@ -144,3 +145,51 @@ def test_the_verdicts_figures_stand_beside_it_and_the_others_below(page_rows):
         text.index(part) for part in ("<figcaption>margins", 'id="tables"', "<figcaption>Verdict of others")
     ]
     assert order == sorted(order)
+
+
+def test_tasks_show_their_own_metrics_and_those_by_error_their_errors(suite_rows):
+    header, arrays = unpacked(packed_trials(explored(suite_rows)))
+    assert header["tasks"] == ["digits", "plain", "text"]
+    metrics = {one["name"]: one for one in header["metrics"]}
+    assert next(iter(metrics)) == "val_metric"
+    f1 = {"title": "validation macro F1", "percent": True, "unit": "%", "direction": "max"}
+    loss = {"title": "validation loss", "percent": False, "unit": "nats", "direction": "min"}
+    assert metrics["val_metric"]["of_task"] == [f1, None, loss]
+    assert metrics["val_error"]["of_task"] == [{}, {}, None]
+    assert metrics["val_loss"]["of_task"] == [{}, {}, None]
+    assert metrics["val_metric"]["range"][0] == [0.5, 0.75]
+    digits = arrays["task"] == 0
+    np.testing.assert_array_equal(arrays["val_metric"][digits], [0.5, 0.625, 0.75, 0.75, 0.25, 0.25])
+    assert np.isnan(arrays["val_metric"][arrays["task"] == 1]).all()
+    best = explored(suite_rows).loc[header["selected"]]
+    assert dict(zip(best["task"], best["lr"], strict=True)) == {"digits": 0.1, "plain": 0.1, "text": 0.1}
+
+
+def test_curves_carry_the_metric_as_it_is_where_a_task_is_judged_by_it(suite_rows, suite_curves, page_rows):
+    header, arrays = unpacked(packed_curves(explored(suite_rows), suite_curves))
+    values = arrays["metric"].reshape(-1, 3, 2)[arrays["unit"]]
+    np.testing.assert_array_equal(values[2, 1], [0.375, 0.75])
+    assert np.isnan(values[2, 0]).all()
+    # 18 units of 3 splits and 2 epochs: 4 values of error and loss each, and a metric of twice their size
+    assert header["means"] is False
+    assert unpacked(packed_curves(explored(suite_rows), suite_curves, most=18 * 3 * 2 * 4 - 1))[0]["means"]
+    by_error = suite_curves.assign(trial_id=page_rows["trial_id"].iloc[0])
+    assert "metric" not in unpacked(packed_curves(explored(page_rows), by_error))[1]
+
+
+def test_tables_and_captions_name_the_metric_where_a_task_is_judged_by_one(suite_rows):
+    text = suite_rows[suite_rows["task"] == "text"]
+    made = {table.title: table for table in page_tables({"summary": analysis.summary(text)})}
+    names = [header.name for header in made["Summary"].headers]
+    assert names[3:5] == ["Validation loss, nats", "Test loss, nats"]
+    assert [cell.shown for cell in made["Summary"].rows[0][3:5]] == ["0.500", "0.516 ± 0.000"]
+    assert "within 1 % of D_w" in made["Summary"].caption
+    assert "accuracy" not in made["Summary"].caption
+    mixed = page_tables({"summary": analysis.summary(suite_rows)})[0]
+    assert [header.name for header in mixed.headers][:4] == ["Task", "Optimizer", "Metric", "Unit"]
+    drawn = page_figures(suite_rows, StudyVerdicts(), analysis.tables(suite_rows)).others
+    captions = [caption for caption in drawn if "over the learning rate, mean" in caption]
+    assert [caption.partition(" over")[0] for caption in captions] == [
+        "Validation macro F1 (%)", "Validation error", "Validation loss (nats)"
+    ]  # fmt: skip
+    assert "Test loss (nats) of the best of k random cells (text)" in drawn

@@ -3,7 +3,7 @@
 import { listen, show } from "report/controls";
 import { Curves, Trials, carried, table } from "report/data";
 import { drawCurves, drawSurface } from "report/draw";
-import { complete, fromFragment, nameOf, toFragment } from "report/state";
+import { complete, fromFragment, inTask, nameOf, toFragment } from "report/state";
 import { surfaceOf } from "report/surface";
 import { fillSurface, fillTrials, sortable, walkable } from "report/tables";
 import { level, measured, sentence } from "report/words";
@@ -45,6 +45,9 @@ class Explorer {
     const at = { ...this.state.at, ...part.at };
     const other = part.entry !== undefined || part.task !== undefined;
     const swapped = {};
+    if (part.task !== undefined) {
+      for (const name of ["metric", "curve"]) swapped[name] = inTask(this.trials, part.task, this.state[name]);
+    }
     if (part.x && part.x === this.state.y) swapped.y = this.state.x;
     if (part.y && part.y === this.state.x) swapped.x = this.state.y;
     this.state = complete(this.trials, { ...this.state, ...part, ...swapped, at: other ? {} : at });

@@ -41,6 +41,13 @@ export function complete(trials, state) {
   return made;
 }
 
+/** Return what a metric or an error is in another task: its own metric on the same split, or the error there. */
+export function inTask(trials, task, name) {
+  const split = name.match(/^(train|val|test)_(error|metric)$/)?.[1];
+  const known = trials.metrics(task).map((metric) => metric.name);
+  return [`${split}_metric`, `${split}_error`].find((one) => known.includes(one)) ?? name;
+}
+
 /** Return the fragment of a state. */
 export function toFragment(trials, state) {
   const text = new URLSearchParams();
