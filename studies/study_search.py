@@ -23,8 +23,8 @@ from studies.searches.points import Points, open_url
 from studies.searches.result import SearchResult
 from studies.searches.surfaces import Surfaces
 from studies.spec.errors import InputError, SpecError
+from studies.spec.objectives import metric_of
 from studies.spec.presets import load_spec
-from studies.spec.problems import one_line
 from studies.spec.search import SearchSpec
 from studies.spec.study import StudySpec
 from studies.spec.values import as_yaml
@@ -84,10 +84,8 @@ def search(
         raise SpecError(f"{spec.name}: search: is required by `robustness search`, and is not in this study")
     where = workplace(workers, address, device, spec.budget.time_limit)
     store, task = open_store(spec, out), spec.load_task()
-    if task.correct is None:
-        rule = "scores points by errors, and the task has none (correct=None)"
-        raise SpecError(one_line(f"{spec.source}: search: {rule}: {task.name}"))
     spec = spec.resolved(task)
+    wanted = spec.search or wanted
     plan = SearchPlan(spec, wanted, task, _wanted(wanted, trials))
     content = record.identity(spec, wanted, task)
     name = record.find(store, content)
@@ -101,7 +99,7 @@ def search(
         write_task(store, admitted.task)
         write_own_code(store, spec.own)
         name = name or record.begin(store, spec, content)
-        points = Points(shared or record.own_storage(store), name, wanted)
+        points = Points(shared or record.own_storage(store), name, wanted, metric_of(task))
         with log_file(store), recorded(store, spec, admitted.task, chosen, where), ExitStack() as stack:
             tell(console, admitted.notes)
             announce(console, plan, engine_text(chosen), store.location)

@@ -30,7 +30,7 @@ from studies.reports.report import report
 from studies.reports.search import write_search
 from studies.searches.result import SearchResult, limits
 from studies.searches.scoring import Scorer
-from studies.spec.objectives import OBJECTIVES
+from studies.spec.objectives import directions
 from studies.spec.presets import load_spec
 from studies.store.layout import PROVENANCE_FILE, SEARCH_FOLDER, STUDY_FILE, TASK_FILE
 from studies.store.schema import ROW_SCHEMA
@@ -110,10 +110,10 @@ def score_again(folder: Path) -> None:
     tables["confirmed"][list(again[0])] = pd.DataFrame(again)
     points = tables["points"]
     first = points["feasible"] & ~points.duplicated(list(search.space))
-    directions = {name: OBJECTIVES[name].direction for name in search.objectives}
-    points["on_front"] = on_front(points[first], directions).reindex(points.index, fill_value=False)
+    kinds = directions(search.objectives, scorer.metric)
+    points["on_front"] = on_front(points[first], kinds).reindex(points.index, fill_value=False)
     worst = {name: scorer.worst(name) for name in search.objectives}
-    best = limits(search, worst, sorted(rows["lr"].unique()))
+    best = limits(worst, sorted(rows["lr"].unique()), scorer.ideal)
     references, confirmed = tables["references"], tables["confirmed"]
     write_search(SearchResult(search, points, best, worst, references, confirmed), Store(folder))
     for drawn in (folder / SEARCH_FOLDER).glob("*.pdf"):

@@ -93,7 +93,7 @@ class SearchLoop:
 
     Raises:
         SweepError: If trials of the references could not be trained.
-        InputError: If no reference beats chance, so that there is no scale to score on.
+        InputError: If no reference beats knowing nothing, so that there is no scale to score on.
     """
 
     def __init__(self, plan: SearchPlan, points: Points, surfaces: Surfaces) -> None:
@@ -143,7 +143,8 @@ class SearchLoop:
         search = self.plan.search
         worst = {name: self.scorer.worst(name) for name in search.objectives}
         rates = self.plan.spec.optimizers[search.optimizer].rates(self.plan.spec.grid)
-        return SearchResult(search, point_table(self.points), limits(search, worst, rates), worst)
+        best = limits(worst, rates, self.scorer.ideal)
+        return SearchResult(search, point_table(self.points), best, worst, metric=self.scorer.metric)
 
     def _show(self) -> None:
         progress = self.surfaces.progress

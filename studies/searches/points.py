@@ -26,8 +26,9 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from analysis.task_metric import ERROR, TaskMetric
 from studies.spec.errors import InputError
-from studies.spec.objectives import OBJECTIVES
+from studies.spec.objectives import directions
 from studies.spec.problems import one_line
 from studies.spec.search import Range, SearchSpec
 from studies.spec.values import Scalar
@@ -80,18 +81,24 @@ class Points:
         storage: Where it is, or is to be.
         name: Its name there.
         search: What is searched.
+        metric: What its task is judged by.
+
+    Attributes:
+        directions: Whether each objective is to be minimized or maximized.
     """
 
-    def __init__(self, storage: BaseStorage, name: str, search: SearchSpec) -> None:
+    def __init__(
+        self, storage: BaseStorage, name: str, search: SearchSpec, metric: TaskMetric = ERROR
+    ) -> None:
         self.search = search
-        self.directions = [OBJECTIVES[objective].direction for objective in search.objectives]
+        self.directions = directions(search.objectives, metric)
         self.distributions = _distributions(search)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         # this sampler only reopens trials, and draws nothing: ``_ask`` makes one for each point
         self.study = optuna.create_study(
             study_name=name,
             storage=storage,
-            directions=self.directions,
+            directions=list(self.directions.values()),
             sampler=RandomSampler(),
             load_if_exists=True,
         )
@@ -158,7 +165,7 @@ class Points:
             # in memory: a kill while the storage asks could leave half a point there
             seed = int(np.random.SeedSequence((self.search.seed, len(earlier))).generate_state(1)[0])
             sampler = SAMPLERS[self.search.sampler](seed, self.search.batch)
-            memory = optuna.create_study(directions=self.directions, sampler=sampler)
+            memory = optuna.create_study(directions=list(self.directions.values()), sampler=sampler)
             memory.add_trials(earlier)
             memory.ask(self.distributions)
             suggested = memory.trials[-1]

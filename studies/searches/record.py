@@ -15,11 +15,13 @@ from typing import Any
 
 from optuna.storages import BaseStorage
 
+from analysis.task_metric import ERROR
 from robustness.tasks import Task
 from studies.planning.changes import flat
 from studies.searches.points import open_journal
 from studies.spec import strict_yaml
 from studies.spec.errors import StoreError
+from studies.spec.objectives import metric_of
 from studies.spec.search import SearchSpec
 from studies.spec.study import StudySpec
 from studies.store.layout import SEARCH_JOURNAL, SEARCH_RECORD
@@ -34,10 +36,14 @@ def identity(spec: StudySpec, search: SearchSpec, task: Task) -> dict[str, Any]:
         content["optimizers"][search.optimizer].pop(name, None)
     for name in ("trials", "confirm"):
         content["search"].pop(name, None)
+    kept = ["task", "budget", "schedule", "seeds", "grid", "optimizers", "search"]
     if spec.own.codes:
         content["code"] = dict(spec.own.codes)
-    kept = ("task", "budget", "schedule", "seeds", "grid", "optimizers", "search", "code")
-    return {key: content[key] for key in kept if key in content}
+        kept.append("code")
+    if (metric := metric_of(task)) != ERROR:  # records of earlier programs have no such key
+        content["metric"] = {"name": metric.name, "direction": metric.direction}
+        kept.append("metric")
+    return {key: content[key] for key in kept}
 
 
 def find(store: Store, content: Mapping[str, Any]) -> str | None:

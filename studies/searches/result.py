@@ -14,8 +14,9 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.statistics.pareto import hypervolume, hypervolume_history, on_front
+from analysis.task_metric import ERROR, TaskMetric
 from studies.searches.points import STORED_BEFORE, Points
-from studies.spec.objectives import OBJECTIVES
+from studies.spec.objectives import directions
 from studies.spec.search import Range, SearchSpec
 
 
@@ -38,6 +39,7 @@ class SearchResult:
         failed: A line for each trial that failed.
         location: The study's folder.
         files: What was written beside the rows.
+        metric: What the task is judged by.
     """
 
     search: SearchSpec
@@ -50,11 +52,12 @@ class SearchResult:
     failed: list[str] = field(default_factory=list)
     location: str = ""
     files: list[str] = field(default_factory=list)
+    metric: TaskMetric = ERROR
 
     @property
-    def objectives(self) -> dict[str, str]:
+    def objectives(self) -> Mapping[str, str]:
         """The direction of each objective."""
-        return {name: OBJECTIVES[name].direction for name in self.search.objectives}
+        return directions(self.search.objectives, self.metric)
 
     @property
     def front(self) -> pd.DataFrame:
@@ -103,8 +106,7 @@ def point_table(points: Points) -> pd.DataFrame:
     limit = 1.0 if search.max_diverged is None else search.max_diverged
     table["feasible"] = table["diverged"] <= limit
     first = table["feasible"] & ~table.duplicated(list(search.space))
-    directions = {name: OBJECTIVES[name].direction for name in search.objectives}
-    front = on_front(table[first], directions)
+    front = on_front(table[first], points.directions)
     table["on_front"] = front.reindex(table.index, fill_value=False)
     return table
 
@@ -130,7 +132,8 @@ def importance(points: pd.DataFrame, search: SearchSpec) -> pd.DataFrame:
     if len(search.space) < 2 or len(points) < 2:
         return pd.DataFrame(columns=columns)
     kinds = {name: _linear(search, name) for name in search.space}
-    study = optuna.create_study(directions=[OBJECTIVES[name].direction for name in search.objectives])
+    # shares of a variance have no direction
+    study = optuna.create_study(directions=["minimize"] * len(search.objectives))
     for record in points.to_dict("records"):
         params = {name: _on_axis(search, name, record[name]) for name in kinds}
         values = [record[name] for name in search.objectives]
@@ -164,13 +167,16 @@ def _on_axis(search: SearchSpec, name: str, value: float) -> float:
     return math.log10(value) if isinstance(axis, Range) and axis.log else value
 
 
-def limits(search: SearchSpec, worst: Mapping[str, float], rates: Sequence[float]) -> dict[str, float]:
-    """Return the best value that each objective can have: 0 for errors and losses, the whole grid for width.
+def limits(worst: Mapping[str, float], rates: Sequence[float], ideal: float) -> dict[str, float]:
+    """Return the best value that each objective can have.
 
     Args:
-        search: What is searched.
         worst: The worst value of each objective.
-        rates: The learning rates of a surface.
+        rates: The learning rates of a surface, all of which a width can reach over.
+        ideal: Of the task's metric, or of the error.
+
+    Returns:
+        For S and T nothing lost, 0.
     """
-    decades = math.log10(max(rates) / min(rates))
-    return {name: 0.0 if OBJECTIVES[name].direction == "minimize" else decades for name in worst}
+    best = {"width": math.log10(max(rates) / min(rates)), "val_error": ideal, "val_metric": ideal}
+    return {name: best.get(name, 0.0) for name in worst}

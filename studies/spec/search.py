@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from analysis.metrics.reference_gap import REFERENCES
+from analysis.task_metric import TaskMetric, value_column
 from studies.spec.objectives import OBJECTIVES
 from studies.spec.optimizers.checks import EntryChecks
 from studies.spec.optimizers.entries import OptimizerEntry
@@ -90,7 +91,8 @@ class SearchSpec(Strict):
     Attributes:
         optimizer: Which of the study's ``optimizers`` is searched; the others are its references.
         space: Its hyperparameters' ranges, or lists of values to choose from.
-        objectives: What a point is scored by, of ``studies.spec.objectives.OBJECTIVES``.
+        objectives: What a point is scored by, of ``studies.spec.objectives.OBJECTIVES``; by default the value of the
+            task's metric on validation (``val_error``, or ``val_metric`` where that is not the error) and S.
         sampler: What suggests the points; ``grid`` takes all combinations of values, in order.
         seed: Of the sampler.
         trials: How many points; the sampler ``grid`` does not need it.
@@ -125,6 +127,25 @@ class SearchSpec(Strict):
         if self.sampler != "grid":
             return self.trials
         return math.prod(len(self.choices(name)) for name in self.space)
+
+
+def for_metric(search: SearchSpec, metric: TaskMetric) -> SearchSpec:
+    """Return ``search`` of a task that is judged by ``metric``; without objectives it has those of the metric.
+
+    Raises:
+        ValueError: If it asks for the validation error of a task that is judged by another metric, or the other way
+            round.
+    """
+    known, wanted = {"val_error", "val_metric"}, value_column("val", {"": metric})
+    if "objectives" not in search.model_fields_set:
+        names = [wanted if name in known else name for name in search.objectives]
+        return search.model_copy(update={"objectives": tuple(names)})
+    for name in search.objectives:
+        if name in known - {wanted}:
+            raise ValueError(
+                f"search.objectives: must be {wanted} where the task is judged by {metric}, but got {name!r}"
+            )
+    return search
 
 
 def at_values(entry: OptimizerEntry, values: Mapping[str, Scalar | tuple[Scalar, ...]]) -> OptimizerEntry:

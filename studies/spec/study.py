@@ -24,13 +24,14 @@ from studies.spec import strict_yaml
 from studies.spec.errors import SpecError
 from studies.spec.grid import Grid, LogRange
 from studies.spec.growth import Extend, growth_problems, measure_problems, read_extend
+from studies.spec.objectives import metric_of
 from studies.spec.optimizers.checks import EntryChecks
 from studies.spec.optimizers.entries import OptimizerEntry, read_entries
 from studies.spec.optimizers.own_code import OwnCode, find_own
 from studies.spec.optimizers.variants import Variant
 from studies.spec.problems import Location, Problem, describe, one_line, raise_all
 from studies.spec.protocols import with_protocol
-from studies.spec.search import SearchSpec, search_problems
+from studies.spec.search import SearchSpec, for_metric, search_problems
 from studies.spec.sections import (
     Budget,
     CheckpointKeys,
@@ -52,9 +53,8 @@ MAX_TRIALS = 1_000_000
 class StudySpec(Strict):
     """A study.
 
-    ``StudySpec(name=…, task=…, …)`` takes what a YAML file holds, and raises the same one-line ``SpecError``. For
-    numbers, lists and text it takes numpy's, tuples and paths too: ``grid={"lr": np.logspace(-3, 0, 4), …}``. A
-    number means the decimal that it is written as, so that ``np.float32(1e-4)`` is 1e-4.
+    ``StudySpec(name=…, task=…, …)`` takes what a YAML file holds, numpy's numbers and arrays, tuples and paths too, and
+    raises the same one-line ``SpecError``. A number is the decimal that it is written as: ``np.float32(1e-4)`` is 1e-4.
 
     Attributes:
         name: Names the study and its folder.
@@ -280,13 +280,14 @@ class StudySpec(Strict):
         return task
 
     def resolved(self, task: Task) -> StudySpec:
-        """Return the study with the number that ``batch_size: full`` stands for.
+        """Return the study with what its task decides: a full batch's size, the objective that its metric has.
 
         Raises:
-            SpecError: If ``batch_size`` is above the training split.
+            SpecError: If ``batch_size`` is above the training split, or a search's objective is not the metric's.
         """
         try:
-            return self.model_copy(update={"budget": self.budget.resolved(len(task.train))})
+            search = self.search and for_metric(self.search, metric_of(task))
+            return self.model_copy(update={"budget": self.budget.resolved(len(task.train)), "search": search})
         except ValueError as error:
             raise SpecError(one_line(f"{self._source}: {error}")) from None
 

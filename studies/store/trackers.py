@@ -15,8 +15,8 @@ from studies.store.schema import ROW_SCHEMA
 Send = Callable[[Sequence[Mapping[str, Any]]], None]
 
 _MEASURED = (
-    "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy", "lambda_max",
-    "hessian_trace", "sam_sharpness", "wall_seconds",
+    "train_loss", "train_accuracy", "train_metric", "val_loss", "val_accuracy", "val_metric", "test_loss",
+    "test_accuracy", "test_metric", "lambda_max", "hessian_trace", "sam_sharpness", "wall_seconds",
 )  # fmt: skip
 """The columns of a row that are results; the others say what was trained."""
 

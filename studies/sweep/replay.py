@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from analysis.task_metric import ERROR
 from robustness.training import Engine
 from studies.planning.plan import Pack
 from studies.planning.stages import Stage, stages_of
@@ -66,8 +67,8 @@ def replay(location: str | Path, prefix: str) -> Replay:
 
     It is trained with the engine that it had, and on the same device if this machine has one. What was trained one
     by one on the same kind of device must come back to the last digit. What was trained in a pack, or on another
-    kind of device, is rounded differently: status and stopped step must then be the same, losses agree to 2 % and
-    accuracies to 1 percentage point.
+    kind of device, is rounded differently: status and stopped step must then be the same, losses and values of a
+    metric agree to 2 %, and accuracies and metrics in percent to 1 percentage point.
 
     The task is made as ``run`` makes it: if the study names a function of the user's own, that is imported, from the
     current folder or the usual path, and called. So are optimizers of the user's own, whose code must be the same.
@@ -123,11 +124,20 @@ def _trial(planned: Iterable[Stage], trial_id: str, store: Store) -> Trial:
 def _compared(stored: dict[str, Any], new: dict[str, Any], exact: bool) -> pd.DataFrame:
     tolerances = {"words": 0.0, "loss": LOSS_TOLERANCE, "accuracy": ACCURACY_TOLERANCE}
     records = []
-    for name, kind in COMPARED.items():
+    for name, kind in _kinds(stored, new).items():
         before, after = (None if pd.isna(value) else value for value in (stored[name], new.get(name)))
         tolerance = 0.0 if exact else tolerances[kind]
         records.append((name, before, after, tolerance, _equal(before, after, tolerance, kind)))
     return pd.DataFrame(records, columns=["number", "stored", "new", "tolerance", "equal"], dtype=object)
+
+
+def _kinds(stored: dict[str, Any], new: dict[str, Any]) -> dict[str, str]:
+    """Return what is compared, and as what: the metric too, unless it is the error, which accuracies say already."""
+    kinds = dict(COMPARED)
+    if new["metric"] == stored["metric"] != ERROR.name:
+        like = "accuracy" if new["metric_unit"] == "%" else "loss"
+        kinds |= {f"{split}_metric": like for split in ("train", "val", "test")}
+    return kinds
 
 
 def _equal(before: Any, after: Any, tolerance: float, kind: str) -> bool:

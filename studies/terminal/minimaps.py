@@ -11,6 +11,7 @@ from rich.text import Text
 
 from analysis import errors
 from analysis.figures.styles import COLOURS
+from analysis.task_metric import ERROR, by_error, task_metrics
 from analysis.trials import with_significant
 
 MAX_LINES = 12
@@ -22,7 +23,8 @@ class Minimap:
     """The cells of one label: lines by gradient scale and weight decay, columns by learning rate.
 
     Attributes:
-        error: Mean validation error over the seeds that are done; NaN where there is none.
+        error: Mean validation error over the seeds that are done, or by another metric the share that is lost of
+            what the best cell learned; NaN where there is none.
         words: The three characters of each cell.
     """
 
@@ -41,6 +43,12 @@ def minimaps(rows: pd.DataFrame, planned: pd.DataFrame) -> dict[str, Minimap]:
     keys = ["label", "grad_scale", "weight_decay", "lr"]
     runs = errors(rows[rows["role"] != "confirm"])
     cells = runs.groupby(keys, dropna=False)[["val_error", "diverged", "failed"]].mean()
+    if not by_error(task_metrics(runs)):
+        best, nothing = cells["val_error"].min(), runs["chance_error"].max()
+        share = (cells["val_error"] - best) / (nothing - best)
+        cells["val_error"] = (
+            share if nothing > best else cells["val_error"].where(cells["val_error"].isna(), 1.0)
+        )
     wanted = pd.MultiIndex.from_frame(with_significant(planned[keys]).drop_duplicates())
     cells = cells.reindex(cells.index.union(wanted))
     maps = {}
@@ -56,6 +64,14 @@ def minimaps(rows: pd.DataFrame, planned: pd.DataFrame) -> dict[str, Minimap]:
         shown = pd.Series(words, index=own.index, dtype="str")
         maps[label] = Minimap(own["val_error"].unstack("lr"), shown.unstack("lr", fill_value="   "))
     return maps
+
+
+def shown_values(rows: pd.DataFrame) -> str:
+    """Say what the numbers of the surfaces are."""
+    metrics = {str(metric) for metric in task_metrics(rows).values() if metric != ERROR}
+    if not metrics:
+        return "validation error in %"
+    return f"validation {', '.join(sorted(metrics))}: % of the way from the best cell to knowing nothing"
 
 
 def minimap(label: str, one: Minimap) -> Text:

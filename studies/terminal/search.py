@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from analysis.measures import MEASURES
+from analysis.measures import decimals, measure
+from analysis.task_metric import ERROR, TaskMetric, value_column
 from studies.searches.loop import SearchPlan
 from studies.searches.result import SearchResult
 from studies.terminal.progress import ProgressLine
-from studies.terminal.text import interval, number, say, table
+from studies.terminal.text import interval, near_text, number, say, table
 
 LEGEND = (
     "Pareto front and references on the same surface; best lr: the validation-best cell at gradient scale 1, where "
-    "errors are taken; S, T: sensitivity and transfer regret (0 flat, 1 all lost); width: decades of lr within 1 "
-    "point of the best; ±: 95 % intervals over seeds. Ada2MS is our reimplementation from the abstract "
+    "{values} are taken; S, T: sensitivity and transfer regret (0 flat, 1 all lost); width: decades of lr within "
+    "{near} of the best; ±: 95 % intervals over seeds. Ada2MS is our reimplementation from the abstract "
     "(arXiv 2605.20533)."
 )
 CONFIRMED = (
-    "The same with fresh seeds, errors at the cells that were selected before: free of selection bias."
+    "The same with fresh seeds, {values} at the cells that were selected before: free of selection bias."
 )
 
 
@@ -49,9 +47,10 @@ def print_search(console: Console, result: SearchResult) -> None:
     console.print(scores_table(result, pd.concat([result.front, result.references], ignore_index=True)))
     if result.front.empty:
         console.print("no point is on the front: none could be scored, or too many trials diverged in each")
-    console.print(LEGEND, highlight=False)
+    words = {"values": values_text(result.metric), "near": near_text([result.metric])}
+    console.print(LEGEND.format(**words), highlight=False, markup=False)
     if len(result.confirmed):
-        console.print(f"\n{CONFIRMED}", highlight=False)
+        console.print(f"\n{CONFIRMED.format(**words)}", highlight=False, markup=False)
         console.print(scores_table(result, result.confirmed))
     if len(result.importance):
         wide = result.importance.pivot_table(
@@ -72,17 +71,28 @@ def print_search(console: Console, result: SearchResult) -> None:
     )
 
 
+def values_text(metric: TaskMetric) -> str:
+    """Return what the values of a metric are called: 'errors', or 'values of loss (nats)'."""
+    return "errors" if metric == ERROR else f"values of {metric}"
+
+
 def scores_table(result: SearchResult, scores: pd.DataFrame) -> Table:
     """Return one line per surface: its scores with intervals, its best learning rate, what diverged."""
-    names = list(dict.fromkeys((*result.search.objectives, "test_error")))
-    header = ["optimizer", *(MEASURES[name].short for name in names), "best lr", "diverged"]
-    return table(header, [_line(row, names) for row in scores.to_dict("records")])
+    names = list(dict.fromkeys((*result.search.objectives, value_column("test", {"": result.metric}))))
+    cells = zip(*(_texts(scores, name, result.metric) for name in names), strict=True)
+    rows = [
+        [row["label"], *own, f"{row['best_lr']:.3g}", f"{100 * row['diverged']:.1f} %"]
+        for row, own in zip(scores.to_dict("records"), cells, strict=True)
+    ]
+    header = ["optimizer", *(measure(name, result.metric).short for name in names), "best lr", "diverged"]
+    return table(header, rows)
 
 
-def _line(row: Mapping[Any, Any], names: list[str]) -> list[str]:
-    cells = [row["label"]]
-    for name in names:
-        measure = MEASURES[name]
-        low, high = row[f"{name}_low"], row[f"{name}_high"]
-        cells.append(interval(row[name], low, high, measure.digits, measure.factor))
-    return [*cells, f"{row['best_lr']:.3g}", f"{100 * row['diverged']:.1f} %"]
+def _texts(scores: pd.DataFrame, name: str, metric: TaskMetric) -> list[str]:
+    """Return the numbers of a score with half the width of their intervals."""
+    shown = measure(name, metric)
+    digits = decimals(shown.factor * scores[name], shown.digits)
+    columns = (scores[f"{name}{end}"].astype(float) for end in ("", "_low", "_high"))
+    return [
+        interval(middle, low, high, digits, shown.factor) for middle, low, high in zip(*columns, strict=True)
+    ]

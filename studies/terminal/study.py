@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,9 @@ from rich import filesize
 from rich.console import Console
 from rich.table import Table
 
-from analysis.measures import MEASURES, SIGNIFICANT
-from studies.terminal.text import duration, engine_text, interval, say, table
+from analysis.summaries.columns import columns_of, measure_of, numbers_of
+from analysis.task_metric import ERROR, by_error, task_metrics, value_column
+from studies.terminal.text import duration, engine_text, near_text, say, table, with_half
 
 if TYPE_CHECKING:
     from studies.planning.plan import Plan
@@ -28,33 +28,53 @@ SUMMARY_SHOWN = (
 
 
 def summary_table(summary: pd.DataFrame) -> Table:
-    """Return ``analysis.summary`` as it is printed: percent, intervals of 95 %."""
-    names = SUMMARY_SHOWN if summary["task"].nunique() > 1 else SUMMARY_SHOWN[1:]
-    rows = [[_summarized(row, name) for name in names] for row in summary.to_dict("records")]
-    return table([MEASURES[name].short for name in names], rows)
+    """Return ``analysis.summary`` as it is printed: percent or the metric's unit, intervals of 95 %."""
+    names = columns_of(summary, SUMMARY_SHOWN if summary["task"].nunique() > 1 else SUMMARY_SHOWN[1:])
+    return _table(summary, {name: _summarized(summary, name) for name in names})
 
 
-def _summarized(row: Mapping[Any, Any], name: str) -> str:
-    measure = MEASURES[name]
-    if measure.digits == SIGNIFICANT:
-        return f"{row[name]:.3g}"
+def _table(shown: pd.DataFrame, cells: Mapping[str, Sequence[Any]]) -> Table:
+    header = [measure_of(shown, name).short for name in cells]
+    return table(header, list(zip(*cells.values(), strict=True)))
+
+
+def _summarized(summary: pd.DataFrame, name: str) -> list[str]:
+    values = summary[name].tolist()
+    if name in ("best_lr", "best_weight_decay"):
+        return [f"{value:.3g}" for value in values]
     if name == "diverged":
-        return f"{measure.factor * row[name]:.{measure.digits}f} {measure.unit}"
-    return f"{row[name]}" if isinstance(row[name], int | str) else _measured(row, name)
+        return [f"{100 * value:.1f} %" for value in values]
+    if all(isinstance(value, int | str) for value in values):
+        return [f"{value}" for value in values]
+    return _measured(summary, name)
 
 
-def _measured(row: Mapping[Any, Any], name: str) -> str:
-    """Return a number with half the width of its interval, where it has one, in the unit that is shown."""
-    low, high = (row.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
-    return interval(row[name], low, high, MEASURES[name].digits, MEASURES[name].factor)
+def _measured(shown: pd.DataFrame, name: str) -> list[str]:
+    """Return numbers with half the width of their intervals, where they have one, in the unit that is shown."""
+    numbers = numbers_of(shown, name)
+    columns = zip(numbers.values, numbers.half, numbers.digits, strict=True)
+    return [with_half(value, half, digits) for value, half, digits in columns]
 
 
 LEGEND = (
-    "lr, wd: the validation-best cell at gradient scale 1; test %: there, over seeds; S: sensitivity, the mean "
-    "normalized loss of accuracy within 1.5 decades of the best lr (0 flat, 1 all lost); width: decades of lr "
-    "within 1 point of the best; ±: 95 % intervals. Ada2MS is our reimplementation from the abstract "
+    "lr, wd: the validation-best cell at gradient scale 1; {tested}: there, over seeds; S: sensitivity, the mean "
+    "{lost} within 1.5 decades of the best lr (0 flat, 1 all lost); width: decades of lr "
+    "within {near} of the best; ±: 95 % intervals. Ada2MS is our reimplementation from the abstract "
     "(arXiv 2605.20533)."
 )
+
+
+def summary_legend(summary: pd.DataFrame) -> str:
+    """Say what the columns of ``summary_table`` are, and in which unit."""
+    metrics = task_metrics(summary)
+    shown = measure_of(summary, value_column("test", metrics))
+    tested = shown.short + (f", in {shown.unit}" if shown.unit not in ("", "%") else "")
+    if by_error(metrics):
+        return LEGEND.format(
+            tested="test %", lost="normalized loss of accuracy", near=near_text(metrics.values())
+        )
+    lost = "share that is lost of what can be learned"
+    return LEGEND.format(tested=tested, lost=lost, near=near_text(metrics.values()))
 
 
 def print_report(
@@ -63,7 +83,7 @@ def print_report(
     """Print the summary table, what is left out, and where the files are."""
     if len(summary):
         console.print(summary_table(summary))
-        console.print(LEGEND, highlight=False)
+        console.print(summary_legend(summary), highlight=False, markup=False)
     for line in left_out:
         say(console, line)
     console.print(f"\nin {location}: {', '.join(files)}", highlight=False, soft_wrap=True, markup=False)
@@ -72,8 +92,8 @@ def print_report(
 METRICS_SHOWN = ("transfer_regret", "scale_exponent", "width_global", "tunability", "gap")
 METRICS_LEGEND = (
     "T: transfer regret, what a cell tuned at gradient scale 1 loses at the others; a: scale exponent, -d log lr* / "
-    "d log c (0: AdamW, 1: SGD); width: decades of lr within 1 point of the best of all optimizers; tunability: "
-    "mean test error of the best of k random cells, over k; front: no other has lower test error and lower S; "
+    "d log c (0: AdamW, 1: SGD); width: decades of lr within {near} of the best of all optimizers; tunability: "
+    "mean test {value} of the best of k random cells, over k; front: no other has {better} test {value} and lower S; "
     "±: 95 % intervals; –: not available, tables/*.csv say why."
 )
 
@@ -82,20 +102,17 @@ def print_metrics(console: Console, tables: Mapping[str, pd.DataFrame]) -> None:
     """Print the measures of ``analysis.tables`` that the summary does not show."""
     if "metrics" not in tables:
         return
-    metrics = tables["metrics"]
-    shown = [name for name in METRICS_SHOWN if name in metrics]
-    rows = [
-        [
-            row["task"],
-            row["label"],
-            *(_measured(row, name) for name in shown),
-            "yes" if row["on_front"] else "",
-        ]
-        for row in metrics.to_dict("records")
-    ]
-    header = [MEASURES[name].short for name in ("task", "label", *shown, "on_front")]
-    console.print(table(header, rows))
-    console.print(METRICS_LEGEND, highlight=False)
+    shown = tables["metrics"]
+    cells = {name: _measured(shown, name) for name in METRICS_SHOWN if name in shown}
+    names: dict[str, Sequence[str]] = {name: shown[name].tolist() for name in ("task", "label")}
+    fronts = ["yes" if one else "" for one in shown["on_front"]]
+    console.print(_table(shown, {**names, **cells, "on_front": fronts}))
+    metrics = task_metrics(shown)
+    kinds = {str(metric) if metric != ERROR else metric.name for metric in metrics.values()}
+    value = kinds.pop() if len(kinds) == 1 else "value"
+    better = "lower" if by_error(metrics) else "a better"
+    legend = METRICS_LEGEND.format(near=near_text(metrics.values()), value=value, better=better)
+    console.print(legend, highlight=False, markup=False)
 
 
 def print_verdict(console: Console, texts: Sequence[str]) -> None:

@@ -14,6 +14,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from analysis.task_metric import ERROR, TaskMetric
+
 if TYPE_CHECKING:
     from robustness.training import Engine
 
@@ -89,9 +91,18 @@ def number(value: float, digits: int) -> str:
 
 def interval(middle: float, low: float, high: float, digits: int, scale: float = 1.0) -> str:
     """Return ``middle ± half the width``, both multiplied by ``scale``; no ± where the interval is NaN."""
-    half = (high - low) / 2
-    spread = "" if math.isnan(half) else f" ± {number(half * scale, digits)}"
-    return number(middle * scale, digits) + spread
+    return with_half(middle * scale, (high - low) / 2 * scale, digits)
+
+
+def with_half(middle: float, half: float, digits: int) -> str:
+    """Return ``middle ± half``; no ± where ``half`` is NaN."""
+    return number(middle, digits) + ("" if math.isnan(half) else f" ± {number(half, digits)}")
+
+
+def near_text(metrics: Iterable[TaskMetric]) -> str:
+    """Say how near to the best cell a width reaches, for tasks that are judged by ``metrics``."""
+    near = {"1 point" if metric == ERROR else "1 % of what can be learned" for metric in metrics}
+    return " or ".join(sorted(near))
 
 
 def engine_text(engine: Engine) -> str:

@@ -25,7 +25,7 @@ from studies.spec.study import StudySpec
 from studies.store.lock import drivers
 from studies.store.provenance import read_runs
 from studies.store.study_folder import STATUSES, StoredStudy, StudyProgress
-from studies.terminal.minimaps import minimap, minimaps
+from studies.terminal.minimaps import minimap, minimaps, shown_values
 from studies.terminal.text import table
 
 EVERY_SECONDS = 2.0
@@ -134,7 +134,7 @@ def _surfaces(snapshot: Snapshot) -> list[RenderableType]:
         return [Text(accuracy_sentence(lacking), style="dim")]
     cells = planned_cells(snapshot.spec)
     maps = minimaps(rows, cells[cells["label"].isin(planned.keys())])
-    legend = "validation error in %, mean over seeds; ·· not trained yet, xx diverged, !! failed"
+    legend = f"{shown_values(rows)}, mean over seeds; ·· not trained yet, xx diverged, !! failed"
     surfaces = [minimap(label, one) for label, one in maps.items()]
     return [Text(legend, style="dim"), Columns(surfaces, padding=(0, 3))]
 

@@ -234,20 +234,71 @@ def test_long_trials_go_on_from_their_checkpoints_when_a_search_was_interrupted(
     assert not (tmp_path / "t/checkpoints").exists()
 
 
-REGRESSION = """
-from dataclasses import replace
-from robustness.tasks import load
+TASKS = """
+import torch
+from torch import nn
+from robustness.tasks import Metric, Split, Task
+
+INPUTS = torch.randn(216, 4, generator=torch.Generator().manual_seed(0))
+
+def made(targets, **options):
+    parts = [Split(INPUTS[start::3], targets[start::3]) for start in range(3)]
+    return Task("made", *parts, lambda: nn.Linear(4, 3), **options)
 
 def regression():
-    return replace(load("digits-mlp"), correct=None)
+    return made(INPUTS[:, :3], loss=nn.functional.mse_loss, correct=None)
+
+def score():
+    hits = lambda outputs, targets: (outputs.argmax(-1) == targets).float()
+    return made(INPUTS[:, :3].argmax(1), metric=Metric("hits", "max", function=hits))
 """
 
 
-def test_a_task_without_accuracies_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
-    (tmp_path / "searchedregression.py").write_text(REGRESSION)
+@pytest.fixture
+def other_tasks(tmp_path, monkeypatch):
+    (tmp_path / "searchedtasks.py").write_text(TASKS)
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(SpecError, match="search: scores points by errors, and the task has none"):
-        seek(tiny(task="searchedregression:regression"), tmp_path / "t")
+
+
+def test_a_regression_is_searched_for_a_small_loss(other_tasks, tmp_path):
+    spec = tiny({"trials": 2}, task="searchedtasks:regression", budget={"epochs": 8, "batch_size": 18})
+    found = seek(spec, tmp_path / "t")
+    assert found.objectives == {"val_metric": "minimize", "sensitivity": "minimize"}
+    rows = load(found.location)
+    for point in found.points.itertuples():
+        own = rows[rows["label"] == point.label]
+        losses = own["val_loss"].clip(upper=own["chance_metric"]).groupby(own["lr"]).mean()
+        assert point.val_metric == pytest.approx(losses.min(), abs=1e-9)
+    assert found.worst["val_metric"] == pytest.approx(rows["chance_metric"].iloc[0])
+    assert found.best["val_metric"] == 0
+    assert 0 < found.hypervolume < 1
+    assert (tmp_path / "t/study.yaml").read_text().count("val_metric") == 1
+    again = seek(spec, tmp_path / "t")
+    pd.testing.assert_frame_equal(again.points, found.points)
+
+
+def test_a_score_to_be_maximized_is_searched_for_a_large_one(other_tasks, tmp_path):
+    seeking = {"trials": 3, "objectives": "val_metric", "confirm": 2}
+    found = seek(tiny(seeking, task="searchedtasks:score"), tmp_path / "t")
+    assert found.objectives == {"val_metric": "maximize"}
+    rows = load(found.location)
+    tuned = (
+        rows[rows["role"] == "search"].groupby(["label", "lr"])["val_accuracy"].mean().groupby("label").max()
+    )
+    assert found.front["val_metric"].tolist() == pytest.approx([tuned.max()] * len(found.front))
+    assert set(found.confirmed["metric"]) == {"hits"}
+    assert {"test_metric", "test_metric_low"} <= set(pd.read_csv(tmp_path / "t/search/points.csv"))
+    with pytest.raises(StoreError, match=r"metric\.name: loss, but the search in this folder has hits"):
+        seek(tiny(seeking, task="searchedtasks:score", metric="loss"), tmp_path / "t")
+
+
+def test_an_objective_that_is_not_the_metrics_is_refused_before_anything_is_trained(tmp_path):
+    by_loss = tiny({"objectives": ["val_error"]}, metric="loss")
+    rule = r"search.objectives: must be val_metric where the task is judged by loss \(nats\), but got 'val_error'"
+    with pytest.raises(SpecError, match=rule):
+        seek(by_loss, tmp_path / "t")
+    with pytest.raises(SpecError, match="must be val_error where the task is judged by error"):
+        seek(tiny({"objectives": ["val_metric"]}), tmp_path / "t")
     assert not (tmp_path / "t").exists()
 
 

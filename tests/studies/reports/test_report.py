@@ -1,5 +1,6 @@
 """The report of one study or several: what it writes, and what it refuses."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 import studies
 from studies.reports.report import report
 from studies.spec.errors import StoreError
+from studies.store.store import Store
 
 STUDY = """
 name: {name}
@@ -76,21 +78,46 @@ def test_the_same_folder_twice_is_one_line(folders, tmp_path):
         report(folders / "one", folders / "one", out=tmp_path / "out")
 
 
-def test_a_regression_is_run_and_reported_on_without_its_tables_by_error(tmp_path):
-    (tmp_path / "reportregression.py").write_text(REGRESSION)
+@pytest.fixture(scope="module")
+def regression(tmp_path_factory):
+    place = tmp_path_factory.mktemp("regression")
+    (place / "reportregression.py").write_text(REGRESSION)
     text = STUDY.format(name="r", task="reportregression:regression").replace(
-        "batch_size: 64", "batch_size: full"
+        "batch_size: 64", "batch_size: 8"
     )
-    text += "extend: true\nconfirm: 1\n"
-    (tmp_path / "r.yaml").write_text(text)
-    outcome = studies.run(str(tmp_path / "r.yaml"), out=tmp_path / "r", workers=0)
-    assert (len(outcome.rows), outcome.failed, outcome.missing) == (24, [], 0)
-    (line,) = outcome.left_out
+    (place / "r.yaml").write_text(text + "extend: {decades: 1}\nconfirm: 1\n")
+    outcome = studies.run(str(place / "r.yaml"), out=place / "r", workers=0)
+    assert (outcome.failed, outcome.missing, outcome.left_out) == ([], 0, [])
+    return place / "r"
+
+
+def test_a_regression_is_extended_confirmed_and_reported_on_by_its_loss(regression):
+    rows = studies.load(regression)
+    grid = rows[(rows["role"] == "grid") & (rows["grad_scale"] == 1)]
+    losses = grid["val_loss"].clip(upper=grid["chance_metric"])
+    means = losses.groupby([grid["label"], grid["lr"]]).mean()
+    for label, fresh in rows[rows["role"] == "confirm"].groupby("label"):
+        assert fresh["lr"].tolist() == [means[label].idxmin()]
+    assert len(rows[rows["role"] == "grid"]) > 24
+    assert pd.read_csv(regression / "summary.csv")["metric"].tolist() == ["loss", "loss"]
+
+
+def test_a_regression_of_an_earlier_program_is_left_out_in_one_line(regression, tmp_path):
+    rows = studies.load(regression)
+    judged = [name for name in rows if "metric" in name]
+    old = rows.assign(**dict.fromkeys(judged)).astype(object)
+    store = Store(tmp_path / "r")
+    store.write_file("study.yaml", (regression / "study.yaml").read_bytes())
+    known = json.loads((regression / "task.json").read_text())
+    del known["metric"]
+    store.write_file("task.json", json.dumps(known).encode())
+    with store.driving():
+        store.append(old.where(old.notna(), None).to_dict("records"), [])
+    written = report(tmp_path / "r")
+    (line,) = written.left_out
     assert line.startswith(
         "no accuracy in these rows: tables by error are left out (task reportregression:regress"
     )
-    written = report(tmp_path / "r")
-    assert written.left_out == [line]
     assert line in (tmp_path / "r" / "report.html").read_text("utf-8")
     command = [sys.executable, "-m", "studies.cli", "report", str(tmp_path / "r")]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -6,6 +6,7 @@ import optuna
 import pytest
 
 from analysis.statistics.pareto import on_front
+from analysis.task_metric import ERROR, TaskMetric
 from studies.searches.loop import explore
 from studies.searches.points import Points
 from studies.searches.result import SearchResult, importance, limits, point_table
@@ -15,11 +16,11 @@ SPACE = {"p": {"low": 0.0, "high": 0.75}, "q": {"low": 0.0, "high": 0.75}}
 DIRECTIONS = {"val_error": "minimize", "sensitivity": "minimize"}
 
 
-def searched(score, **changes):
+def searched(score, metric=ERROR, **changes):
     """Return a random search whose points are scored by a function of their values, and its points."""
     keys = {"optimizer": "exponent_plane", "space": SPACE, "sampler": "random", "trials": 30}
     search = SearchSpec(**{**keys, **changes})
-    points = Points(optuna.storages.InMemoryStorage(), "s", search)
+    points = Points(optuna.storages.InMemoryStorage(), "s", search, metric)
     points.begin([])
     explore(points, lambda batch: [{"label": "x", **score(values)} for values in batch], search.trials)
     return search, points
@@ -85,9 +86,22 @@ def test_one_hyperparameter_alone_has_no_importance():
     assert importance(point_table(points), search).empty
 
 
-def test_the_best_width_is_the_whole_grid_and_the_best_error_is_none():
-    search = SearchSpec(optimizer="ada2ms", space=SPACE, objectives=["val_error", "width"])
-    assert limits(search, {"val_error": 0.9, "width": 0.0}, [1e-3, 0.1, 10.0]) == {
-        "val_error": 0.0,
-        "width": 4.0,
-    }
+def test_the_best_width_is_the_whole_grid_and_the_best_value_is_the_metrics():
+    worst = {"val_error": 0.9, "width": 0.0, "sensitivity": 1.0}
+    assert limits(worst, [1e-3, 0.1, 10.0], 0.0) == {"val_error": 0.0, "width": 4.0, "sensitivity": 0.0}
+    assert limits({"val_metric": 0.2}, [0.1, 1.0], 1.0) == {"val_metric": 1.0}
+
+
+def test_what_is_to_be_maximized_dominates_where_it_is_larger():
+    metric = TaskMetric("macro F1", "%", "max")
+    search, points = searched(
+        lambda values: {"val_metric": values["p"], "sensitivity": 0.5, "diverged": 0.0},
+        metric,
+        objectives=["val_metric", "sensitivity"],
+    )
+    table = point_table(points)
+    assert table.loc[table["on_front"], "p"].tolist() == [table["p"].max()]
+    best, worst = {"val_metric": 1.0, "sensitivity": 0.0}, {"val_metric": 0.2, "sensitivity": 1.0}
+    result = SearchResult(search, table, best, worst, metric=metric)
+    assert result.objectives == {"val_metric": "maximize", "sensitivity": "minimize"}
+    assert result.hypervolume == pytest.approx((table["p"].max() - 0.2) / 0.8 * 0.5)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from studies.terminal.minimaps import MAX_LINES, minimap, minimaps
+from studies.terminal.minimaps import MAX_LINES, minimap, minimaps, shown_values
 
 
 def rows(*cells):
@@ -53,3 +53,26 @@ def test_a_map_has_a_line_for_each_decay_and_the_ends_of_the_learning_rates_belo
         "c=1 wd=0.0001  ·· ··",
         "lr 0.1 to 1",
     ]
+
+
+def test_values_of_another_metric_are_shares_of_the_way_from_the_best_cell_to_knowing_nothing():
+    table = rows(
+        (0.1, 0.0, 1.0, "completed", 0.9, 0, "grid"),
+        (1.0, 0.0, 1.0, "completed", 0.7, 0, "grid"),
+        (10.0, 0.0, 1.0, "completed", 0.1, 0, "grid"),
+        (100.0, 0.0, 1.0, "diverged", None, 0, "grid"),
+    )
+    assert shown_values(table) == "validation error in %"
+    table = table.rename(columns=lambda name: name.replace("accuracy", "metric"))
+    table = table.assign(metric="R2", metric_unit=None, metric_direction="max")
+    words = minimaps(table, planned((0.1, 1.0, 10.0, 100.0)))["sgd"].words
+    # (0.9 - 0.7) / (0.9 - 0.1)
+    assert words.loc[(1.0, 0.0)].tolist() == ["  0", " 25", " 99", " xx"]
+    assert shown_values(table) == "validation R2: % of the way from the best cell to knowing nothing"
+
+
+def test_where_nothing_was_learned_all_is_lost():
+    table = rows((0.1, 0.0, 1.0, "completed", 0.1, 0, "grid"))
+    table = table.rename(columns=lambda name: name.replace("accuracy", "metric"))
+    table = table.assign(metric="R2", metric_unit=None, metric_direction="max")
+    assert minimaps(table, planned((0.1,)))["sgd"].words.loc[(1.0, 0.0)].tolist() == [" 99"]

@@ -9,7 +9,14 @@ from rich.console import Console
 from studies.planning.plan import plan
 from studies.spec.study import StudySpec
 from studies.sweep.estimate import Cost
-from studies.terminal.study import print_failures, print_figures, print_metrics, print_plan, summary_table
+from studies.terminal.study import (
+    print_failures,
+    print_figures,
+    print_metrics,
+    print_plan,
+    print_report,
+    summary_table,
+)
 
 
 @pytest.fixture
@@ -61,6 +68,37 @@ def test_measures_that_were_not_taken_have_no_column(screen):
     print_metrics(screen, {"metrics": pd.DataFrame([metrics])})
     assert "t adamw 2.50 ± 0.50 yes" in words(screen)
     assert "tunability %" not in words(screen)
+
+
+LOSS = {"metric": "loss", "unit": "nats", "direction": "min"}
+F1 = {"metric": "macro F1", "unit": "%", "direction": "max"}
+
+
+def by_metric(metric, low, middle, high):
+    """Return the summary's row with values of a metric in place of its accuracies."""
+    row = {name: value for name, value in SUMMARY.items() if "accuracy" not in name}
+    values = {"val_metric": middle, "test_metric": middle, "test_metric_low": low, "test_metric_high": high}
+    return row | metric | values
+
+
+def test_values_of_a_metric_have_its_name_its_unit_and_three_digits(screen):
+    print_report(screen, pd.DataFrame([by_metric(LOSS, 0.0123, 0.0133, 0.0143)]), "runs/s", [])
+    text = words(screen)
+    assert "optimizer lr wd val loss test loss S" in text
+    assert "adamw 0.01 0.0001 0.0133 0.0133 ± 0.0010 0.123" in text
+    assert "test loss, in nats: there, over seeds" in text
+    assert "the mean share that is lost of what can be learned within 1.5 decades" in text
+    assert "within 1 % of what can be learned of the best" in text
+    assert "accuracy" not in text
+
+
+def test_tasks_of_several_metrics_have_columns_that_name_them(screen):
+    both = [by_metric(LOSS, 1.0, 1.25, 1.5), by_metric(F1, 0.85, 0.9, 0.95) | {"task": "u"}]
+    screen.print(summary_table(pd.DataFrame(both)))
+    text = words(screen)
+    assert "task optimizer metric unit lr wd val test S" in text
+    assert "t adamw loss nats 0.01 0.0001 1.25 1.25 ± 0.25" in text
+    assert "u adamw macro F1 % 0.01 0.0001 90.00 90.00 ± 5.00" in text
 
 
 def test_failures_and_left_out_figures_are_listed_as_they_are(screen):
