@@ -65,7 +65,8 @@ def test_a_complete_study_ends_the_view(folder):
 
 def test_rows_without_accuracies_are_counted_without_surfaces(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "r")
-    rows = studies.load(folder).assign(chance_accuracy=None, val_accuracy=None, test_accuracy=None)
+    lacking = ("chance_accuracy", "val_accuracy", "test_accuracy", "metric")
+    rows = studies.load(folder).assign(**dict.fromkeys(lacking))
     store = Store(tmp_path / "r")
     with store.driving():
         store.append(rows.astype(object).where(rows.notna(), None).to_dict("records"), [])
