@@ -53,8 +53,8 @@ MAX_TRIALS = 1_000_000
 class StudySpec(Strict):
     """A study.
 
-    ``StudySpec(name=…, task=…, …)`` takes what a YAML file holds, numpy's numbers and arrays, tuples and paths too, and
-    raises the same one-line ``SpecError``. A number is the decimal that it is written as: ``np.float32(1e-4)`` is 1e-4.
+    ``StudySpec(name=…, task=…, …)`` takes what a YAML file holds, numpy's numbers and arrays, tuples and paths too,
+    and raises the same ``SpecError``. A number is the decimal that it is written as: ``np.float32(1e-4)`` is 1e-4.
 
     Attributes:
         name: Names the study and its folder.
@@ -268,28 +268,27 @@ class StudySpec(Strict):
         return spec
 
     def load_task(self) -> Task:
-        """Make the task, with the study's metric; its module, and a schedule's, may be in the study file's folder.
+        """Make the task, with the study's metric; its module may be in the folder of the study's file.
 
         Raises:
-            SpecError: If it cannot be made or judged by the metric, or the schedule cannot be followed.
+            SpecError: If it cannot be made, or cannot be judged by the study's metric.
         """
-        task = make_task(self.task, self.training, self._folder, self._source, self.metric)
-        budget = self.resolved(task).budget
-        steps = task.steps(budget.epochs, budget.batch_size)
-        check_schedule(self.schedule, steps, self._folder, self._source)
-        return task
+        return make_task(self.task, self.training, self._folder, self._source, self.metric)
 
     def resolved(self, task: Task) -> StudySpec:
         """Return the study with what its task decides: a full batch's size, the objective that its metric has.
 
         Raises:
-            SpecError: If ``batch_size`` is above the training split, or a search's objective is not the metric's.
+            SpecError: If the batch size, a search's objective or the schedule does not suit the task.
         """
         try:
             search = self.search and for_metric(self.search, metric_of(task))
-            return self.model_copy(update={"budget": self.budget.resolved(len(task.train)), "search": search})
+            budget = self.budget.resolved(len(task.train))
         except ValueError as error:
             raise SpecError(one_line(f"{self._source}: {error}")) from None
+        steps = task.steps(budget.epochs, budget.batch_size)
+        check_schedule(self.schedule, steps, self._folder, self._source)
+        return self.model_copy(update={"budget": budget, "search": search})
 
 
 def _allowed_keys() -> dict[Location, list[str]]:
