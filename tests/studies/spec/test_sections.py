@@ -112,7 +112,7 @@ def test_a_schedule_of_ones_own_is_asked_before_anything_is_trained(tmp_path):
     def load(schedule):
         (tmp_path / "s.yaml").write_text(TEXT + f"schedule: {schedule}\n")
         spec = StudySpec.from_yaml(tmp_path / "s.yaml")
-        spec.load_task()
+        spec.resolved(spec.load_task())
         return spec.schedule
 
     assert load("{name: 'own_rates:decay', rate: 3}").multiplier(5, 10) == 1 / 2.5
