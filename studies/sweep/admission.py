@@ -64,7 +64,7 @@ def admit(
     _check_metric(store, spec, now, rows[~rows["trial_id"].isin(stored.again)])
     notes = _without_decay(spec)
     if not rows.empty:
-        notes += _changed_study(store, spec, before, now, trials, rows)
+        notes += _changed_study(store, spec, before, now, trials, rows) + _changed_metric(store, before, now)
     file = source_file(task.name)
     if now.code is None or file is None:
         return Admission(now, notes)
@@ -104,6 +104,17 @@ def _check_metric(store: Store, spec: StudySpec, now: KnownTask, rows: pd.DataFr
             "when they were trained: give another folder with --out, or raise the task's version, which trains "
             "everything again and hides old rows"
         )
+
+
+def _changed_metric(store: Store, before: KnownTask | None, now: KnownTask) -> list[str]:
+    """Return a line that says that stored rows are judged by another metric than before, if they are."""
+    was = before.metric.name if before is not None and before.metric is not None else "error"
+    if now.metric is None or now.metric.name == was:
+        return []
+    return [
+        f"{store.location}: judged by {now.metric.name}, where it was by {was}: its best cells may be others, and "
+        f"fresh seeds stored at the earlier ones are hidden; `metric: {was}` in the study file goes on as before"
+    ]
 
 
 def _without_decay(spec: StudySpec) -> list[str]:
