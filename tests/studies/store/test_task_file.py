@@ -68,8 +68,8 @@ def test_another_metric_that_follows_from_the_rows_trains_nothing_and_reads_them
     assert before["metric"].unique().tolist() == ["error"]
     assert outcome.rows["metric"].unique().tolist() == ["loss"]
     assert outcome.notes == [
-        f"{folder}: judged by loss, where it was by error: its best cells may be others, and fresh seeds stored at the "
-        "earlier ones are hidden; `metric: error` in the study file goes on as before"
+        f"{folder}: judged by loss, where it was by error: its best cells may be others, and fresh seeds stored at "
+        "the earlier ones are hidden; `metric: error` in the study file goes on as before"
     ]
     for split in ("train", "val", "test"):
         pd.testing.assert_series_equal(
