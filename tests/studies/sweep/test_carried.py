@@ -1,4 +1,4 @@
-"""A user's own optimizers as bytes: known to a process that cannot import them, by the names that trials use."""
+"""A user's own optimizers and schedules as bytes: known to a process that cannot import them, by their names."""
 
 import subprocess
 import sys
@@ -20,16 +20,21 @@ class Plain(torch.optim.SGD):
     def __init__(self, params, lr=RATE):
         super().__init__(params, lr)
 
+def halved(step, total_steps):
+    return RATE
+
 class Registered(Plain):
     rule = Rule((), lambda t, h: {}, None, lambda grad, state, scalars: grad)
 """
 WORKER = """
 import sys, torch
 from robustness.optimizers import OPTIMIZERS, RULES, build, rule_of
+from robustness.training import Schedule
 from studies.sweep.carried import unpacked
 unpacked(open(sys.argv[1], "rb").read())
 assert "module_of_mine" not in sys.modules
 assert build("module_of_mine:Plain", [torch.nn.Parameter(torch.zeros(1))], lr=2.0, weight_decay=0).defaults["lr"] == 2
+assert Schedule("module_of_mine:halved").multiplier(1, 2) == 0.5
 assert rule_of("mine") is OPTIMIZERS["mine"].rule and rule_of("also") is RULES["also"]
 assert rule_of("also").direction(torch.ones(1), {}, {}) == 1
 """
@@ -47,7 +52,8 @@ def test_a_process_without_the_files_knows_what_it_was_sent(spec, plan, tmp_path
         patch.setitem(OPTIMIZERS, "also", Plain)
         patch.setitem(RULES, "also", Registered.rule)
         optimizers = {"own": {"optimizer": "module_of_mine:Plain"}, "mine": {}, "also": {}, "sgd": {}}
-        study, base = spec(optimizers=optimizers).load_optimizers(), plan()
+        schedule = {"name": "module_of_mine:halved"}
+        study, base = spec(optimizers=optimizers, schedule=schedule).load_optimizers(), plan()
         study._folder = tmp_path / "files"
         work = Plan(study, base.task, tuple(expand(study, base.task)), (), base.engine)
         (tmp_path / "sent").write_bytes(packed(work))

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from robustness.optimizers import OPTIMIZERS, REQUIRED, Signature
+from studies.planning.known_task import KnownTask
+from studies.planning.trials import expand
 from studies.spec.errors import SpecError
 from studies.spec.optimizers.own_code import OwnCode
 from studies.spec.study import StudySpec
@@ -21,10 +23,11 @@ DEFAULTS = {
 OWN = OwnCode({"far.away:Lion": Signature(DEFAULTS, decays=False, betas=1)}, {"far.away:Lion": "1234"})
 
 
-def study(own=None, **entry):
+def study(own=None, schedule="constant", **entry):
     return StudySpec(
         own,
         name="s",
+        schedule={"name": schedule},
         task="digits-mlp",
         budget={"epochs": 1, "batch_size": 64},
         grid={"lr": [0.1, 1], "weight_decay": [0, 0.1]},
@@ -92,3 +95,15 @@ def test_what_is_known_goes_before_what_a_process_has_registered(monkeypatch):
     known = OwnCode({"mine": Signature({"k": 1}, decays=True, betas=0)}, {})
     assert known.signature("mine").defaults == {"k": 1}
     assert known.signature("sgd").defaults == {"momentum": 0.9, "nesterov": False}
+
+
+def test_the_code_of_optimizer_and_schedule_is_part_of_a_trials_identity():
+    task = KnownTask("digits-mlp", "1", {}, 1, 64, 16)
+    ids = {
+        tuple(
+            trial.trial_id
+            for trial in expand(study(OwnCode(OWN.signatures, codes), "far.away:rate", b=1), task)
+        )
+        for codes in ({"far.away:Lion": lion, "far.away:rate": rate} for lion in "12" for rate in "12")
+    }
+    assert len(ids) == 4
