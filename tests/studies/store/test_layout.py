@@ -27,7 +27,7 @@ ALLOWED = [
     rf"{layout.LOCK_PREFIX}[0-9a-f]+{layout.LOCK_SUFFIX}",
 ]
 # Words that are also words: their quoted form says nothing of a file.
-ALSO_WORDS = {"rows", "curves", "diagnostics", "search", "checkpoints", "tables", "figures"}
+ALSO_WORDS = {"rows", "curves", "diagnostics", "search", "checkpoints", "tables", "figures", ".parquet"}
 
 
 def unknown(folder):
