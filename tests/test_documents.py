@@ -74,7 +74,15 @@ def write(tmp_path, monkeypatch):
         registry.update(before[id(registry)])
 
 
-def test_a_task_as_written(write):
+@pytest.fixture(scope="module")
+def two_workers():
+    """One Ray for all studies that the documents run with two workers."""
+    with connected(Workers(count=2)):
+        yield
+
+
+@pytest.mark.ray
+def test_a_task_as_written(write, two_workers):
     write("A task")
     rows = studies.load("runs/blobs")
     assert len(rows) == 12
@@ -82,19 +90,17 @@ def test_a_task_as_written(write):
     assert rows["test_accuracy"].max() > 0.95
 
 
-def test_a_metric_as_written(write):
+@pytest.mark.ray
+def test_a_metric_as_written(write, two_workers):
     rows = write("A metric of your own")["outcome"].rows
     assert set(rows["metric"]) == {"macro F1"}
     assert rows["test_metric"].max() > 0.8
-    assert (
-        rows["chance_metric"].max() < 0.03
-    )  # 2 p / (p + 1) / 10 with p, the commonest class's share, of 0.10
+    assert rows["chance_metric"].max() < 0.03  # 2 p / (p + 1) / 10, with p = 0.10 the commonest class's share
 
 
 @pytest.mark.ray
-def test_an_optimizer_as_written(write):
-    with connected(Workers(count=2)):  # both of its studies use the one Ray
-        outcome = write("An optimizer")["outcome"]
+def test_an_optimizer_as_written(write, two_workers):
+    outcome = write("An optimizer")["outcome"]
     rows = studies.load("runs/lion").groupby("label")
     assert set(rows["status"].agg(set).explode()) == {"completed"}
     assert rows.size().to_dict() == {
@@ -106,7 +112,8 @@ def test_an_optimizer_as_written(write):
     assert outcome.rows["val_accuracy"].max() > 0.5
 
 
-def test_a_schedule_as_written(write):
+@pytest.mark.ray
+def test_a_schedule_as_written(write, two_workers):
     write("A schedule")
     rows = studies.load("runs/roots")
     assert list(rows["status"]) == ["completed"] * 2

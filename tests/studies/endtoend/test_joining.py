@@ -53,7 +53,7 @@ def cluster(request, token_file):
         process.communicate("\n", timeout=300)
 
 
-def robustness(folder, address, study=STUDY, **environment):
+def robustness(folder, address, study=STUDY):
     (folder / "joined.yaml").write_text(study)
     command = [
         sys.executable,
@@ -66,8 +66,7 @@ def robustness(folder, address, study=STUDY, **environment):
         "--address",
         address,
     ]
-    env = {**os.environ, **environment}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize("cluster", ["token", "disabled"], indirect=True)
@@ -101,29 +100,38 @@ def test_a_cluster_that_wants_a_token_says_so_where_there_is_none_or_another(
 
 OWN = """
 import torch
-import PLACE
+import beside
+from dataclasses import replace
+from robustness.tasks import Metric, load
 
 class Own(torch.optim.SGD):
     def __init__(self, params, lr=0.1):
-        super().__init__(params, lr, momentum=PLACE.MOMENTUM)
+        super().__init__(params, lr, momentum=beside.MOMENTUM)
+
+def spared(outputs, targets):
+    return (outputs.argmax(-1) == targets).float() * beside.MOMENTUM
+
+def task():
+    return replace(load("digits-mlp"), metric=Metric("half right", "max", function=spared))
+
+def rate(step, total_steps):
+    return beside.MOMENTUM
 """
 
 
 @pytest.mark.parametrize("cluster", ["disabled"], indirect=True)
-def test_nodes_need_none_of_a_users_files_and_say_which_package_they_lack(token, tmp_path, cluster):
-    """The optimizer's module imports one beside it, which is sent too, or a package that only this machine has."""
+def test_nodes_need_none_of_a_users_files(token, tmp_path, cluster):
+    """Task, metric, schedule and optimizer are in one module, which imports one beside it."""
+    (tmp_path / "beside.py").write_text("MOMENTUM = 0.5")
+    (tmp_path / "own.py").write_text(OWN)
     study = STUDY.replace("{adamw: {}}", '{own: {optimizer: "own:Own"}}')
-    for place, folder in (("beside", tmp_path), ("lacking", tmp_path / "site-packages")):
-        folder.mkdir(exist_ok=True)
-        (folder / f"{place}.py").write_text("MOMENTUM = 0.5")
-    (tmp_path / "own.py").write_text(OWN.replace("PLACE", "beside"))
+    study = study.replace("digits-mlp", '"own:task"') + 'schedule: {name: "own:rate"}\n'
     done = robustness(tmp_path, cluster, study)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert load(tmp_path / "out")["status"].tolist() == ["completed"] * 2
-    (tmp_path / "own.py").write_text(OWN.replace("PLACE", "lacking"))
-    path = os.pathsep.join(filter(None, (str(tmp_path / "site-packages"), os.environ.get("PYTHONPATH"))))
-    told = refusal(robustness(tmp_path, cluster, study, PYTHONPATH=path))
-    assert "cannot load what the study names: ModuleNotFoundError: No module named 'lacking'" in told
+    rows = load(tmp_path / "out")
+    assert rows["status"].tolist() == ["completed"] * 2
+    assert rows["val_metric"].to_numpy() == pytest.approx(rows["val_accuracy"].to_numpy() / 2)
+    assert set(rows["schedule"]) == {"own:rate"}
 
 
 def refusal(done):
