@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from analysis.trials import TRAIN_ACCURACY
+from analysis.trials import TRAIN_ACCURACY, TRAIN_METRIC, has_train
 from studies.reports.rows_file import READERS, RowsFile, is_rows_file
 from studies.spec.errors import InputError, StoreError
 from studies.spec.verdict import VerdictSpec
@@ -90,9 +90,9 @@ class Suite:
                     )
                 holders[task] = location
         # the generalization gap is of all rows or of none
-        gone = [name for name in TRAIN_ACCURACY if any(name not in file.rows for file in self.files)]
+        lacking = not all(has_train(file.rows) for file in self.files)
         together = pd.concat([rows for _, rows in parts], ignore_index=True)
-        return together.drop(columns=gone, errors="ignore")
+        return together.drop(columns=[*TRAIN_ACCURACY, *TRAIN_METRIC] if lacking else [], errors="ignore")
 
     def curves(self) -> pd.DataFrame | None:
         """Return the learning curves in few bytes, since they may be millions of points; None if there are none."""

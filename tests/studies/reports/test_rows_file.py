@@ -8,7 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 import studies
+from analysis.summaries.tables import made_tables
 from studies.cli import app
+from studies.reports.suite import Suite
 from studies.spec.errors import InputError, StoreError
 
 STORED = Path(__file__).parents[2] / "data" / "study-0.1.0"
@@ -70,6 +72,23 @@ def test_a_file_is_a_workload_beside_a_study(place):
     made = studies.report(STORED, place / "rows.csv", out=place / "both", columns=place / "map.yaml")
     assert made.tables["metrics"]["task"].unique().tolist() == ["cifar10", "digits-mlp"]
     assert "report.html" in made.files
+
+
+def test_rows_by_a_metric_stand_beside_a_study_by_error(place):
+    losses = exported().rename(columns=lambda name: name.removeprefix("config."))
+    losses = losses.rename(columns={"val/acc": "val_metric", "test/acc": "test_metric"})
+    losses.assign(task="text", metric="loss", metric_direction="min", chance_metric=95).to_csv(
+        place / "loss.csv"
+    )
+    suite = Suite.open([STORED, place / "loss.csv"], place / "out")
+    made = made_tables(suite.rows)
+    assert made.left_out == {}
+    metrics = made.tables["metrics"].set_index("label")
+    told = metrics.loc[metrics["task"] == "text", ["test_metric", "metric", "direction"]].to_numpy().tolist()
+    assert told == [
+        [60.0, "loss", "min"],
+        [20.0, "loss", "min"],
+    ]  # lr 0.1: 40, and 95 for the run that blew up
 
 
 @pytest.mark.parametrize(
