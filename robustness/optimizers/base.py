@@ -37,7 +37,43 @@ def declared(init: F) -> F:
     return constructor  # type: ignore[return-value]
 
 
-class RuleOptimizer(torch.optim.Optimizer):
+class CheckedOptimizer(torch.optim.Optimizer):
+    """Base of optimizers that check the hyperparameters of each parameter group before they take it.
+
+    A subclass names the ``ranges`` of hyperparameters that it has alone.
+    """
+
+    ranges: ClassVar[Ranges] = {}
+
+    @classmethod
+    def check(cls, hyper: Mapping[str, Any]) -> None:
+        """Check hyperparameters by themselves and with each other.
+
+        Args:
+            hyper: Values by name; decay rates as ``betas`` or as ``beta1`` and ``beta2``.
+
+        Raises:
+            ValueError: If a value is out of range.
+            TypeError: If a value that must be a number is not one.
+        """
+        validate(hyper, cls.ranges)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a parameter group after checking its hyperparameters.
+
+        Args:
+            param_group: ``params`` and any hyperparameters that differ from the defaults.
+
+        Raises:
+            ValueError: If a value is out of range.
+            TypeError: If a value that must be a number is not one.
+        """
+        if isinstance(param_group, dict):
+            self.check({**self.defaults, **param_group})
+        super().add_param_group(param_group)
+
+
+class RuleOptimizer(CheckedOptimizer):
     """Base of the optimizers: validation, state, and how updates are computed; the mathematics is its ``rule``.
 
     A subclass names its ``rule`` and the ``ranges`` of hyperparameters it has alone. Its constructor, decorated with
@@ -76,7 +112,6 @@ class RuleOptimizer(torch.optim.Optimizer):
     """
 
     rule: ClassVar[Rule]
-    ranges: ClassVar[Ranges] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -98,33 +133,6 @@ class RuleOptimizer(torch.optim.Optimizer):
         for param_state in self.state.values():
             if param_state:
                 param_state["step"] = int(param_state.get("step", 0))
-
-    @classmethod
-    def check(cls, hyper: Mapping[str, Any]) -> None:
-        """Check hyperparameters by themselves and with each other.
-
-        Args:
-            hyper: Values by name; decay rates as ``betas`` or as ``beta1`` and ``beta2``.
-
-        Raises:
-            ValueError: If a value is out of range.
-            TypeError: If a value that must be a number is not one.
-        """
-        validate(hyper, cls.ranges)
-
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a parameter group after checking its hyperparameters.
-
-        Args:
-            param_group: ``params`` and any hyperparameters that differ from the defaults.
-
-        Raises:
-            ValueError: If a value is out of range.
-            TypeError: If a value that must be a number is not one.
-        """
-        if isinstance(param_group, dict):
-            self.check({**self.defaults, **param_group})
-        super().add_param_group(param_group)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a checkpoint; each group keeps its own ``foreach`` and ``compile``, whatever it was saved with.

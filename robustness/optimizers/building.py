@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from robustness.optimizers.base import RuleOptimizer
-from robustness.optimizers.foreign.muon import Muon
+from robustness.optimizers.base import CheckedOptimizer
 from robustness.optimizers.ranges import SHARED, Ranges, validate
 from robustness.optimizers.registry import OPTIMIZERS, find
 from robustness.optimizers.signature import REQUIRED, signature, trained_argument, unknown
@@ -85,14 +84,14 @@ def ranges_of(name: str) -> Ranges:
         ValueError: If there is no optimizer of that name.
     """
     found = find(name)
-    if name in OPTIMIZERS or issubclass(found, RuleOptimizer | Muon):
+    if name in OPTIMIZERS or issubclass(found, CheckedOptimizer):
         return {**SHARED, **getattr(found, "ranges", {})}
     return {key: SHARED[key] for key in ("lr", "weight_decay")}
 
 
 def _check(name: str, optimizer: type[torch.optim.Optimizer], values: Mapping[str, Any]) -> None:
     """Check a study's axes; more where ranges are known, and of a user's own the rest is for the constructor."""
-    if issubclass(optimizer, RuleOptimizer):
+    if issubclass(optimizer, CheckedOptimizer):
         optimizer.check(values)
     else:
         ranges = ranges_of(name)

@@ -7,14 +7,15 @@ from typing import Any, ClassVar
 
 import torch
 
-from robustness.optimizers.ranges import Range, Ranges, validate
+from robustness.optimizers.base import CheckedOptimizer
+from robustness.optimizers.ranges import Range, Ranges
 
 _SHARED = ("lr", "weight_decay")
 _OF_MUON = (*_SHARED, "momentum", "nesterov", "ns_steps", "adjust_lr_fn")
 _OF_ADAMW = (*_SHARED, "betas", "eps")
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(CheckedOptimizer):
     """Muon (Jordan et al. 2024): momentum, made orthogonal, for every matrix, and AdamW for what is no matrix.
 
     torch.optim.Muon refuses any parameter that has not two dimensions, so alone it trains few models. Here each
@@ -90,17 +91,7 @@ class Muon(torch.optim.Optimizer):
         self._parts = []
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a parameter group after checking its hyperparameters.
-
-        Args:
-            param_group: ``params`` and any hyperparameters that differ from the defaults.
-
-        Raises:
-            ValueError: If a value is out of range.
-            TypeError: If a value that must be a number is not one.
-        """
-        if isinstance(param_group, dict):
-            validate({**self.defaults, **param_group}, self.ranges)
+        """Add a parameter group as ``CheckedOptimizer`` does; its matrices and its rest become parts."""
         super().add_param_group(param_group)
         self._parts = []
 
