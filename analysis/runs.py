@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.labels import did_you_mean
 from analysis.trials import REQUIRED, REQUIRED_METRIC, TRAIN_ACCURACY, TRAIN_METRIC
 
 OPTIONAL: dict[str, str] = {
@@ -39,10 +39,9 @@ def from_runs(
     """Turn a table of runs into rows as `REQUIRED` describes them.
 
     A column that `columns` does not name is taken under its own name, where that is free. What is missing is filled
-    in where nothing is lost: grad_scale with 1, role with 'grid', weight_decay with null, label with the optimizer,
-    metric_unit with null,
-    and status with 'completed', or 'diverged' where the final validation value is no finite number. A run that
-    crashed for another reason has no final value either: where there are such, say so in a column status.
+    in where nothing is lost: grad_scale with 1, role with 'grid', weight_decay and metric_unit with null, label with
+    the optimizer, and status with 'completed', or 'diverged' where the final validation value is no finite number. A
+    run that crashed for another reason has no final value either: where there are such, say so in a column status.
 
     Args:
         frame: One row per run.
@@ -86,23 +85,18 @@ def _check_names(frame: pd.DataFrame, columns: Mapping[str, str], constants: Map
         for name in names:
             if name not in known:
                 raise ValueError(
-                    f"{argument} must name some of {', '.join(known)}, but got {name!r}{_near(name, known)}"
+                    f"{argument} must name some of {', '.join(known)}, but got {name!r}{did_you_mean(name, known)}"
                 )
     if both := sorted(columns.keys() & constants.keys()):
         raise ValueError(f"a name must be in columns or in constants, but got {both[0]!r} in both")
     for name, source in columns.items():
-        count = list(frame.columns).count(source)
+        count, others = list(frame.columns).count(source), [n for n in map(str, frame.columns) if n != source]
         if count != 1:
             has = "which it has twice" if count else f"and it has {_few(frame.columns)}"
             raise ValueError(
                 f"columns[{name!r}] ({(REQUIRED | OPTIONAL)[name]}) must be one column of the table, but got "
-                f"{source!r}, {has}{_near(source, frame.columns)}"
+                f"{source!r}, {has}{did_you_mean(str(source), others)}"
             )
-
-
-def _near(word: object, names: Iterable[object]) -> str:
-    near = get_close_matches(str(word), [name for name in map(str, names) if name != word], n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _few(names: Iterable[object]) -> str:

@@ -24,6 +24,7 @@ LONG = [
         "test_published.py",
         "studies/spec/test_verdict.py",
         "analysis/test_invariances.py",
+        "studies/endtoend/test_metrics.py",
         "studies/reports/test_figures.py",
         "faults/test_faults_store.py",
         "studies/store/test_provenance.py",

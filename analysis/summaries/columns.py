@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures import Measure, decimals, measure
-from analysis.task_metric import ERROR, TaskMetric, task_metrics
+from analysis.task_metric import ERROR, LEVELS, TaskMetric, task_metrics
 
 LAYOUTS: dict[str, Sequence[str]] = {
     "metrics": (
@@ -31,9 +31,11 @@ SUMMARY = (
 """The columns of `analysis.summary` that are shown."""
 
 _INSTEAD = {
-    "val_accuracy": "val_metric", "test_accuracy": "test_metric", "test_error": "test_metric",
+    **LEVELS,
+    "val_accuracy": "val_metric",
+    "test_accuracy": "test_metric",
     "median_difference": "median_share",
-}  # fmt: skip
+}
 """What stands in place of a column in tables of tasks that are not all judged by error."""
 
 

@@ -68,6 +68,16 @@ def other_file(name: str, folder: Path) -> Path | None:
     return None if file is None or meant is None or file.samefile(meant) else meant
 
 
+def check_origin(name: str, folder: Path | None) -> None:
+    """Check that ``package.module:name``, once imported, is of the file that ``folder`` has for it, if it has one.
+
+    Raises:
+        ValueError: If this process has imported another file's.
+    """
+    if folder is not None and (other := other_file(name, folder)):
+        raise ValueError(f"{other}: is not the module that this process imported: start Python again")
+
+
 def _digest(file: Path, module: str) -> str:
     parts = tuple(module.split("."))
     root = file.parents[len(parts) - (file.name != "__init__.py")]

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from robustness.tasks import Task
 
+UNNAMED = "error"
+"""The metric of rows that name none, those of earlier programs."""
+
 
 @dataclass(frozen=True)
 class KnownMetric:
@@ -65,8 +68,8 @@ class KnownMetric:
         return self.source in ("accuracy", "loss")
 
     def other(self, rows: pd.DataFrame) -> pd.Series:
-        """Return which of ``rows`` have another metric; those of earlier programs, which name none, the error."""
-        return rows["metric"].fillna("error") != self.name
+        """Return which of ``rows`` have another metric."""
+        return rows["metric"].fillna(UNNAMED) != self.name
 
     def value(self, loss: Any, accuracy: Any) -> Any:
         """Return a derived metric's values at mean losses and accuracies, numbers or columns of them."""

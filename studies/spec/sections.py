@@ -24,7 +24,7 @@ from robustness.training.schedules.schedule import OWN, SHAPE_KEYS, Schedule
 from robustness.training.schedules.shapes import SHAPES, keys_of
 from robustness.training.settings import Training
 from robustness.user_code.names import importable, is_own
-from robustness.user_code.source import other_file
+from robustness.user_code.source import check_origin
 from studies.spec.errors import SpecError
 from studies.spec.problems import NOTHING, Problem, blame, one_line, one_of, raise_all, unknown_key
 from studies.spec.values import (
@@ -225,8 +225,7 @@ def check_schedule(schedule: Schedule, steps: int, folder: Path | None, source: 
         return
     try:
         with importable(folder):
-            if folder is not None and (other := other_file(schedule.name, folder)):
-                raise ValueError(f"{other}: is not the module that this process imported: start Python again")
+            check_origin(schedule.name, folder)
             for step in (0, steps // 2, steps - 1):
                 schedule.multiplier(step, steps)
     except Exception as error:  # a user's own function may raise anything

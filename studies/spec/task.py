@@ -16,7 +16,7 @@ from robustness.training.evaluation.constant import with_nothing
 from robustness.training.settings import Training
 from robustness.training.steps import check_loss
 from robustness.user_code.names import importable
-from robustness.user_code.source import other_file
+from robustness.user_code.source import check_origin
 from studies.spec.errors import SpecError
 from studies.spec.problems import did_you_mean, one_line
 from studies.spec.values import Option, Scalar, Strict, Text
@@ -59,8 +59,7 @@ def make_task(
     try:
         with importable(folder):
             task = load(spec.name, **spec.options)
-            if folder is not None and (other := other_file(spec.name, folder)):
-                raise ValueError(f"{other}: is not the module that this process imported: start Python again")
+            check_origin(spec.name, folder)
             check_loss(task, training)
     except Exception as error:  # a user's own function may raise anything
         kind = "" if isinstance(error, ValueError) else f"{spec.name!r}: {type(error).__name__}: "

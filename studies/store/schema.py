@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
-from studies.planning.known_metric import KnownMetric
+from studies.planning.known_metric import UNNAMED, KnownMetric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -217,15 +217,15 @@ def points_by_metric(points: pa.Table, rows: pa.Table, task: str, metric: KnownM
         task: As for ``by_metric``.
         metric: Likewise.
     """
-    named = pc.fill_null(rows["metric"], "error")
+    named = pc.fill_null(rows["metric"], UNNAMED)
     others = pc.and_(pc.equal(rows["task"], task), pc.not_equal(named, metric.name))
     ids = rows.filter(others)["trial_id"]
     if not len(ids):
         return points
     column = points["metric"]
     if metric.derived:
-        parts = (pc.subtract(1.0, points["accuracy"]), pc.divide(points["loss"], metric.divisor))
-        values = parts[0 if metric.source == "accuracy" else 1].cast(column.type)
+        loss, accuracy = (points[name].to_pandas().astype(float) for name in ("loss", "accuracy"))
+        values = pa.array(metric.value(loss, accuracy), from_pandas=True).cast(column.type)
     else:
         values = pa.scalar(None, column.type)
     filled = pc.if_else(pc.is_in(points["trial_id"], pc.unique(ids)), values, column)

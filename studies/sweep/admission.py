@@ -15,6 +15,7 @@ import pandas as pd
 from robustness.tasks import Task
 from robustness.user_code.source import source_file
 from studies.planning.changes import change, earlier_code, joined, same_task
+from studies.planning.known_metric import UNNAMED
 from studies.planning.known_task import KnownTask
 from studies.planning.trials import Trial
 from studies.spec.errors import SpecError, StoreError
@@ -108,7 +109,7 @@ def _check_metric(store: Store, spec: StudySpec, now: KnownTask, rows: pd.DataFr
 
 def _changed_metric(store: Store, before: KnownTask | None, now: KnownTask) -> list[str]:
     """Return a line that says that stored rows are judged by another metric than before, if they are."""
-    was = before.metric.name if before is not None and before.metric is not None else "error"
+    was = before.metric.name if before is not None and before.metric is not None else UNNAMED
     if now.metric is None or now.metric.name == was:
         return []
     return [

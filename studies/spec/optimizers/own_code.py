@@ -14,7 +14,7 @@ from typing import Any
 from robustness.optimizers import REQUIRED, Signature, code_of, signature
 from robustness.optimizers.registry import is_built_in
 from robustness.user_code.names import is_own, resolve
-from robustness.user_code.source import other_file, source_code
+from robustness.user_code.source import check_origin, source_code
 from studies.spec.errors import SpecError
 from studies.spec.problems import Problem, raise_all
 
@@ -117,7 +117,7 @@ def find_own(optimizers: Mapping[str, str], schedule: str, folder: Path | None) 
     problems = []
     for key, name in optimizers.items():
         try:
-            _check_origin(name, folder)
+            check_origin(name, folder)
             if not is_built_in(name):
                 signatures[name], codes[name] = signature(name), code_of(name)
         except ValueError as error:
@@ -126,17 +126,12 @@ def find_own(optimizers: Mapping[str, str], schedule: str, folder: Path | None) 
     if is_own(schedule):
         try:
             resolve(schedule)
-            _check_origin(schedule, folder)
+            check_origin(schedule, folder)
             codes[schedule] = source_code(schedule)
         except ValueError as error:
             problems.append(Problem(("schedule", "name"), schedule, _told(error, schedule)))
     raise_all(problems)
     return OwnCode(signatures, {name: code for name, code in codes.items() if code is not None})
-
-
-def _check_origin(name: str, folder: Path | None) -> None:
-    if folder is not None and (other := other_file(name, folder)):
-        raise ValueError(f"{other}: is not the module that this process imported: start Python again")
 
 
 def _told(error: ValueError, name: str) -> str:
