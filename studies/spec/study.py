@@ -20,7 +20,6 @@ from robustness.optimizers import Signature
 from robustness.tasks import Task, name_rule
 from robustness.training import Schedule, Training
 from robustness.user_code.names import importable
-from studies.spec import strict_yaml
 from studies.spec.errors import SpecError
 from studies.spec.grid import Grid, LogRange
 from studies.spec.growth import Extend, growth_problems, measure_problems, read_extend
@@ -43,14 +42,15 @@ from studies.spec.sections import (
     read_schedule,
     read_training,
 )
+from studies.spec.sourced import Sourced
 from studies.spec.task import TaskSpec, make_task, read_task
-from studies.spec.values import MAX_POINTS, Strict, Text, seed_list
+from studies.spec.values import MAX_POINTS, Text, seed_list
 from studies.spec.verdict import MarginKeys, VerdictSpec, verdict_problems
 
 MAX_TRIALS = 1_000_000
 
 
-class StudySpec(Strict):
+class StudySpec(Sourced):
     """A study.
 
     ``StudySpec(name=…, task=…, …)`` takes what a YAML file holds, numpy's numbers and arrays, tuples and paths too,
@@ -59,6 +59,7 @@ class StudySpec(Strict):
     Attributes:
         name: Names the study and its folder.
         task: A task's name, or a mapping of ``name`` and the task's options.
+        workload: What tables and figures call the task, with its data and budget; default: the task's name.
         metric: What cells are selected by and optimizers judged by: ``error``, ``loss`` or the name of the task's own
             metric; default: the task's own. No trial depends on it.
         protocol: A name in ``studies.spec.protocols.PROTOCOLS``; its values hold for the keys that are not given.
@@ -95,6 +96,7 @@ class StudySpec(Strict):
 
     name: Annotated[Text, AfterValidator(folder_name)]
     task: Annotated[TaskSpec, BeforeValidator(read_task)]
+    workload: Text | None = None
     metric: Text | None = None
     protocol: Text | None = None
     budget: Budget
@@ -114,8 +116,6 @@ class StudySpec(Strict):
     flatness: Literal["none", "selected", "all"] = "none"
     diagnostics: Diagnostics | None = None
 
-    _folder: Path | None = PrivateAttr(default=None)
-    _source: str = PrivateAttr(default="study")
     _own: OwnCode = PrivateAttr(default=OwnCode())
 
     def __init__(self, own: OwnCode | None = None, /, **data: Any) -> None:
@@ -125,10 +125,6 @@ class StudySpec(Strict):
             raise_all(self._problems(EntryChecks(self.grid, self._own)))
         except ValidationError as error:
             raise SpecError(describe(error, _allowed_keys())) from None
-
-    def __eq__(self, other: object) -> bool:
-        """Whether both have the same values, wherever they were read from."""
-        return isinstance(other, StudySpec) and self.model_dump() == other.model_dump()
 
     def _problems(self, checks: EntryChecks) -> list[Problem]:
         # a user's own module is imported by those who train, and not by those who read what was trained
@@ -184,59 +180,6 @@ class StudySpec(Strict):
 
     def _taken(self, key: str) -> Signature | None:
         return self._own.signature(self.optimizers[key].named(key))
-
-    def to_yaml(self) -> str:
-        """Return a study file with the same values, every default written out."""
-        return strict_yaml.dump(self.model_dump(mode="json"))
-
-    @classmethod
-    def from_yaml(cls, path: str | Path) -> StudySpec:
-        """Read a study file; the user's own modules may be in the same folder.
-
-        Raises:
-            SpecError: If there is no such file or it holds no valid study; one line, beginning with the file.
-        """
-        try:
-            return cls.from_text(strict_yaml.read_text(Path(path)), str(path), Path(path).resolve().parent)
-        except OSError as error:
-            raise SpecError(f"{path}: cannot be read: {error}") from None
-
-    @classmethod
-    def from_text(
-        cls, text: str, source: str, folder: Path | None = None, own: OwnCode | None = None
-    ) -> StudySpec:
-        """Read a study from ``text``; nothing that it names is imported.
-
-        Args:
-            text: YAML.
-            source: What messages begin with.
-            folder: Where the user's own modules may be.
-            own: What is known of the user's own optimizers and schedules.
-
-        Raises:
-            SpecError: If it holds no valid study.
-        """
-        try:
-            spec = cls(own, **strict_yaml.parse(text))
-        except SpecError as error:
-            raise SpecError(one_line(f"{source}: {error}")) from None
-        spec._folder, spec._source = folder, source
-        return spec
-
-    @property
-    def file(self) -> Path | None:
-        """The file that this study was read from; None for a preset and for a study from Python."""
-        return None if self._folder is None else self._folder / Path(self._source).name
-
-    @property
-    def source(self) -> str:
-        """What messages begin with: the file or the preset that this study was read from; otherwise "study"."""
-        return self._source
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder of the study's file, where a user's own modules may be; None where there is no file."""
-        return self._folder
 
     def with_own(self, own: OwnCode) -> StudySpec:
         """Return the study with ``own`` in the place of what is known of the same optimizers and schedules."""

@@ -138,7 +138,9 @@ def _changed_study(
     """Return a line about the rows that a changed study hides, if it hides any."""
     source = f"{store.location}/{STUDY_FILE}"
     try:
-        old: StudySpec | None = StudySpec.from_text(store.existing_study(), source, own=read_own_code(store))
+        old: StudySpec | None = StudySpec.from_text(
+            store.existing_study(), source, None, read_own_code(store)
+        )
     except (StoreError, SpecError):
         old = None
     if old is not None and not old.knows_optimizers:
