@@ -6,6 +6,7 @@ from .spec.errors import StoreError as StoreError
 from .spec.errors import SweepError as SweepError
 from .spec.presets import load_spec as load_spec
 from .spec.study import StudySpec as StudySpec
+from .spec.suites.suite import SuiteSpec as SuiteSpec
 from .store.store import load as load
 from .store.store import load_curves as load_curves
 from .store.store import load_diagnostics as load_diagnostics

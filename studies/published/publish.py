@@ -31,7 +31,7 @@ from studies.reports.search import write_search
 from studies.searches.result import SearchResult, limits
 from studies.searches.scoring import Scorer
 from studies.spec.objectives import directions
-from studies.spec.presets import load_spec
+from studies.spec.study import StudySpec
 from studies.store.layout import PROVENANCE_FILE, SEARCH_FOLDER, STUDY_FILE, TASK_FILE
 from studies.store.schema import ROW_SCHEMA
 from studies.store.store import Store, load
@@ -87,7 +87,7 @@ def problem_lines(rows: pd.DataFrame) -> list[str]:
 
 def score_again(folder: Path) -> None:
     """Write a published search's tables and figures again, from its rows and the points that it suggested."""
-    search = load_spec(folder / STUDY_FILE).search
+    search = StudySpec.from_yaml(folder / STUDY_FILE).search
     assert search is not None
     tables = {
         name: pd.read_csv(folder / SEARCH_FOLDER / f"{name}.csv")

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from studies.spec.errors import SpecError
 from studies.spec.problems import did_you_mean
+from studies.spec.strict_yaml import read_text
 from studies.spec.study import StudySpec
+from studies.spec.suites.suite import SuiteSpec, holds_workloads
 
 
 def presets() -> dict[str, str]:
@@ -29,8 +31,8 @@ def _preset_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, 
             yield prefix + entry.name.removesuffix(".yaml"), entry
 
 
-def load_spec(name_or_path: str | Path) -> StudySpec:
-    """Return the preset of that name, or the study in that YAML file.
+def load_spec(name_or_path: str | Path) -> StudySpec | SuiteSpec:
+    """Return the preset of that name, or the study or suite of workloads in that YAML file.
 
     Raises:
         SpecError: If there is neither, or it holds no valid study.
@@ -41,6 +43,7 @@ def load_spec(name_or_path: str | Path) -> StudySpec:
         return StudySpec.from_text(text, f"{name_or_path} (preset)")
     path = Path(name_or_path)
     if isinstance(name_or_path, Path) or path.suffix in (".yaml", ".yml") or os.path.exists(path):
-        return StudySpec.from_yaml(path)
+        kind = SuiteSpec if holds_workloads(read_text(path)) else StudySpec
+        return kind.from_yaml(path)
     hint = did_you_mean(name_or_path, files)
     raise SpecError(f"{name_or_path!r}: must be a YAML file or one of {', '.join(sorted(files))}{hint}")

@@ -21,6 +21,7 @@ class Sourced(Strict):
 
     _folder: Path | None = PrivateAttr(default=None)
     _source: str = PrivateAttr(default="study")
+    _file: Path | None = PrivateAttr(default=None)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.model_dump() == other.model_dump()
@@ -54,8 +55,12 @@ class Sourced(Strict):
             spec = cls(*known, **strict_yaml.parse(text))
         except SpecError as error:
             raise SpecError(one_line(f"{source}: {error}")) from None
-        spec._folder, spec._source = folder, source
+        spec.read_from(folder, source, None if folder is None else folder / Path(source).name)
         return spec
+
+    def read_from(self, folder: Path | None, source: str, file: Path | None) -> None:
+        """Remember where this was read from: the folder of the user's own modules, what messages say, the file."""
+        self._folder, self._source, self._file = folder, source, file
 
     def to_yaml(self) -> str:
         """Return a study file with the same values, every default written out."""
@@ -64,7 +69,7 @@ class Sourced(Strict):
     @property
     def file(self) -> Path | None:
         """The file that this study was read from; None for a preset and for a study from Python."""
-        return None if self._folder is None else self._folder / Path(self._source).name
+        return self._file
 
     @property
     def source(self) -> str:

@@ -1,0 +1,1 @@
+"""Folders of suites: a suite's file, and a folder of a study for each of its workloads."""
