@@ -12,6 +12,6 @@ from .store.store import load_curves as load_curves
 from .store.store import load_diagnostics as load_diagnostics
 from .store.study_folder import status as status
 from .study_run import Outcome as Outcome
-from .study_run import run as run
 from .study_search import search as search
+from .suite_run import run as run
 from .sweep.replay import replay as replay

@@ -70,7 +70,7 @@ def run(
 
     Interrupt it whenever you like: the same command goes on from there, and nothing stored is trained twice.
     """
-    from studies.study_run import run as run_study
+    from studies.suite_run import run as run_study
     from studies.terminal.study import print_failures, print_report, print_verdict
     from studies.terminal.text import console
 
@@ -104,7 +104,7 @@ def plan(
     accept_changed_code: options.Accept = False,
 ) -> None:
     """Say what a study would train, and what time, memory and disk that would take; train nothing."""
-    from studies.terminal.text import console, say, table
+    from studies.terminal.text import console, table
 
     screen = console()
     if study is None:
@@ -113,14 +113,12 @@ def plan(
         screen.print(table(("preset", "what it is for"), presets().items()))
         return
     from studies.study_plan import plan_study
-    from studies.terminal.study import print_plan
+    from studies.terminal.plan import print_forecast
 
     forecast = plan_study(
         study, out=out, workers=workers, device=device, engine=engine, accept_changed_code=accept_changed_code
     )
-    for note in forecast.notes:
-        say(screen, note)
-    print_plan(screen, forecast.plan, forecast.cost, forecast.later, forecast.searched)
+    print_forecast(screen, forecast)
 
 
 @command
@@ -155,12 +153,11 @@ def search(
         confirm: 5                          # optional: fresh seeds for the front and the references
     """
     from studies.study_search import search as search_study
-    from studies.terminal.search import print_search
-    from studies.terminal.study import print_failures
+    from studies.terminal.search import print_searches
     from studies.terminal.text import console
 
     screen = console()
-    result = search_study(
+    found = search_study(
         study,
         out=out,
         workers=workers,
@@ -173,23 +170,18 @@ def search(
         accept_changed_code=accept_changed_code,
         console=screen,
     )
-    print_search(screen, result)
-    if result.failed:
-        print_failures(screen, result.failed, 0)
+    if print_searches(screen, found):
         raise typer.Exit(1)
 
 
 @command
 def status(directory: options.Folder) -> None:
     """Say how far a study is: how many trials are completed, diverged, failed and missing, by optimizer."""
-    from studies.store.study_folder import StoredStudy
-    from studies.terminal.text import console, say, table
+    from studies.store.study_folder import open_studies
+    from studies.terminal.study import print_status
+    from studies.terminal.text import console
 
-    screen, study = console(), StoredStudy.open(directory)
-    counts = study.status()
-    screen.print(table(list(counts.columns), counts.itertuples(index=False)))
-    if note := study.mixed_code():
-        say(screen, note)
+    print_status(console(), open_studies(directory))
 
 
 @command

@@ -1,39 +1,18 @@
-"""What a study would train and what that would take; nothing is run."""
+"""What a study or suite would train and what that would take; nothing is run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from studies.planning.plan import Plan, plan
 from studies.planning.search_trials import count_trials
 from studies.planning.stages import after_the_grid
 from studies.planning.workers import workplace
 from studies.spec.presets import load_spec
+from studies.spec.study import StudySpec
 from studies.store.resume import ResumedStore
-from studies.store.study_folder import open_store
-from studies.sweep.admission import admit
-from studies.sweep.estimate import Cost, estimate
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What a study would train and what that would take.
-
-    Attributes:
-        plan: Its trials and packs, less what is stored.
-        cost: What they would take.
-        later: What is chosen after the grid, in words, by the key of the study file that asks for it.
-        searched: How many trials ``robustness search`` would train, fresh seeds left out; None without a search.
-        notes: How the study differs from what its folder holds, a line each.
-    """
-
-    plan: Plan
-    cost: Cost
-    later: Mapping[str, str]
-    searched: int | None
-    notes: Sequence[str] = ()
+from studies.store.suites.opening import check_distinct, hidden_workloads, open_stores
+from studies.study_run import make_ready
+from studies.sweep.estimate import Forecast, SuiteForecast, estimate, together
 
 
 def plan_study(
@@ -44,8 +23,8 @@ def plan_study(
     device: str = "auto",
     engine: str = "auto",
     accept_changed_code: bool = False,
-) -> Forecast:
-    """Plan a study: its trials, less what its folder holds, and their cost.
+) -> Forecast | SuiteForecast:
+    """Plan a study, or each workload of a suite: its trials, less what its folder holds, and their cost.
 
     Args:
         study: A preset's name or the path of a YAML file.
@@ -61,9 +40,20 @@ def plan_study(
         InputError: If another argument is not valid.
     """
     spec = load_spec(study).load_optimizers()
-    where = workplace(workers, None, device)
-    stored = ResumedStore(open_store(spec, out), flatness=spec.flatness)
-    work = plan(spec, stored.trial_ids(), device=where.device, engine=engine)
-    admitted = admit(stored, work.spec, work.task, work.trials, accept_changed_code=accept_changed_code)
-    searched = None if spec.search is None else count_trials(work.spec, spec.search, work.task)
-    return Forecast(work, estimate(work, where), after_the_grid(spec), searched, admitted.notes)
+    parts = [spec] if isinstance(spec, StudySpec) else spec.studies
+    store, stores = open_stores(spec, out)
+    forecasts = []
+    for part, own in zip(parts, stores, strict=True):
+        where = workplace(workers, None, device)
+        stored = ResumedStore(own, flatness=part.flatness)
+        ready = make_ready(part, where, stored, engine=engine, accept_changed_code=accept_changed_code)
+        work = ready.work
+        searched = None if part.search is None else count_trials(work.spec, part.search, work.task)
+        cost = estimate(work, where)
+        forecasts.append(Forecast(work, cost, after_the_grid(part), searched, ready.admitted.notes))
+    if isinstance(spec, StudySpec):
+        return forecasts[0]
+    check_distinct(spec, [forecast.plan for forecast in forecasts])
+    cost = together([forecast.cost for forecast in forecasts])
+    workloads = dict(zip(spec.workloads, forecasts, strict=True))
+    return SuiteForecast(spec.name, workloads, cost, hidden_workloads(spec, store))

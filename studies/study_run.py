@@ -1,4 +1,4 @@
-"""Running a study: plan it, sweep what is missing, store every row, report."""
+"""Running one study: plan it, sweep what is missing, store every row, report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
@@ -15,19 +14,17 @@ from rich.console import Console
 from studies.planning.plan import Plan, following, of_stage, plan
 from studies.planning.stages import rows_of, stages, to_measure
 from studies.planning.trials import Trial
-from studies.planning.workers import Workers, workplace
+from studies.planning.workers import Workers
 from studies.reports.report import write_report
 from studies.reports.verdict import verdict_lines
-from studies.spec.presets import load_spec
 from studies.spec.study import StudySpec
 from studies.store.provenance import recorded
 from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
 from studies.store.store import Store
-from studies.store.study_folder import failures, open_store
+from studies.store.study_folder import failures
 from studies.store.task_file import write_own_code, write_task
-from studies.store.trackers import sending
-from studies.sweep.admission import admit
+from studies.sweep.admission import Admission, admit
 from studies.sweep.cluster import connected
 from studies.sweep.sweep import sweep_into
 from studies.terminal.progress import ProgressLine
@@ -38,10 +35,10 @@ logger = logging.getLogger("studies")
 
 @dataclass
 class Outcome:
-    """What a run of a study left behind.
+    """What a run of a study, or of a suite of workloads, left behind.
 
     Attributes:
-        rows: All rows of the study.
+        rows: All rows of the study; those of a suite are the rows of all of its workloads.
         summary: ``analysis.summary`` of them.
         failed: A line for each failed trial and each pack that could not be run.
         missing: Number of planned trials without a row.
@@ -63,61 +60,75 @@ class Outcome:
     left_out: list[str] = field(default_factory=list)
 
 
-def run(
-    study: StudySpec | str | Path,
-    *,
-    out: str | Path | None = None,
-    workers: int | None = None,
-    address: str | None = None,
-    device: str = "auto",
-    engine: str = "auto",
-    retry: Sequence[str] = (),
-    log: str | None = None,
-    accept_changed_code: bool = False,
-    console: Console | None = None,
-) -> Outcome:
-    """Run what is missing of a study and report on all of it.
+@dataclass(frozen=True)
+class Ready:
+    """A study that was found fit to run in its folder; nothing of it is written yet.
 
-    Args:
-        study: A spec, a preset's name or the path of a YAML file.
-        out: The study's folder, a path or any ``pyarrow.fs`` address; default ``runs/<name>``.
-        workers: Processes; 0 trains in this one without Ray; default one per CPU core, or per GPU.
-        address: A Ray cluster's address; default: Ray is started on this machine.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        engine: ``auto`` (the faster one, by a short measurement), ``fused`` or ``sequential``.
-        retry: Among ``failed`` and ``diverged``: stored trials of these statuses are trained once more.
-        log: Where the rows of trials go too: ``tensorboard``, ``mlflow`` or ``wandb``, if installed.
-        accept_changed_code: Whether stored rows that other code of a task of your own has trained are kept as one
-            with the new ones.
-        console: Where progress is shown; default: nowhere.
-
-    Raises:
-        SpecError: If the study is not valid.
-        StoreError: If the folder holds another study or rows of changed code, cannot be written to, or another
-            driver is at work there.
-        InputError: If ``workers``, ``address``, ``device``, ``engine``, ``retry`` or ``log`` is not valid.
-        SweepError: If Ray cannot be started or reached, or the disk is full.
+    Attributes:
+        work: Its plan.
+        where: Where it is to run.
+        stored: What its folder holds.
+        admitted: What the folder is to remember, and what the user should know.
     """
-    spec = (study if isinstance(study, StudySpec) else load_spec(study)).load_optimizers()
-    where = workplace(workers, address, device, spec.budget.time_limit)
-    store = open_store(spec, out)
-    with sending(log, spec.name, store.location) as send, store.driving():
-        stored = ResumedStore(store, retry, spec.flatness, send)
-        work = plan(spec, stored.trial_ids(), device=where.device, engine=engine)
-        admitted = admit(stored, work.spec, work.task, work.trials, accept_changed_code=accept_changed_code)
-        store.write_study(work.spec.to_yaml())
-        write_task(store, admitted.task)
-        write_own_code(store, work.spec.own)
-        console = console or Console(quiet=True)
-        with log_file(store), recorded(store, work.spec, admitted.task, work.engine, where) as ending:
-            tell(console, admitted.notes)
-            outcome = _run_stages(work, where, stored, console)
+
+    work: Plan
+    where: Workers
+    stored: ResumedStore
+    admitted: Admission
+
+    def begin(self) -> None:
+        """Make the folder the study's: from here on it can be read.
+
+        Raises:
+            StoreError: If the folder cannot be written to.
+            SweepError: If the disk is full.
+        """
+        store = self.stored.store
+        store.write_study(self.work.spec.to_yaml())
+        write_task(store, self.admitted.task)
+        write_own_code(store, self.work.spec.own)
+
+    def run(self, console: Console) -> Outcome:
+        """Sweep what is missing and report on all of it.
+
+        Raises:
+            SweepError: If Ray cannot be started or reached, or the disk is full.
+        """
+        work, store = self.work, self.stored.store
+        with (
+            log_file(store),
+            recorded(store, work.spec, self.admitted.task, work.engine, self.where) as ending,
+        ):
+            tell(console, self.admitted.notes)
+            outcome = _run_stages(work, self.where, self.stored, console)
             if outcome.failed or outcome.missing:
                 ending.outcome = f"{len(outcome.failed)} failed, {outcome.missing} not run"
                 ending.exit_code = 1
-    outcome.notes = [*admitted.notes, *outcome.notes]
-    outcome.verdict = verdict_lines(spec.verdict, outcome.rows)
-    return outcome
+        outcome.notes = [*self.admitted.notes, *outcome.notes]
+        outcome.verdict = verdict_lines(work.spec.verdict, outcome.rows)
+        return outcome
+
+
+def make_ready(
+    spec: StudySpec, where: Workers, stored: ResumedStore, *, engine: str, accept_changed_code: bool
+) -> Ready:
+    """Plan a study, and check it against its task, its optimizers and its folder; nothing is written.
+
+    Args:
+        spec: The study, with its optimizers loaded.
+        where: Where it is to run.
+        stored: What its folder holds.
+        engine: As for ``studies.run``.
+        accept_changed_code: As for ``studies.run``.
+
+    Raises:
+        SpecError: If the study is not valid.
+        StoreError: If the folder holds another study or rows of changed code.
+        InputError: If ``engine`` is not valid.
+    """
+    work = plan(spec, stored.trial_ids(), device=where.device, engine=engine)
+    admitted = admit(stored, work.spec, work.task, work.trials, accept_changed_code=accept_changed_code)
+    return Ready(work, where, stored, admitted)
 
 
 def _run_stages(work: Plan, workers: Workers, stored: ResumedStore, console: Console) -> Outcome:
@@ -144,7 +155,7 @@ def _run_packs(work: Plan, stage: str, workers: Workers, stored: ResumedStore, c
     """Sweep the packs of one stage's ``work`` into the store."""
     done = len(work.trials) - work.pending
     note = f", {done} of them stored already" if done else ""
-    what = work.spec.name if stage == "grid" else stage
+    what = work.spec.title if stage == "grid" else stage
     goes = f"; rows go to {stored.store.location}" if stage == "grid" else ""
     if work.trials:
         say(console, f"{what}: {len(work.trials)} trials of {work.task.name}{note}{goes}")

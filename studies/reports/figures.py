@@ -17,6 +17,7 @@ from analysis.judgement.study_verdicts import StudyVerdicts
 from analysis.summaries.report_tables import accuracy_sentence, tasks_without_accuracy
 from studies.reports.suite import Suite
 from studies.reports.verdict import judged
+from studies.reports.workloads import with_workloads
 from studies.spec.errors import InputError
 from studies.spec.problems import one_of
 from studies.store.layout import FIGURES_FOLDER
@@ -49,7 +50,8 @@ def figures(
     Files are called as ``studies.reports.figures.FigureFiles`` says.
 
     Args:
-        locations: The folders; no two may hold the same task.
+        locations: The folders; no two may hold the same task. A suite's folder stands for those of its workloads
+            that have rows.
         only: Some of ``analysis.figures.gallery.FIGURES``; none means all.
         formats: Some of ``analysis.figures.theme.FORMATS``.
         out: The folder to write into; the study's own where there is one folder.
@@ -62,7 +64,8 @@ def figures(
         unknown = [name for name in names if name not in known]
         if unknown:
             raise InputError(f"{option}: {one_of(unknown[0], known)}, but got {unknown[0]!r}")
-    suite = Suite.open(locations, out)
+    given = with_workloads(locations, out)
+    suite = Suite.open(given.locations, given.out)
     verdicts = judged(suite.declared_verdict(allow), suite.rows)
     without = tasks_without_accuracy(suite.rows)
     measured = suite.rows[~suite.rows["task"].isin(without)]

@@ -19,6 +19,7 @@ from studies.reports.figures import figure_files
 from studies.reports.page import html_report
 from studies.reports.suite import Suite
 from studies.reports.verdict import judged
+from studies.reports.workloads import with_workloads
 from studies.store.layout import REPORT_PAGE, SUMMARY_TABLE, TABLES_FOLDER
 from studies.store.store import Store
 
@@ -77,7 +78,8 @@ def report(
     ``report.html`` shows all of it. Rows that another tool has written may be workloads too, as files.
 
     Args:
-        locations: The folders, and files of rows (.csv, .parquet); no two may hold the same task.
+        locations: The folders, and files of rows (.csv, .parquet); no two may hold the same task. A suite's folder
+            stands for those of its workloads that have rows.
         out: The folder to write into; the study's own where there is one folder.
         allow: Problems that do not make the verdict invalid, beside those that the studies declare.
         columns: A YAML file that says what the columns of the files are called: ``columns``, ``constants`` and
@@ -90,7 +92,8 @@ def report(
         InputError: If a file does not hold the rows that are needed.
     """
     # curves before rows: what memory reading them takes is free again when the rows are read
-    suite = Suite.open(locations, out, columns)
+    given = with_workloads(locations, out)
+    suite = Suite.open(given.locations, given.out, columns)
     curves, rows, diagnostics = suite.curves(), suite.rows, suite.diagnostics()
     written = write_report(rows, diagnostics, suite.target)
     verdicts = judged(suite.declared_verdict(allow), rows)
@@ -105,7 +108,7 @@ def report(
         suite, rows, curves, tables=tables, verdict=texts, figures=figures, left_out=written.left_out
     )
     suite.target.write_file(REPORT_PAGE, page.encode())
-    notes = [note for study in suite.studies if (note := mixed_code(study.rows))]
+    notes = given.notes + [note for study in suite.studies if (note := mixed_code(study.rows))]
     return replace(written, verdict=texts, notes=notes, files=[*written.files, REPORT_PAGE])
 
 

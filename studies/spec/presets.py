@@ -10,9 +10,9 @@ from pathlib import Path
 
 from studies.spec.errors import SpecError
 from studies.spec.problems import did_you_mean
-from studies.spec.strict_yaml import read_text
+from studies.spec.strict_yaml import is_suite, read_text
 from studies.spec.study import StudySpec
-from studies.spec.suites.suite import SuiteSpec, holds_workloads
+from studies.spec.suites.suite import SuiteSpec
 
 
 def presets() -> dict[str, str]:
@@ -43,7 +43,7 @@ def load_spec(name_or_path: str | Path) -> StudySpec | SuiteSpec:
         return StudySpec.from_text(text, f"{name_or_path} (preset)")
     path = Path(name_or_path)
     if isinstance(name_or_path, Path) or path.suffix in (".yaml", ".yml") or os.path.exists(path):
-        kind = SuiteSpec if holds_workloads(read_text(path)) else StudySpec
+        kind: type[StudySpec | SuiteSpec] = SuiteSpec if is_suite(read_text(path)) else StudySpec
         return kind.from_yaml(path)
     hint = did_you_mean(name_or_path, files)
     raise SpecError(f"{name_or_path!r}: must be a YAML file or one of {', '.join(sorted(files))}{hint}")

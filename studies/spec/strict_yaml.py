@@ -17,6 +17,8 @@ from studies.spec.errors import SpecError
 from studies.spec.problems import Location, dotted, one_line, shown
 
 MAX_BYTES = 256 * 1024
+WORKLOADS = "workloads"
+"""The key that makes a study file a suite's."""
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")
 _FLOAT_STARTS = list("-+.0123456789")
 
@@ -152,3 +154,18 @@ def study_name(text: str, source: str = "study") -> str | None:
     except SpecError as error:
         raise SpecError(one_line(f"{source}: {error}")) from None
     return name if isinstance(name, str) else None
+
+
+def is_suite(text: str) -> bool:
+    """Return whether ``text`` is the YAML of a suite of workloads, valid or not."""
+    try:
+        return WORKLOADS in parse(text)
+    except SpecError:
+        return False
+
+
+def workload_names(text: str) -> list[str]:
+    """Return the names of the workloads in a suite's YAML without checking the suite; none where it is no suite's."""
+    listed = parse(text)[WORKLOADS] if is_suite(text) else []
+    workloads = listed if isinstance(listed, list) else []
+    return [str(workload.get("name")) for workload in workloads if isinstance(workload, Mapping)]

@@ -148,6 +148,11 @@ class StudySpec(Sourced):
             ]
         return problems
 
+    @property
+    def title(self) -> str:
+        """What screens call it: by its name, and by its workload's where it has one."""
+        return self.name if self.workload is None else f"{self.name}/{self.workload}"
+
     def count(self) -> int:
         """Return the number of trials of the grid."""
         cells = sum(

@@ -56,6 +56,11 @@ class Files:
         """What two ways of writing the same folder have in common; a local path's links are followed."""
         return os.path.realpath(self.root) if self._local else f"{self.fs.type_name}:{self.root}"
 
+    def within(self, folder: str) -> str:
+        """Return the location of a folder in this one, as ``Files`` takes it."""
+        place, mark, options = self.location.partition("?" if "://" in self.location else "\0")
+        return f"{place.rstrip('/')}/{folder}{mark}{options}"
+
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}" if name else self.root
 

@@ -14,6 +14,9 @@
     tensorboard/          a run per trial, with `--log tensorboard`
     summary.csv tables/ figures/ report.html    what a report wrote
 
+A suite's folder has ``study.yaml``, what a report over all its workloads wrote, and a folder of a study for each of
+them, which is called as the workload is.
+
 These names are on users' disks: they stay.
 """
 
@@ -49,6 +52,12 @@ SUMMARY_TABLE = "summary.csv"
 TABLES_FOLDER = "tables"
 FIGURES_FOLDER = "figures"
 REPORT_PAGE = "report.html"
+
+NOT_WORKLOADS = frozenset({
+    STUDY_FILE, TASK_FILE, OWN_CODE_FILE, PROVENANCE_FILE, RUN_LOG, ROWS, CURVES, DIAGNOSTICS, DAMAGED, CHECKPOINTS,
+    SEARCH_FOLDER, TENSORBOARD_FOLDER, SUMMARY_TABLE, TABLES_FOLDER, FIGURES_FOLDER, REPORT_PAGE,
+})  # fmt: skip
+"""What no workload may be called, because its folder lies beside these."""
 
 
 def default_folder(study: str) -> Path:

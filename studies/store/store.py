@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ from studies.store.schema import (
     by_metric,
     points_by_metric,
 )
+from studies.store.suites.folders import study_folders
 from studies.store.table import PartFolder
 
 if TYPE_CHECKING:
@@ -250,10 +251,12 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 def load(location: str | Path) -> pd.DataFrame:
     """Read the rows of the study in a folder, one per trial (columns: ``studies.store.schema.ROW_SCHEMA``).
 
+    Those of a suite are the rows of all of its workloads.
+
     Raises:
         StoreError: If the folder holds no study.
     """
-    return open_existing(location).rows()
+    return _read(location, Store.rows)
 
 
 def load_curves(location: str | Path) -> pd.DataFrame:
@@ -262,7 +265,7 @@ def load_curves(location: str | Path) -> pd.DataFrame:
     Raises:
         StoreError: If the folder holds no study.
     """
-    return open_existing(location).curves()
+    return _read(location, Store.curves)
 
 
 def load_diagnostics(location: str | Path) -> pd.DataFrame:
@@ -271,15 +274,20 @@ def load_diagnostics(location: str | Path) -> pd.DataFrame:
     Raises:
         StoreError: If the folder holds no study.
     """
-    return open_existing(location).diagnostics()
+    return _read(location, Store.diagnostics)
 
 
-def open_existing(location: str | Path) -> Store:
-    """Return the store of the study in a folder.
+def _read(location: str | Path, table: Callable[[Store], pd.DataFrame]) -> pd.DataFrame:
+    """Return a table of the study in a folder, or those of a suite's workloads together.
 
     Raises:
         StoreError: If the folder holds no study.
     """
-    store = Store(location)
-    store.existing_study()
-    return store
+    import pandas as pd
+
+    tables = []
+    for folder in study_folders(location):
+        store = Store(folder)
+        store.existing_study()
+        tables.append(table(store))
+    return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)

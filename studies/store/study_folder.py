@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +15,12 @@ from studies.planning.known_task import KnownTask
 from studies.planning.search_trials import point_size
 from studies.planning.stages import rows_of, stages_of
 from studies.planning.trials import in_study, planned_cells
-from studies.spec.errors import SpecError, StoreError
-from studies.spec.strict_yaml import study_name
+from studies.spec.errors import SpecError
 from studies.spec.study import StudySpec
 from studies.spec.values import FULL
-from studies.store.layout import SEARCH_RECORD, STUDY_FILE, default_folder
+from studies.store.layout import SEARCH_RECORD, STUDY_FILE
 from studies.store.store import Store
+from studies.store.suites.folders import study_folders
 from studies.store.task_file import read_own_code, read_task
 
 STATUSES = ["completed", "diverged", "failed"]
@@ -162,20 +162,18 @@ class StoredStudy:
         return set(planned_cells(alone)["label"])
 
 
-def open_store(spec: StudySpec, out: str | Path | None) -> Store:
-    """Return the store of a study (default ``runs/<name>``), which must be new or hold this very study.
+def open_studies(location: str | Path, imports: Path | None = None) -> list[StoredStudy]:
+    """Open the study in a folder, or those of the suite in it, in the order of its file.
+
+    Args:
+        location: The folder.
+        imports: As for ``StoredStudy.open``.
 
     Raises:
-        StoreError: If the folder holds another study or something else.
+        StoreError: If a folder holds no study, or what it remembers is damaged.
+        SpecError: If a study file is not valid.
     """
-    store = Store(out if out is not None else default_folder(spec.name))
-    text = store.read_study()
-    source = f"{store.location}/{STUDY_FILE}"
-    if text is not None and (name := study_name(text, source)) != spec.name:
-        raise StoreError(
-            f"{source}: name: holds the study {name!r}, not {spec.name!r}: give another folder with --out"
-        )
-    return store
+    return [StoredStudy.open(folder, imports) for folder in study_folders(location)]
 
 
 def status(location: str | Path) -> pd.DataFrame:
@@ -185,13 +183,30 @@ def status(location: str | Path) -> pd.DataFrame:
 
     Returns:
         Columns ``optimizer``, ``planned``, ``completed``, ``diverged``, ``failed``, ``missing``; the last row
-        is ``all``.
+        is ``all``. For a suite the first column is ``workload``: each workload has its rows, and ``all`` has one.
 
     Raises:
         StoreError: If the folder holds no study.
         SpecError: If the study file in it is not valid.
     """
-    return StoredStudy.open(location).status()
+    return status_of(open_studies(location))
+
+
+def status_of(studies: Sequence[StoredStudy]) -> pd.DataFrame:
+    """Return what ``status`` returns, of studies that are open: one, or the workloads of a suite."""
+    if len(studies) == 1:
+        return studies[0].status()
+    tables = [study.status() for study in studies]
+    whole = pd.concat([table[-1:] for table in tables]).sum(numeric_only=True)
+    tables.append(pd.DataFrame([{"optimizer": "all", **whole}]))
+    workloads = [study.spec.workload for study in studies]
+    return pd.concat(
+        [
+            table.assign(workload=name)[["workload", *table.columns]]
+            for name, table in zip([*workloads, "all"], tables, strict=True)
+        ],
+        ignore_index=True,
+    )
 
 
 def failures(rows: pd.DataFrame) -> list[str]:

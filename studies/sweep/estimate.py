@@ -6,6 +6,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from robustness.training import one_thread, sequential_seconds
@@ -31,6 +32,7 @@ class Cost:
         memory: Bytes, of all processes together.
         disk: Bytes in the study's folder, figures left out.
         each: Seconds that each further trial adds, with all workers at work.
+        starting: How much of the wall time Ray takes to start.
     """
 
     workers: int
@@ -38,6 +40,43 @@ class Cost:
     memory: int
     disk: int
     each: float
+    starting: float = 0.0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a study would train and what that would take.
+
+    Attributes:
+        plan: Its trials and packs, less what is stored.
+        cost: What they would take.
+        later: What is chosen after the grid, in words, by the key of the study file that asks for it.
+        searched: How many trials ``robustness search`` would train, fresh seeds left out; None without a search.
+        notes: How the study differs from what its folder holds, a line each.
+    """
+
+    plan: Plan
+    cost: Cost
+    later: Mapping[str, str]
+    searched: int | None
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class SuiteForecast:
+    """What a suite would train and what that would take.
+
+    Attributes:
+        name: The suite's name.
+        workloads: What each workload would train, by its name.
+        cost: What all of them would take, one after the other.
+        notes: How the suite differs from what its folder holds, a line each.
+    """
+
+    name: str
+    workloads: Mapping[str, Forecast]
+    cost: Cost
+    notes: Sequence[str] = ()
 
 
 def estimate(plan: Plan, workers: Workers) -> Cost:
@@ -59,6 +98,20 @@ def estimate(plan: Plan, workers: Workers) -> Cost:
         memory=own * (processes + 1) + shared + (RAY_BYTES if processes else 0),
         disk=len(pending) * BYTES_PER_ROW + points * BYTES_PER_CURVE_POINT,
         each=each,
+        starting=start,
+    )
+
+
+def together(costs: Sequence[Cost]) -> Cost:
+    """Return what studies take that run one after the other; Ray is started once for all of them."""
+    starts = sum(cost.starting for cost in costs) - max(cost.starting for cost in costs)
+    return Cost(
+        workers=costs[0].workers,
+        seconds=sum(cost.seconds for cost in costs) - starts,
+        memory=max(cost.memory for cost in costs),
+        disk=sum(cost.disk for cost in costs),
+        each=max(cost.each for cost in costs),
+        starting=max(cost.starting for cost in costs),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from studies.spec.errors import InputError, StoreError
 from studies.spec.problems import did_you_mean
 from studies.store.layout import STUDY_FILE
 from studies.store.store import Store
-from studies.store.study_folder import StoredStudy
+from studies.store.study_folder import StoredStudy, open_studies
 from studies.sweep.runner import Runner
 
 COMPARED = {
@@ -74,7 +74,7 @@ def replay(location: str | Path, prefix: str) -> Replay:
     current folder or the usual path, and called. So are optimizers of the user's own, whose code must be the same.
 
     Args:
-        location: The study's folder.
+        location: The folder of the study, or of a suite that has it as a workload.
         prefix: A trial's id, or enough of its beginning to tell it from others.
 
     Raises:
@@ -83,9 +83,8 @@ def replay(location: str | Path, prefix: str) -> Replay:
         SpecError: If the study in the folder is not valid, its task cannot be made, or an optimizer of the user's own
             is gone.
     """
-    study = StoredStudy.open(location, Path.cwd())
-    store, rows = study.store, study.store.rows()
-    row = _row(rows, prefix, store)
+    study, rows, row = _find(open_studies(location, Path.cwd()), prefix, location)
+    store = study.store
     spec = study.spec.load_optimizers()
     task = spec.load_task()
     trial = _trial(stages_of(spec, task, rows), row["trial_id"], store)
@@ -97,14 +96,22 @@ def replay(location: str | Path, prefix: str) -> Replay:
     return Replay(trial.trial_id, _compared(row, finished[0], exact), f"{finished[0]['engine']}, {device}")
 
 
-def _row(rows: pd.DataFrame, prefix: str, store: Store) -> dict[str, Any]:
-    fitting = rows[rows["trial_id"].str.startswith(prefix)]
+def _find(
+    studies: Sequence[StoredStudy], prefix: str, location: str | Path
+) -> tuple[StoredStudy, pd.DataFrame, dict[str, Any]]:
+    """Return the study that has the trial whose id begins so, all rows of that study, and the trial's own."""
+    stored = [study.store.rows() for study in studies]
+    ids = pd.concat([rows["trial_id"] for rows in stored]).drop_duplicates()
+    fitting = ids[ids.str.startswith(prefix)]
     if len(fitting) == 1 and prefix:
-        return {str(name): value for name, value in fitting.iloc[0].items()}
+        having = [rows[rows["trial_id"] == fitting.item()] for rows in stored]
+        place = next(index for index, found in enumerate(having) if len(found))
+        row = {str(name): value for name, value in having[place].iloc[0].items()}
+        return studies[place], stored[place], row
     if fitting.empty:
-        hint = did_you_mean(prefix, rows["trial_id"])
-        raise InputError(f"{prefix!r}: begins the id of no trial in {store.location}{hint}")
-    some = ", ".join(fitting["trial_id"].head(SHOWN))
+        hint = did_you_mean(prefix, ids)
+        raise InputError(f"{prefix!r}: begins the id of no trial in {location}{hint}")
+    some = ", ".join(fitting.head(SHOWN))
     more = f" and {len(fitting) - SHOWN} more" if len(fitting) > SHOWN else ""
     raise InputError(f"{prefix!r}: must begin the id of one trial, but begins those of {some}{more}")
 

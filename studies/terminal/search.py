@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +13,7 @@ from analysis.task_metric import ERROR, TaskMetric, value_column
 from studies.searches.loop import SearchPlan
 from studies.searches.result import SearchResult
 from studies.terminal.progress import ProgressLine
+from studies.terminal.study import print_failures
 from studies.terminal.text import interval, near_text, number, say, table
 
 LEGEND = (
@@ -29,7 +32,7 @@ def announce(console: Console, plan: SearchPlan, engine: str, location: str) -> 
     references = sum(map(len, plan.references().values()))
     say(
         console,
-        f"{plan.spec.name}: {plan.wanted} points of {plan.point_size} trials of {plan.task.name}, and "
+        f"{plan.spec.title}: {plan.wanted} points of {plan.point_size} trials of {plan.task.name}, and "
         f"{references} of the references; rows go to {location}",
     )
     say(console, f"engine: {engine}")
@@ -40,6 +43,20 @@ def progress_line(console: Console, plan: SearchPlan, stored: set[str]) -> Progr
     references = [trial for trials in plan.references().values() for trial in trials]
     done = sum(trial.trial_id in stored for trial in references)
     return ProgressLine(console, len(references) + plan.wanted * plan.point_size, done)
+
+
+def print_searches(console: Console, found: SearchResult | Mapping[str, SearchResult]) -> bool:
+    """Print what a search found, or those of a suite's workloads; return whether trials failed."""
+    if isinstance(found, SearchResult):
+        print_search(console, found)
+        if found.failed:
+            print_failures(console, found.failed, 0)
+        return bool(found.failed)
+    failed = []
+    for name, result in found.items():
+        say(console, f"\n{name}:")
+        failed.append(print_searches(console, result))
+    return any(failed)
 
 
 def print_search(console: Console, result: SearchResult) -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from analysis.summaries.columns import columns_of, measure_of, numbers_of
 from analysis.task_metric import ERROR, by_error, task_metrics, value_column
+from studies.store.study_folder import StoredStudy, status_of
 from studies.terminal.text import duration, engine_text, near_text, say, table, with_half
 
 if TYPE_CHECKING:
@@ -130,6 +131,14 @@ def print_figures(console: Console, location: str, files: Sequence[str], left_ou
         console.print(f"no {name}: {reason}", **look)
 
 
+def print_status(console: Console, studies: Sequence[StoredStudy]) -> None:
+    """Print how far a study is, or each workload of a suite, and whether rows of several codes are averaged."""
+    counts = status_of(studies)
+    console.print(table(list(counts.columns), counts.itertuples(index=False)))
+    for note in filter(None, (study.mixed_code() for study in studies)):
+        say(console, note)
+
+
 def print_failures(console: Console, failed: Sequence[str], missing: int) -> None:
     """Print how many trials failed and how many were not run, and a line for each failure."""
     console.print(f"\n{len(failed)} failed, {missing} not run", highlight=False)
@@ -162,7 +171,7 @@ def print_plan(
         searched: How many trials the study's search would train, if it has one.
     """
     labels = Counter(trial.label for trial in plan.trials)
-    console.print(table((f"optimizers of {plan.spec.name}", "trials"), labels.items()))
+    console.print(table((f"optimizers of {plan.spec.title}", "trials"), labels.items()))
     workers = f"{cost.workers} worker{'s' * (cost.workers != 1)}" if cost.workers else "this process"
     rows = {
         "task": plan.task.name,
@@ -182,4 +191,6 @@ def print_plan(
             f"robustness search: {plan.spec.search.wanted} points and the references, "
             f"{searched} trials{time}{fresh}"
         )
-    console.print(table(("in all", ""), rows.items()))
+    console.print(
+        table((f"all of {plan.spec.workload}" if plan.spec.workload else "in all", ""), rows.items())
+    )

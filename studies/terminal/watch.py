@@ -120,7 +120,7 @@ def view(seen: Sequence[Snapshot]) -> RenderableType:
     """Return the view: a line, surfaces, and tables by optimizer and by worker."""
     last = seen[-1]
     return Group(
-        Text(f"{last.spec.name}: {headline(seen)}", style="bold"),
+        Text(f"{last.spec.title}: {headline(seen)}", style="bold"),
         *_surfaces(last),
         _by_label(last.progress),
         by_worker(last.progress.rows),

@@ -11,12 +11,12 @@ from typing import Any
 
 from studies.spec.problems import NOTHING, Location, Problem, unknown_key
 from studies.spec.sections import folder_name
+from studies.spec.strict_yaml import WORKLOADS
 from studies.spec.study import StudySpec
 
-WORKLOADS = "workloads"
 OF_THE_SUITE = ("workload", WORKLOADS, "verdict")
 """Keys that a workload may not have: its name is its own, and the verdict is one over all of them."""
-SUITE_KEYS = tuple(key for key in StudySpec.model_fields if key != "workload") + (WORKLOADS,)
+SUITE_KEYS = (*(key for key in StudySpec.model_fields if key != "workload"), WORKLOADS)
 WORKLOAD_KEYS = tuple(key for key in StudySpec.model_fields if key not in OF_THE_SUITE)
 
 

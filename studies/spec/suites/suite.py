@@ -12,26 +12,19 @@ from studies.spec import strict_yaml
 from studies.spec.errors import SpecError
 from studies.spec.problems import describe, dotted, one_line, raise_all
 from studies.spec.sourced import Sourced
+from studies.spec.strict_yaml import WORKLOADS
 from studies.spec.study import StudySpec
-from studies.spec.suites.merging import WORKLOADS, locations, merged, suite_problems
+from studies.spec.suites.merging import locations, merged, suite_problems
 from studies.spec.values import as_yaml
 from studies.spec.verdict import VerdictSpec
-
-
-def holds_workloads(text: str) -> bool:
-    """Return whether ``text`` is the file of a suite; what is no YAML at all is none."""
-    try:
-        return WORKLOADS in strict_yaml.parse(text)
-    except SpecError:
-        return False
 
 
 class SuiteSpec(Sourced):
     """A suite of workloads.
 
-    Its file has the keys of a study, which hold for every workload, and ``workloads``, a list: each with a ``name`` of
-    its own, a ``task``, and any key of a study but ``verdict`` in the place of the suite's. Mappings are merged key by
-    key. ``SuiteSpec(name=…, workloads=[…], …)`` takes what a file holds.
+    Its file has the keys of a study, which hold for every workload, and ``workloads``, a list: each with a ``name``
+    of its own, a ``task``, and any key of a study but ``verdict`` in the place of the suite's. Mappings are merged
+    key by key. ``SuiteSpec(name=…, workloads=[…], …)`` takes what a file holds.
 
     Attributes:
         studies: What each workload is asked for, in the order of the file: a study with the suite's name and verdict,
@@ -60,7 +53,8 @@ class SuiteSpec(Sourced):
             raise_all(suite_problems(suite))
         except ValidationError as error:
             raise SpecError(describe(error, {})) from None
-        super().__init__(studies=[_workload(suite, index) for index in range(len(suite[WORKLOADS]))])
+        studies = {"studies": [_workload(suite, index) for index in range(len(suite[WORKLOADS]))]}
+        super().__init__(**studies)
         self._place()
         self._check_labels()
 
@@ -113,7 +107,10 @@ class SuiteSpec(Sourced):
             SpecError: If one of them is not there, or does not take what the suite gives it.
         """
         suite = self.model_copy(update={"studies": tuple(study.load_optimizers() for study in self.studies)})
-        suite._check_labels()
+        try:
+            suite._check_labels()
+        except SpecError as error:
+            raise SpecError(one_line(f"{self._source}: {error}")) from None
         return suite
 
     def _check_labels(self) -> None:
