@@ -15,6 +15,7 @@ NOT_ROOMS = ("studies/published",)
 ORDER = {
     "robustness": (("user_code",), ("optimizers", "tasks"), ("training",)),
     "analysis": (
+        ("workloads",),
         ("labels", "task_metric", "row_checks"),
         ("rounding",),
         ("trials", "measures"),

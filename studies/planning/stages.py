@@ -131,8 +131,8 @@ def after_the_grid(spec: StudySpec) -> dict[str, str]:
 def rows_of(trials: Sequence[Trial], rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of ``trials``, and of no other ones: what a study no longer asks for is hidden, never deleted.
 
-    Study, label and role are those of ``trials``, whatever a row says: the same training run may have been stored
-    under another label, or as the confirmation of a cell whose seed has since joined the grid.
+    Study, workload, label and role are those of ``trials``, whatever a row says: the same training run may have been
+    stored under another label, or as the confirmation of a cell whose seed has since joined the grid.
 
     Args:
         trials: The planned trials.
@@ -142,9 +142,10 @@ def rows_of(trials: Sequence[Trial], rows: pd.DataFrame) -> pd.DataFrame:
         The rows of those ``trials`` that are stored, with the same columns, sorted by task, label, role, gradient
         scale, weight decay, learning rate and seed.
     """
-    named = [(trial.trial_id, trial.study, trial.label, trial.role) for trial in trials]
-    planned = pd.DataFrame(named, columns=["trial_id", "study", "label", "role"], dtype="str")
-    kept = rows.drop(columns=["study", "label", "role"]).merge(planned, on="trial_id")
+    names = ["study", "workload", "label", "role"]
+    named = [(trial.trial_id, *(getattr(trial, name) for name in names)) for trial in trials]
+    planned = pd.DataFrame(named, columns=["trial_id", *names], dtype="str")
+    kept = rows.drop(columns=names).merge(planned, on="trial_id")
     order = ["task", "label", "role", "grad_scale", "weight_decay", "lr", "seed", "trial_id"]
     return kept[list(rows.columns)].sort_values(order, ignore_index=True)
 

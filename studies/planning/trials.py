@@ -26,8 +26,9 @@ class Trial:
 
     Attributes:
         trial_id: Names the training run, wherever it is asked for: it depends on everything that decides the
-            result, and on neither the study's name, nor the label, nor the role.
+            result, and on neither the study's name, nor the workload's, nor the label, nor the role.
         study: The study's name.
+        workload: What the study calls its task with all that it is trained by; None where it gives no name.
         task: What is trained.
         label: The optimizer with its fixed variations, as figures show it.
         role: Why it is trained: ``grid``, ``confirm`` or ``search``.
@@ -36,6 +37,7 @@ class Trial:
 
     trial_id: str
     study: str
+    workload: str | None
     task: TaskSpec
     label: str
     role: str
@@ -68,7 +70,8 @@ def in_study(rows: pd.DataFrame, spec: StudySpec) -> pd.DataFrame:
     here = rows["seed"].isin(spec.seeds) & (rows["task"] == spec.task.name)
     here &= (rows["epochs"] == spec.budget.epochs) & (rows["batch_size"] == spec.budget.batch_size)
     here &= rows["setup"].fillna("") == (setup(spec.task, spec.training) or "")
-    return rows[here].merge(cells, on=CELL_COLUMNS)
+    kept = rows[here].merge(cells, on=CELL_COLUMNS)
+    return kept.assign(workload=pd.Series(spec.workload, index=kept.index, dtype="str"))
 
 
 def setup(task: TaskSpec, training: Training) -> str | None:
@@ -162,7 +165,8 @@ def trials_at(
                 diagnostics=spec.diagnostics.epochs if spec.diagnostics else (),
                 codes=spec.own.of(cell.optimizer, spec.schedule.name),
             )
-            trials.append(Trial(trial_id(task, settings), spec.name, spec.task, cell.label, role, settings))
+            name = trial_id(task, settings)
+            trials.append(Trial(name, spec.name, spec.workload, spec.task, cell.label, role, settings))
     return trials
 
 

@@ -57,6 +57,7 @@ def trial_row(task: Task, trial: Trial, result: TrialResult, trained: Trained) -
         "trial_id": trial.trial_id,
         "study": trial.study,
         "task": task.name,
+        "workload": trial.workload,
         "optimizer": settings.optimizer,
         "label": trial.label,
         "lr": settings.hyperparameters["lr"],

@@ -45,6 +45,7 @@ ROW_SCHEMA = pa.schema(
         "trial_id": pa.string(),
         "study": pa.string(),
         "task": pa.string(),
+        "workload": pa.string(),
         "optimizer": pa.string(),
         "label": pa.string(),
         "lr": pa.float64(),
