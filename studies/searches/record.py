@@ -34,7 +34,6 @@ def identity(spec: StudySpec, search: SearchSpec, task: Task) -> dict[str, Any]:
     content["task"]["version"] = task.version
     for name in search.space:  # the search puts its own values in their place
         content["optimizers"][search.optimizer].pop(name, None)
-    content.pop("workload", None)  # a name that tables show
     for name in ("trials", "confirm"):
         content["search"].pop(name, None)
     kept = ["task", "budget", "schedule", "seeds", "grid", "optimizers", "search"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -114,11 +114,17 @@ class Files:
         with suppress(FileNotFoundError):
             self.fs.delete_file(self._path(name))
 
-    def delete_if_empty(self) -> None:
-        """Delete the folder itself where it is a local one that holds nothing."""
+    def folders_to_make(self) -> Sequence[str]:
+        """Return the folder itself and those above it that are not there, where it is a local one."""
+        folders = [Path(self.root), *Path(self.root).parents] if self._local else []
+        return [str(folder) for folder in folders if not folder.exists()]
+
+    def delete_if_empty(self, folders: Iterable[str] = ()) -> None:
+        """Delete the folder itself, where it is a local one, and then others, as far as they hold nothing."""
         if self._local:
             with suppress(OSError):
-                os.rmdir(self.root)
+                for folder in dict.fromkeys((self.root, *folders)):
+                    os.rmdir(folder)
 
     def _make_folder(self, path: str) -> None:
         """Make a folder and those above it, and wait until their names are on the disk."""

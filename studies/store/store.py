@@ -86,7 +86,7 @@ class Store:
             SweepError: If the disk is full.
         """
         with ExitStack() as stack:
-            stack.callback(self.files.delete_if_empty)
+            stack.callback(self.files.delete_if_empty, self.files.folders_to_make())
             with writing(self.location, started=False):
                 self._lock = stack.enter_context(Lock(self.files))
                 for table in (self._rows, self._curves, self._diagnostics):

@@ -15,10 +15,12 @@ from studies.planning.known_task import KnownTask
 from studies.planning.search_trials import point_size
 from studies.planning.stages import rows_of, stages_of
 from studies.planning.trials import in_study, planned_cells
-from studies.spec.errors import SpecError
+from studies.spec.errors import SpecError, StoreError
+from studies.spec.strict_yaml import is_suite, study_name
 from studies.spec.study import StudySpec
+from studies.spec.suites.suite import SuiteSpec
 from studies.spec.values import FULL
-from studies.store.layout import SEARCH_RECORD, STUDY_FILE
+from studies.store.layout import SEARCH_RECORD, STUDY_FILE, default_folder
 from studies.store.store import Store
 from studies.store.suites.folders import study_folders
 from studies.store.task_file import read_own_code, read_task
@@ -160,6 +162,31 @@ class StoredStudy:
         """Return the labels of an optimizer's own grid."""
         alone = self.spec.model_copy(update={"optimizers": {optimizer: self.spec.optimizers[optimizer]}})
         return set(planned_cells(alone)["label"])
+
+
+def open_store(spec: StudySpec | SuiteSpec, out: str | Path | None) -> Store:
+    """Return the store of a study or suite (default ``runs/<name>``), which must be new or hold this very one.
+
+    Raises:
+        StoreError: If the folder holds another study or something else.
+    """
+    store = Store(out if out is not None else default_folder(spec.name))
+    text = store.read_study()
+    source = f"{store.location}/{STUDY_FILE}"
+    if text is None:
+        return store
+    if (name := study_name(text, source)) != spec.name:
+        raise StoreError(
+            f"{source}: name: holds the study {name!r}, not {spec.name!r}: give another folder with --out"
+        )
+    kinds = {False: "a study", True: "a suite of workloads"}
+    there, here = is_suite(text), isinstance(spec, SuiteSpec)
+    if there != here:
+        raise StoreError(
+            f"{source}: holds {kinds[there]} called {name!r}, and this is {kinds[here]}: give another folder "
+            "with --out"
+        )
+    return store
 
 
 def open_studies(location: str | Path, imports: Path | None = None) -> list[StoredStudy]:

@@ -6,7 +6,7 @@ It reads the store, which anyone may do at any time, and takes no lock.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from studies.spec.study import StudySpec
 from studies.store.lock import drivers
 from studies.store.provenance import read_runs
 from studies.store.study_folder import STATUSES, StoredStudy, StudyProgress
+from studies.store.suites.folders import study_folders
 from studies.terminal.minimaps import minimap, minimaps, shown_values
 from studies.terminal.text import table
 
@@ -65,8 +66,12 @@ class Snapshot:
         return max(0, sum(self.progress.planned.values()) - self.done)
 
 
-def snapshot(location: str | Path) -> Snapshot:
+def snapshot(location: str | Path, *, waits: bool = False) -> Snapshot:
     """Read the study in a folder.
+
+    Args:
+        location: The folder.
+        waits: Whether it is not at work, though its folder is held: other workloads of its suite come first.
 
     Raises:
         StoreError: If the folder holds no study.
@@ -74,15 +79,41 @@ def snapshot(location: str | Path) -> Snapshot:
     """
     study = StoredStudy.open(location)
     alive = [str(driver) for driver in drivers(study.store.files)]
-    busy = _busy_seconds(read_runs(study.store), bool(alive))
+    busy = _busy_seconds(read_runs(study.store), bool(alive) and not waits)
     return Snapshot(study.spec, study.progress, alive, busy, time.monotonic())
 
 
+def snapshots(location: str | Path) -> list[Snapshot]:
+    """Read the study in a folder, or those of a suite's workloads, which are run in this order.
+
+    Raises:
+        StoreError: If a folder holds no study.
+        SpecError: If a study file is not valid.
+    """
+    found: list[Snapshot] = []
+    for folder in study_folders(location):
+        found.append(snapshot(folder, waits=any(one.missing for one in found)))
+    return found
+
+
+def whole(workloads: Sequence[Snapshot]) -> Snapshot:
+    """Return all workloads of a suite as if they were one study."""
+    rows = pd.concat([one.progress.rows for one in workloads], ignore_index=True)
+    planned = sum((Counter(one.progress.planned) for one in workloads), Counter())
+    return Snapshot(
+        workloads[0].spec.model_copy(update={"workload": None}),
+        StudyProgress(rows, planned),
+        workloads[0].drivers,
+        sum(one.busy_seconds for one in workloads),
+        workloads[0].at,
+    )
+
+
 def watch(location: str | Path, console: Console, *, once: bool = False) -> None:
-    """Show the study in a folder until all of its trials are done, or until Ctrl-C.
+    """Show the study or suite in a folder until all of its trials are done, or until Ctrl-C.
 
     Args:
-        location: The study's folder.
+        location: The folder.
         console: Where it is shown, redrawn in place.
         once: Show it once.
 
@@ -90,22 +121,22 @@ def watch(location: str | Path, console: Console, *, once: bool = False) -> None
         StoreError: If the folder holds no study.
         SpecError: If the study file in it is not valid.
     """
-    seen = deque([snapshot(location)])
+    seen = deque([snapshots(location)])
     if once:
-        console.print(view(seen))
+        console.print(suite_view(seen))
         return
     try:
-        with Live(view(seen), console=console, auto_refresh=False) as live:
-            while seen[-1].missing:
+        with Live(suite_view(seen), console=console, auto_refresh=False) as live:
+            while any(one.missing for one in seen[-1]):
                 time.sleep(EVERY_SECONDS)
                 started = time.monotonic()
-                seen.append(snapshot(location))
-                while seen[-1].at - seen[0].at > RECENT_SECONDS:
+                seen.append(snapshots(location))
+                while seen[-1][0].at - seen[0][0].at > RECENT_SECONDS:
                     seen.popleft()
-                live.update(view(seen), refresh=True)
+                live.update(suite_view(seen), refresh=True)
                 time.sleep((time.monotonic() - started) * (1 / BUSY_SHARE - 1))
     except KeyboardInterrupt:
-        console.print("the study itself goes on" if seen[-1].drivers else "", highlight=False)
+        console.print("the study itself goes on" if seen[-1][0].drivers else "", highlight=False)
 
 
 def rate(seen: Sequence[Snapshot]) -> float | None:
@@ -114,6 +145,29 @@ def rate(seen: Sequence[Snapshot]) -> float | None:
     if last.done > first.done:
         return (last.done - first.done) / (last.at - first.at)
     return last.done / last.busy_seconds if last.busy_seconds > 0 and last.done else None
+
+
+def suite_view(seen: Sequence[Sequence[Snapshot]]) -> RenderableType:
+    """Return the view of a study; of a suite, a line for each workload and the view of the one that is at work."""
+    last = seen[-1]
+    if len(last) == 1:
+        return view([moment[0] for moment in seen])
+    together = [whole(moment) for moment in seen]
+    lines = [
+        (str(one.spec.workload), one.done + one.missing, *_counts(one.progress.rows), one.missing)
+        for one in last
+    ]
+    now = next((one for one in last if one.missing), last[-1]).spec.workload
+    return Group(
+        Text(f"{together[-1].spec.title}: {headline(together)}", style="bold"),
+        table(["workload", "planned", *STATUSES, "missing"], lines),
+        view([one for moment in seen for one in moment if one.spec.workload == now]),
+    )
+
+
+def _counts(rows: pd.DataFrame) -> list[int]:
+    counts = rows["status"].value_counts()
+    return [int(counts.get(status, 0)) for status in STATUSES]
 
 
 def view(seen: Sequence[Snapshot]) -> RenderableType:
@@ -142,9 +196,9 @@ def _surfaces(snapshot: Snapshot) -> list[RenderableType]:
 def headline(seen: Sequence[Snapshot]) -> str:
     """Return how far a study is in one line."""
     last = seen[-1]
-    counts = last.progress.rows["status"].value_counts()
     parts = [f"{last.done}/{last.done + last.missing} trials"]
-    parts += [f"{counts.get(status, 0)} {status}" for status in STATUSES[1:]]
+    counts = zip(_counts(last.progress.rows), STATUSES, strict=True)
+    parts += [f"{count} {status}" for count, status in list(counts)[1:]]
     speed = rate(seen)
     if speed is not None:
         parts.append(f"{speed:.3g} trials/s")

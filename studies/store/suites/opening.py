@@ -1,4 +1,4 @@
-"""Opening a folder for the study or suite that is to run there: it must be new, or hold that very one."""
+"""Opening the folders that a study or a suite of workloads is to run in, before anything is trained."""
 
 from __future__ import annotations
 
@@ -6,37 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from studies.planning.plan import Plan
-from studies.spec.errors import SpecError, StoreError
-from studies.spec.strict_yaml import WORKLOADS, is_suite, study_name, workload_names
+from studies.spec.errors import SpecError
+from studies.spec.strict_yaml import WORKLOADS, workload_names
 from studies.spec.study import StudySpec
 from studies.spec.suites.suite import SuiteSpec
-from studies.store.layout import NOT_WORKLOADS, STUDY_FILE, default_folder
+from studies.store.layout import NOT_WORKLOADS, STUDY_FILE
 from studies.store.store import Store
-
-
-def open_store(spec: StudySpec | SuiteSpec, out: str | Path | None) -> Store:
-    """Return the store of a study or suite (default ``runs/<name>``), which must be new or hold this very one.
-
-    Raises:
-        StoreError: If the folder holds another study or something else.
-    """
-    store = Store(out if out is not None else default_folder(spec.name))
-    text = store.read_study()
-    source = f"{store.location}/{STUDY_FILE}"
-    if text is None:
-        return store
-    if (name := study_name(text, source)) != spec.name:
-        raise StoreError(
-            f"{source}: name: holds the study {name!r}, not {spec.name!r}: give another folder with --out"
-        )
-    kinds = {False: "a study", True: "a suite of workloads"}
-    there, here = is_suite(text), isinstance(spec, SuiteSpec)
-    if there != here:
-        raise StoreError(
-            f"{source}: holds {kinds[there]} called {name!r}, and this is {kinds[here]}: give another folder "
-            "with --out"
-        )
-    return store
+from studies.store.study_folder import open_store
 
 
 def open_stores(spec: StudySpec | SuiteSpec, out: str | Path | None) -> tuple[Store, list[Store]]:
@@ -74,8 +50,8 @@ def check_distinct(spec: StudySpec | SuiteSpec, works: Sequence[Plan]) -> None:
             if (first := seen.setdefault(trial.trial_id, index)) != index:
                 raise SpecError(
                     f"{spec.source}: {WORKLOADS}[{index}]: {work.spec.workload!r}: asks for trials of "
-                    f"{WORKLOADS}[{first}] ({works[first].spec.workload}); two workloads must differ in task, budget, "
-                    "schedule or training"
+                    f"{WORKLOADS}[{first}] ({works[first].spec.workload}); two workloads must differ in task, "
+                    "budget, schedule or training"
                 )
 
 

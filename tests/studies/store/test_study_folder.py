@@ -9,7 +9,7 @@ from studies.spec.errors import SpecError, StoreError
 from studies.store.files import Files
 from studies.store.layout import OWN_CODE_FILE, ROWS, SEARCH_RECORD, STUDY_FILE, TASK_FILE
 from studies.store.store import Store
-from studies.store.study_folder import TO_COME, StoredStudy, failures, status
+from studies.store.study_folder import TO_COME, StoredStudy, failures, open_store, status
 
 LABELS = {"sgd": 2, "adamw": 1}
 
