@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 
 from studies.planning.known_metric import KnownMetric
 from studies.spec.errors import StoreError
+from studies.spec.strict_yaml import workload_name
 from studies.store.files import Files, writing
 from studies.store.layout import CURVES, DAMAGED, DIAGNOSTICS, ROWS, STUDY_FILE, TASK_FILE
 from studies.store.lock import Lock
@@ -250,10 +251,18 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 def load(location: str | Path) -> pd.DataFrame:
     """Read the rows of the study in a folder, one per trial (columns: ``studies.store.schema.ROW_SCHEMA``).
 
+    All of them have the workload that the study file names now, whatever it named when they were trained.
+
     Raises:
         StoreError: If the folder holds no study.
+        SpecError: If the study file in it is no YAML mapping.
     """
-    return open_existing(location).rows()
+    import pandas as pd
+
+    store = open_existing(location)
+    rows = store.rows()
+    name = workload_name(store.existing_study(), f"{store.location}/{STUDY_FILE}")
+    return rows.assign(workload=pd.Series(name, index=rows.index, dtype="str"))
 
 
 def load_curves(location: str | Path) -> pd.DataFrame:
