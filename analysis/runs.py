@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.labels import did_you_mean
-from analysis.trials import REQUIRED, REQUIRED_METRIC, TRAIN_ACCURACY, TRAIN_METRIC
+from analysis.trials import NAMED, REQUIRED, REQUIRED_METRIC, TRAIN_ACCURACY, TRAIN_METRIC
 
 OPTIONAL: dict[str, str] = {
     **TRAIN_ACCURACY,
@@ -21,6 +21,7 @@ OPTIONAL: dict[str, str] = {
     "schedule": "the learning-rate schedule's name",
     **REQUIRED_METRIC,
     **TRAIN_METRIC,
+    **NAMED,
 }
 """What else rows may hold, and some functions use."""
 

@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from analysis.workloads import by_workload
+
 Direction = Literal["min", "max"]
 
 
@@ -66,6 +68,7 @@ def named_metrics(trials: pd.DataFrame) -> pd.DataFrame:
     Args:
         trials: Rows, what `errors` returns, or a table that `in_metric` returned.
     """
+    trials = by_workload(trials)
     columns = SHOWN_COLUMNS if "direction" in trials.columns else METRIC_COLUMNS
     if not names_another(trials).any():
         return pd.DataFrame(dict(zip(METRIC_COLUMNS, _as_tuple(ERROR), strict=True)), index=trials.index)
@@ -103,6 +106,7 @@ def task_metrics(trials: pd.DataFrame) -> dict[str, TaskMetric]:
     Raises:
         ValueError: The rows of a task name two metrics, or a direction that is neither 'min' nor 'max'.
     """
+    trials = by_workload(trials)
     if not names_another(trials).any():
         return dict.fromkeys(sorted(map(str, trials["task"].unique())), ERROR)
     named = named_metrics(trials).assign(task=trials["task"].astype("str"))

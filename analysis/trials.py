@@ -33,6 +33,7 @@ from analysis.task_metric import (
     names_another,
     task_metrics,
 )
+from analysis.workloads import WORKLOAD, by_workload
 
 REQUIRED: dict[str, str] = {
     "task": "the task's name",
@@ -72,6 +73,11 @@ RUN_COLUMNS = [
 ]  # fmt: skip
 """The columns of what `errors` returns."""
 
+NAMED = {
+    WORKLOAD: "the workload's own name, by which it is known in the place of its task's; null where it has none"
+}
+"""The column that rows have where one task, with other data, options or budgets, is several workloads."""
+
 AXES = ("lr", "weight_decay", "grad_scale")
 """The numbers that place a run in its grid."""
 
@@ -94,8 +100,9 @@ def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
 
     Args:
         trials: One row per run, with at least the columns of `REQUIRED`, and those of `REQUIRED_METRIC` where rows
-            are judged by another metric than the error; rows may come in any order. What this function returned is
-            returned as it is.
+            are judged by another metric than the error; rows may come in any order. Where they have the column of
+            `NAMED`, a workload with a name of its own is a task of that name. What this function returned is returned
+            as it is.
         train: Whether to ask for the column train_accuracy or train_metric too, and to return train_error.
 
     Returns:
@@ -112,6 +119,7 @@ def errors(trials: pd.DataFrame, *, train: bool = False) -> pd.DataFrame:
     tail = ["train_error"] if train else []
     if is_checked(trials) and {*tail} <= set(trials.columns):
         return trials
+    trials = by_workload(trials)
     held = _held(trials, train=train)
     check_columns(trials, held)
     columns = {name: names_in(trials, name, held[name]) for name in _NAMES}

@@ -32,6 +32,7 @@ from analysis.summaries.tables import attempt
 from analysis.summaries.tables import tables as tables_of
 from analysis.task_metric import by_error, task_metrics
 from analysis.trials import at_scale_one, with_significant
+from analysis.workloads import by_workload
 
 MOST_LINES = 10
 """More labels than this cannot be told apart in one figure."""
@@ -93,6 +94,7 @@ def draw_figures(
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
+    trials = by_workload(trials)
     known = tables_of(trials) if tables is None and len(trials) else tables or {}
     rows = _Rows(trials, known, StudyVerdicts.of(verdicts), diagnostics)
     for task in sorted(trials["task"].unique()):

@@ -32,6 +32,7 @@ from analysis.measures import MEASURES
 from analysis.summaries.panels import Panel, panels_of
 from analysis.summaries.surface import surface
 from analysis.trials import check_proportion
+from analysis.workloads import by_workload
 
 _SOME, _ALL = "////", "xxxx"
 _LOST: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.35", "hatch": _ALL, "linewidth": 0}
@@ -108,6 +109,7 @@ def surface_grid(
             wrong.
     """
     check_proportion("delta", delta)
+    trials = by_workload(trials)
     cells = _of_task(surface(trials, x="lr", y=y, metric=metric), task)
     shown = _known_labels(cells, labels)
     cells = cells[cells["label"].isin(shown)]

@@ -22,6 +22,7 @@ from analysis.judgement.verdict import Verdict
 from analysis.labels import did_you_mean
 from analysis.task_metric import task_metrics
 from analysis.trials import errors
+from analysis.workloads import by_workload
 
 
 def verdict(
@@ -108,6 +109,7 @@ def verdicts(
     asked = _names(candidates, "candidates")
     references = (robustness_reference, generalization_reference)
     _check_arguments(trials, asked, references, alpha, allowed)
+    trials = by_workload(trials)
     declared = margins if margins is not None else Margins()
     used = {name: trials[trials["label"].isin([name, *references])] for name in asked}
     problems = {name: check(rows) for name, rows in used.items()}

@@ -17,6 +17,7 @@ from analysis.metrics.reference_gap import reference_gaps
 from analysis.metrics.selection import selected_cells
 from analysis.task_metric import ERROR, names_another, task_metrics
 from analysis.trials import CELL, REQUIRED, REQUIRED_METRIC, errors, grid_runs, runs_at_scale_one
+from analysis.workloads import by_workload
 
 CHECK_COLUMNS = ["problem", "task", "label", "detail"]
 _SURFACE = ["task", "label"]
@@ -39,6 +40,7 @@ def check(trials: pd.DataFrame) -> pd.DataFrame:
     """
     if trials.empty:
         raise ValueError("trials must have at least one row, but has none")
+    trials = by_workload(trials)
     problems = list(_unreadable(trials))
     rows = readable(trials)
     if len(rows):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.workloads import by_workload
+
 DISTORTION_COLUMNS = ["task", "label", "epoch", "layer", "low", "median", "high", "spread", "zeros", "runs"]
 
 
@@ -25,7 +27,7 @@ def distortion(trials: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
         layer, low, median and high (5, 50 and 95 % quantiles of `log10 v` minus `log10 G`, decades), spread (high
         minus low), zeros (share of elements with v = 0, left out of the quantiles) and runs.
     """
-    joined = diagnostics.merge(trials[["trial_id", "task", "label"]], on="trial_id")
+    joined = diagnostics.merge(by_workload(trials)[["trial_id", "task", "label"]], on="trial_id")
     order = {layer: index for index, layer in enumerate(pd.unique(joined["layer"]))}
     for name in ("low", "median", "high"):
         joined[name] = joined[f"log_v_{name}"] - joined["log_global"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.trials import at_scale_one, with_significant
+from analysis.workloads import by_workload
 
 STABILITY_COLUMNS = ["task", "label", "optimizer", "lr", "weight_decay", "unstable", "seeds"]
 
@@ -51,6 +52,7 @@ def stability(trials: pd.DataFrame, curves: pd.DataFrame, *, factor: float = 2.0
         One row per cell, sorted, with the columns task, label, optimizer, lr, weight_decay, unstable (the mean
         share) and seeds. Failed runs are left out.
     """
+    trials = by_workload(trials)
     on_grid = (trials["role"] == "grid") & at_scale_one(trials["grad_scale"])
     kept = with_significant(trials[on_grid & (trials["status"] != "failed")])
     shares = unstable_share(curves, factor=factor).rename(columns={"epochs": "taken"})

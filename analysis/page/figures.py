@@ -12,6 +12,7 @@ from analysis.figures.gallery import FIGURES, draw_figures
 from analysis.judgement.study_verdicts import StudyVerdicts
 from analysis.measures import measure
 from analysis.task_metric import ERROR, TaskMetric, task_metrics
+from analysis.workloads import by_workload
 
 EXPLORED = frozenset({"lr-weight-decay", "lr-gradient-scale"})
 """Figures that are left out, since the explorer shows the same."""
@@ -59,6 +60,7 @@ def page_figures(
         tables: Output of `analysis.tables`.
         diagnostics: Second moments as `analysis.distortion` describes them, if any were recorded.
     """
+    trials = by_workload(trials)
     shown = frozenset(FIGURES) - EXPLORED
     several = trials["task"].nunique() > 1
     metrics = task_metrics(trials)

@@ -24,6 +24,7 @@ from analysis.page.figures import PageFigures
 from analysis.page.packing import deflated
 from analysis.page.tables import page_tables
 from analysis.page.trials import explored, packed_trials
+from analysis.workloads import by_workload
 
 _ASSETS = files("analysis.page") / "assets"
 
@@ -58,6 +59,7 @@ def page(
     Raises:
         ValueError: The rows are not as `REQUIRED` says.
     """
+    trials = by_workload(trials)
     rows = explored(trials, hyperparameters)
     figures = figures or PageFigures()
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)

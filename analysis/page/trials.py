@@ -16,6 +16,7 @@ from analysis.page.packing import codes_type, packed
 from analysis.summaries.report_tables import tasks_without_accuracy
 from analysis.task_metric import ERROR, TaskMetric, named_metrics, task_metrics
 from analysis.trials import AXES, CELL, at_scale_one, capped, error_of, errors, with_significant
+from analysis.workloads import by_workload
 
 STATUSES = ("completed", "diverged", "failed")
 SPLITS = ("val", "test", "train")
@@ -30,6 +31,7 @@ def explored(trials: pd.DataFrame, hyperparameters: Sequence[str] = ()) -> pd.Da
 
     Values of `AXES` and of the hyperparameters that are equal but for rounding are equal.
     """
+    trials = by_workload(trials)
     rows = trials[trials["role"].isin(["grid", "search"])].reset_index(drop=True)
     return with_significant(rows, [*AXES, *hyperparameters])
 

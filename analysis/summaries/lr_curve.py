@@ -9,6 +9,7 @@ from analysis.metrics.selection import selected_cells
 from analysis.statistics.intervals import mean_interval
 from analysis.task_metric import in_metric, task_metrics
 from analysis.trials import errors, grid_runs, with_significant
+from analysis.workloads import by_workload
 
 CURVE_METRICS = ("val_error", "test_error", "val_metric", "test_metric", "train_loss", "val_loss")
 """What a curve can show; an error and a metric both stand for what the task is judged by."""
@@ -39,6 +40,7 @@ def lr_curve(trials: pd.DataFrame, *, metric: str = "val_error") -> pd.DataFrame
     """
     if metric not in CURVE_METRICS:
         raise ValueError(f"metric must be one of {', '.join(CURVE_METRICS)}, but got {metric!r}")
+    trials = by_workload(trials)
     runs = errors(trials)
     selected = selected_cells(runs)
     of_loss = metric.endswith("loss")

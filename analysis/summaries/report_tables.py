@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.summaries.summary import SUMMARY_COLUMNS, summary
 from analysis.summaries.tables import MadeTables, attempt, made_tables
+from analysis.workloads import by_workload
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ def report_tables(trials: pd.DataFrame) -> ReportTables:
         trials: Rows as `analysis.trials.REQUIRED` describes them; accuracies may be null for all rows of a task,
             which is left out unless its rows name a metric.
     """
+    trials = by_workload(trials)
     without = tasks_without_accuracy(trials)
     measured = trials[~trials["task"].isin(without)]
     lines = [accuracy_sentence(without)] if without else []
@@ -59,6 +61,7 @@ def tasks_without_accuracy(trials: pd.DataFrame) -> list[str]:
 
     They are those of earlier programs without accuracies, as of a regression (`correct=None`).
     """
+    trials = by_workload(trials)
     known = trials.reindex(columns=["chance_accuracy", "val_accuracy", "metric"]).notna().any(axis=1)
     has = known.groupby(trials["task"]).any()
     return sorted(str(task) for task in has.index[~has])

@@ -17,6 +17,7 @@ from analysis import errors, selected_cells
 from analysis.judgement.grids import chosen_rates
 from analysis.summaries.report_tables import tasks_without_accuracy
 from analysis.trials import at_scale_one, significant, with_significant
+from analysis.workloads import by_workload
 from studies.planning.extension import Reach, decades_text, extension_notes, fresh_seeds
 from studies.planning.known_task import Identified
 from studies.planning.trials import Cell, Trial, expand, grid_cells, trials_at
@@ -223,8 +224,7 @@ def to_measure(trials: Sequence[Trial], rows: pd.DataFrame) -> list[Trial]:
         trials: The study's.
         rows: The stored rows.
     """
-    planned = {trial.trial_id: trial for trial in trials}
-    here = rows[rows["trial_id"].isin(planned.keys())]
+    here = by_workload(rows_of(trials, rows))
     if here.empty or tasks_without_accuracy(here):
         return []
     best = selected_cells(here)[["task", "label", "lr", "weight_decay"]]

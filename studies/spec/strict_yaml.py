@@ -149,11 +149,20 @@ def study_name(text: str, source: str = "study") -> str | None:
     Raises:
         SpecError: If ``text`` is no YAML mapping; the message begins with ``source``.
     """
+    return _text_at("name", text, source)
+
+
+def workload_name(text: str, source: str = "study") -> str | None:
+    """Return what a study's YAML calls its workload, as ``study_name`` returns the study's name."""
+    return _text_at("workload", text, source)
+
+
+def _text_at(key: str, text: str, source: str) -> str | None:
     try:
-        name = parse(text).get("name")
+        value = parse(text).get(key)
     except SpecError as error:
         raise SpecError(one_line(f"{source}: {error}")) from None
-    return name if isinstance(name, str) else None
+    return value if isinstance(value, str) else None
 
 
 def is_suite(text: str) -> bool:

@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 
 from studies.planning.known_metric import KnownMetric
 from studies.spec.errors import StoreError
+from studies.spec.strict_yaml import workload_name
 from studies.store.files import Files, writing
 from studies.store.layout import CURVES, DAMAGED, DIAGNOSTICS, ROWS, STUDY_FILE, TASK_FILE
 from studies.store.lock import Lock
@@ -251,12 +252,14 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 def load(location: str | Path) -> pd.DataFrame:
     """Read the rows of the study in a folder, one per trial (columns: ``studies.store.schema.ROW_SCHEMA``).
 
-    Those of a suite are the rows of all of its workloads.
+    All of them have the workload that the study file names now, whatever it named when they were trained. Those of a
+    suite are the rows of all of its workloads.
 
     Raises:
         StoreError: If the folder holds no study.
+        SpecError: If the study file in it is no YAML mapping.
     """
-    return _read(location, Store.rows)
+    return _read(location, _rows_named)
 
 
 def load_curves(location: str | Path) -> pd.DataFrame:
@@ -275,6 +278,15 @@ def load_diagnostics(location: str | Path) -> pd.DataFrame:
         StoreError: If the folder holds no study.
     """
     return _read(location, Store.diagnostics)
+
+
+def _rows_named(store: Store) -> pd.DataFrame:
+    """Return the rows of a study with the workload that its file names."""
+    import pandas as pd
+
+    rows = store.rows()
+    name = workload_name(store.existing_study(), f"{store.location}/{STUDY_FILE}")
+    return rows.assign(workload=pd.Series(name, index=rows.index, dtype="str"))
 
 
 def _read(location: str | Path, table: Callable[[Store], pd.DataFrame]) -> pd.DataFrame:
