@@ -15,9 +15,9 @@ from analysis.figures.gallery import FIGURES, draw_figures
 from analysis.figures.theme import FORMATS
 from analysis.judgement.study_verdicts import StudyVerdicts
 from analysis.summaries.report_tables import accuracy_sentence, tasks_without_accuracy
+from studies.reports.given import with_workloads
 from studies.reports.suite import Suite
 from studies.reports.verdict import judged
-from studies.reports.workloads import with_workloads
 from studies.spec.errors import InputError
 from studies.spec.problems import one_of
 from studies.store.layout import FIGURES_FOLDER

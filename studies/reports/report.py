@@ -16,10 +16,10 @@ from analysis.summaries.latex import latex_table
 from analysis.summaries.report_tables import report_tables, tasks_without_accuracy
 from studies.planning.changes import mixed_code
 from studies.reports.figures import figure_files
+from studies.reports.given import with_workloads
 from studies.reports.page import html_report
 from studies.reports.suite import Suite
 from studies.reports.verdict import judged
-from studies.reports.workloads import with_workloads
 from studies.store.layout import REPORT_PAGE, SUMMARY_TABLE, TABLES_FOLDER
 from studies.store.store import Store
 

@@ -252,8 +252,7 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 def load(location: str | Path) -> pd.DataFrame:
     """Read the rows of the study in a folder, one per trial (columns: ``studies.store.schema.ROW_SCHEMA``).
 
-    All of them have the workload that the study file names now, whatever it named when they were trained. Those of a
-    suite are the rows of all of its workloads.
+    All of them have the workload that the study file names now; those of a suite are the rows of all its workloads.
 
     Raises:
         StoreError: If the folder holds no study.
@@ -290,16 +289,11 @@ def _rows_named(store: Store) -> pd.DataFrame:
 
 
 def _read(location: str | Path, table: Callable[[Store], pd.DataFrame]) -> pd.DataFrame:
-    """Return a table of the study in a folder, or those of a suite's workloads together.
-
-    Raises:
-        StoreError: If the folder holds no study.
-    """
+    """Return a table of the study in a folder, or those of a suite's workloads together."""
     import pandas as pd
 
     tables = []
-    for folder in study_folders(location):
-        store = Store(folder)
+    for store in map(Store, study_folders(location)):
         store.existing_study()
         tables.append(table(store))
     return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
