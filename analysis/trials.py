@@ -73,7 +73,9 @@ RUN_COLUMNS = [
 ]  # fmt: skip
 """The columns of what `errors` returns."""
 
-NAMED = {WORKLOAD: "the workload's own name, by which it is known in the place of its task's; null where it has none"}
+NAMED = {
+    WORKLOAD: "the workload's own name, by which it is known in the place of its task's; null where it has none"
+}
 """The column that rows have where one task, with other data, options or budgets, is several workloads."""
 
 AXES = ("lr", "weight_decay", "grad_scale")
