@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from analysis.figures.gallery import FIGURES, draw_figures
 from analysis.figures.theme import FORMATS
 from analysis.judgement.study_verdicts import StudyVerdicts
 from analysis.summaries.report_tables import accuracy_sentence, tasks_without_accuracy
+from analysis.workloads import by_workload
 from studies.reports.given import with_workloads
 from studies.reports.suite import Suite
 from studies.reports.verdict import judged
@@ -30,7 +32,7 @@ class Figures:
     Attributes:
         location: The folder.
         files: Their names in it.
-        left_out: Why a figure was not drawn, by its name (``<task>/<name>`` if there are several tasks).
+        left_out: Why a figure was not drawn, by its name (``<workload>/<name>`` if there are several workloads).
     """
 
     location: str
@@ -50,7 +52,7 @@ def figures(
     Files are called as ``studies.reports.figures.FigureFiles`` says.
 
     Args:
-        locations: The folders; no two may hold the same task. A suite's folder stands for those of its workloads
+        locations: The folders; no two may hold the same workload. A suite's folder stands for those of its workloads
             that have rows.
         only: Some of ``analysis.figures.gallery.FIGURES``; none means all.
         formats: Some of ``analysis.figures.theme.FORMATS``.
@@ -83,8 +85,8 @@ class FigureFiles:
 
     Attributes:
         contents: The content of each file by its name: ``figures/<name>.<format>``, or
-            ``figures/<task>/<name>.<format>`` where there are several tasks and the figure is about one of them.
-        left_out: Why a figure was not drawn, by its name (``<task>/<name>`` if there are several tasks).
+            ``figures/<workload>/<name>.<format>`` where there are several workloads and the figure is of one.
+        left_out: Why a figure was not drawn, by its name (``<workload>/<name>`` if there are several workloads).
     """
 
     contents: dict[str, bytes] = field(default_factory=dict)
@@ -111,14 +113,26 @@ def figure_files(
         diagnostics: Second moments, if any were stored.
     """
     wanted = frozenset(only) or None
-    several = rows["task"].nunique() > 1
+    rows = by_workload(rows)
+    folders = _folders(sorted(rows["task"].unique()))
     files = FigureFiles()
     with tempfile.TemporaryDirectory() as folder, analysis.use_theme():
         for drawn in draw_figures(rows, verdicts, only=wanted, tables=tables, diagnostics=diagnostics):
-            task = "" if drawn.task is None or not several else re.sub(r"[^\w.-]+", "-", drawn.task) + "/"
+            task = "" if drawn.task is None or len(folders) < 2 else f"{folders[drawn.task]}/"
             if drawn.figure is None:
                 files.left_out[task + drawn.name] = drawn.reason
                 continue
             for path in analysis.save_figure(drawn.figure, Path(folder, drawn.name), formats):
                 files.contents[f"{FIGURES_FOLDER}/{task}{path.name}"] = path.read_bytes()
     return files
+
+
+def _folders(workloads: Iterable[str]) -> dict[str, str]:
+    """Return the folder of each workload: its name as far as it may be a folder's, with a number where two agree."""
+    folders: dict[str, str] = {}
+    for workload in workloads:
+        name = re.sub(r"[^\w.-]+", "-", workload).strip("-.") or "workload"
+        others = {folder.lower() for folder in folders.values()}
+        numbered = (f"{name}-{number}" for number in count(2))
+        folders[workload] = next(one for one in chain([name], numbered) if one.lower() not in others)
+    return folders

@@ -51,19 +51,20 @@ def html_report(
         hyperparameters=list(HYPERPARAMETERS),
         figures=figures,
         provenance=[
-            *(_provenance(study) for study in suite.studies),
+            *(_provenance(study, named) for study, named in zip(suite.studies, suite.named, strict=False)),
             *({"rows from": file.location, "runs": f"{len(file.rows):,}"} for file in suite.files),
         ],
         left_out=left_out,
     )
 
 
-def _provenance(study: StoredStudy) -> dict[str, str]:
+def _provenance(study: StoredStudy, rows: pd.DataFrame) -> dict[str, str]:
     """Return where a study's rows come from: which runs, on what hardware, with which versions."""
-    rows, runs = study.rows, read_runs(study.store)
+    runs, name = read_runs(study.store), rows["task"].iloc[0]
     seeds = rows.groupby("role")["seed"].nunique()
     facts = {
         "study": study.spec.name,
+        "workload": name if name != study.spec.task.name else "",
         "trials": f"{len(rows):,} of {sum(study.planned.values()):,} planned",
         "seeds": ", ".join(f"{role}: n = {count}" for role, count in seeds.items()),
         "engine, device": "; ".join(_distinct(rows["engine"] + ", " + rows["device"])),

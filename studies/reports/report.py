@@ -78,16 +78,17 @@ def report(
     ``report.html`` shows all of it. Rows that another tool has written may be workloads too, as files.
 
     Args:
-        locations: The folders, and files of rows (.csv, .parquet); no two may hold the same task. A suite's folder
-            stands for those of its workloads that have rows.
+        locations: The folders, and files of rows (.csv, .parquet); no two may hold the same workload: one task with
+            the same options, data, schedule, budget and training. A suite's folder stands for those of its
+            workloads that have rows.
         out: The folder to write into; the study's own where there is one folder.
         allow: Problems that do not make the verdict invalid, beside those that the studies declare.
         columns: A YAML file that says what the columns of the files are called: ``columns``, ``constants`` and
             ``percent`` of ``analysis.from_runs``.
 
     Raises:
-        StoreError: If a folder holds no study, or no row yet, if two hold one task, or if several are given
-            without ``out``.
+        StoreError: If a folder holds no study, or no row yet, if two hold one workload, or if several are
+            given without ``out``.
         SpecError: If the study file in a folder is not valid.
         InputError: If a file does not hold the rows that are needed.
     """
@@ -108,7 +109,7 @@ def report(
         suite, rows, curves, tables=tables, verdict=texts, figures=figures, left_out=written.left_out
     )
     suite.target.write_file(REPORT_PAGE, page.encode())
-    notes = given.notes + [note for study in suite.studies if (note := mixed_code(study.rows))]
+    notes = given.notes + [note for rows in suite.named[: len(suite.studies)] if (note := mixed_code(rows))]
     return replace(written, verdict=texts, notes=notes, files=[*written.files, REPORT_PAGE])
 
 

@@ -11,7 +11,9 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.trials import TRAIN_ACCURACY, TRAIN_METRIC, has_train
+from analysis.workloads import by_workload
 from studies.reports.rows_file import READERS, RowsFile, is_rows_file
+from studies.reports.workloads import called, workloads_of
 from studies.spec.errors import InputError, StoreError
 from studies.spec.verdict import VerdictSpec
 from studies.store.schema import DIAGNOSTIC_SCHEMA
@@ -71,28 +73,33 @@ class Suite:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """The rows of the trials that the studies ask for, and those of the files.
+        """The rows of the trials that the studies ask for, and those of the files; task is the workload's name.
 
         Raises:
-            StoreError: If a study has none yet, or two hold the same task.
+            StoreError: If a study has none yet, or two hold the same workload.
         """
-        holders: dict[str, str] = {}
-        parts = [(study.store.location, study.rows) for study in self.studies]
-        parts += [(file.location, file.rows) for file in self.files]
-        for location, rows in parts:
-            if rows.empty:
-                raise StoreError(f"{location}: holds no finished trial yet")
-            for task in rows["task"].unique():
-                if task in holders:
-                    raise StoreError(
-                        f"{location}: holds the task '{task}', and so does {holders[task]}; each of several "
-                        "studies must have a task of its own"
-                    )
-                holders[task] = location
         # the generalization gap is of all rows or of none
         lacking = not all(has_train(file.rows) for file in self.files)
-        together = pd.concat([rows for _, rows in parts], ignore_index=True)
+        together = pd.concat(self.named, ignore_index=True)
         return together.drop(columns=[*TRAIN_ACCURACY, *TRAIN_METRIC] if lacking else [], errors="ignore")
+
+    @cached_property
+    def named(self) -> list[pd.DataFrame]:
+        """The rows of each study, and then of each file, by the names of their workloads."""
+        parts: list[tuple[str, pd.DataFrame, StoredStudy | None]]
+        parts = [(study.store.location, study.rows, study) for study in self.studies]
+        parts += [(file.location, file.rows, None) for file in self.files]
+        for location, rows, _ in parts:
+            if rows.empty:
+                raise StoreError(f"{location}: holds no finished trial yet")
+        held = [workloads_of(*part) for part in parts]
+        names = iter(called([workload for workloads in held for workload in workloads]))
+        named = []
+        for (_, rows, _), workloads in zip(parts, held, strict=True):
+            own = by_workload(rows)
+            new = {workload.name or workload.task: next(names) for workload in workloads}
+            named.append(own.assign(task=own["task"].astype("str").map(new)))
+        return named
 
     def curves(self) -> pd.DataFrame | None:
         """Return the learning curves in few bytes, since they may be millions of points; None if there are none."""
