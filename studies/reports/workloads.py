@@ -100,8 +100,8 @@ def _known(rows: pd.DataFrame) -> dict[str, dict[str, str]]:
 def called(workloads: Sequence[Workload]) -> list[str]:
     """Return the name of each workload.
 
-    Its own where it has one. Otherwise the task's, followed in brackets, where several workloads of the task have no
-    name of their own, by the fewest things that tell these apart: ``digits-mlp (width=64)``.
+    Its own where it has one. Otherwise the task's; where several would have that name, the fewest things that tell
+    them apart follow in brackets: ``digits-mlp (width=64)``.
 
     Raises:
         StoreError: If two are one and the same, or have one name.
@@ -110,11 +110,10 @@ def called(workloads: Sequence[Workload]) -> list[str]:
         _check_two(first, second)
     names = [workload.name or workload.task for workload in workloads]
     for task in dict.fromkeys(names):
-        nameless = [index for index, one in enumerate(workloads) if one.name is None and one.task == task]
-        if len(nameless) > 1:
-            told = _told_apart([workloads[index].texts for index in nameless])
-            for index, text in zip(nameless, told, strict=True):
-                names[index] += f" ({text})" if text else ""
+        alike = [at for at, one in enumerate(workloads) if one.task == names[at] == task]
+        told = _told_apart([workloads[at].texts for at in alike])
+        for at, text in zip(alike, told, strict=True):
+            names[at] += f" ({text})" if text and workloads[at].name is None else ""
     holders: dict[str, Workload] = {}
     for name, workload in zip(names, workloads, strict=True):
         if name in holders:

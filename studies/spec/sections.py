@@ -245,3 +245,10 @@ def folder_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
         raise ValueError("must be letters, digits, '.', '_' or '-' (at most 100), since it names a folder")
     return value
+
+
+def shown_name(value: str) -> str:
+    """Return a workload's name, or raise if tables and figures cannot show it."""
+    if not value or len(value) > 100 or not value.isprintable() or value.strip() != value:
+        raise ValueError("must be one line of 1 to 100 characters, without spaces at its ends")
+    return value

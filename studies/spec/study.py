@@ -41,6 +41,7 @@ from studies.spec.sections import (
     folder_name,
     read_schedule,
     read_training,
+    shown_name,
 )
 from studies.spec.sourced import Sourced
 from studies.spec.task import TaskSpec, make_task, read_task
@@ -96,7 +97,7 @@ class StudySpec(Sourced):
 
     name: Annotated[Text, AfterValidator(folder_name)]
     task: Annotated[TaskSpec, BeforeValidator(read_task)]
-    workload: Text | None = None
+    workload: Annotated[Text, AfterValidator(shown_name)] | None = None
     metric: Text | None = None
     protocol: Text | None = None
     budget: Budget
