@@ -1,8 +1,8 @@
 """Fine-tuning of a causal language model that lies on this machine: in full, or adapters of low rank (LoRA).
 
-The loss is the cross-entropy of the next token in nats; its exponential is the perplexity, by which the task is judged.
-transformers and peft, the extra ``text``, are imported when the task is made. The model is never sent anywhere: every
-process loads it from its folder, and nothing is asked of a network.
+The loss is the cross-entropy of the next token in nats; its exponential is the perplexity, by which the task is
+judged. transformers and peft, the extra ``text``, are imported when the task is made. The model is never sent
+anywhere: every process loads it from its folder, and nothing is asked of a network.
 """
 
 from __future__ import annotations
@@ -51,6 +51,9 @@ def finetune(*, model: str, data: str, lora: int = 0, block: int = 128) -> Task:
     for name, value, least in (("lora", lora, 0), ("block", block, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be an integer from {least} on, but got {value!r}")
+    for name, value in ((MODEL, model), (DATA, data)):
+        if not isinstance(value, str):
+            raise ValueError(f"{name} must be a path, but got {value!r}")
     folder, file = (Path(path).expanduser().resolve() for path in (model, data))
     texts = _texts(file)
     make = Pretrained(str(folder), _key(folder), lora)
@@ -196,7 +199,7 @@ def _text_of(line: str, place: str) -> str:
     try:
         value = json.loads(line)
     except ValueError as error:
-        raise ValueError(f"{place}: must be an object in JSON, but {error}") from error
+        raise ValueError(f"{place}: is no JSON: {error}") from error
     if not isinstance(value, dict) or not isinstance(text := value.get("text"), str):
         raise ValueError(f'{place}: must be an object with a "text", but got {line:.60}')
     return text

@@ -30,7 +30,8 @@ class KnownMetric:
         unit: As ``Metric.unit``.
         direction: As ``Metric.direction``.
         nothing: The value of knowing nothing; None where it is not known.
-        source: As ``Metric.source``: ``accuracy``, ``loss`` or ``exp(loss)`` where rows of any metric can be judged by it.
+        source: As ``Metric.source``: ``accuracy``, ``loss`` or ``exp(loss)`` where rows of any metric can be
+            judged by it.
         divisor: As ``Metric.divisor``.
     """
 
