@@ -51,9 +51,9 @@ def finetune(*, model: str, data: str, lora: int = 0, block: int = 128) -> Task:
     for name, value, least in (("lora", lora, 0), ("block", block, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be an integer from {least} on, but got {value!r}")
-    for name, value in ((MODEL, model), (DATA, data)):
-        if not isinstance(value, str):
-            raise ValueError(f"{name} must be a path, but got {value!r}")
+    for name, path in ((MODEL, model), (DATA, data)):
+        if not isinstance(path, str):
+            raise ValueError(f"{name} must be a path, but got {path!r}")
     folder, file = (Path(path).expanduser().resolve() for path in (model, data))
     texts = _texts(file)
     make = Pretrained(str(folder), _key(folder), lora)

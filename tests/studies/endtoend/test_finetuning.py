@@ -42,8 +42,6 @@ def test_a_study_by_perplexity_which_another_metric_reads_without_training(langu
     by_loss = run(tmp_path, language, keys="metric: loss", engine="sequential").rows
     assert set(by_loss["metric"]) == {"loss"}
     assert set(by_loss["wall_seconds"]) == set(rows["wall_seconds"])  # nothing was trained again
-    again = run(tmp_path, language, engine="sequential").rows
-    pd.testing.assert_frame_equal(again, rows)
 
 
 @pytest.mark.parametrize(
