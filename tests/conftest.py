@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from xdist.scheduler import LoadGroupScheduling
 
 TESTS = Path(__file__).parent
@@ -101,3 +102,35 @@ def _cache_of_its_own(tmp_path_factory):
         del os.environ["XDG_CACHE_HOME"]
     else:
         os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def language(tmp_path_factory):
+    """Save two tiny causal models with their tokenizer, ``llama`` and ``gpt2``, beside ``text.txt``."""
+    for package in ("transformers", "peft"):
+        pytest.importorskip(package, reason="the extra text is not installed")
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+    from transformers import PreTrainedTokenizerFast as Fast
+
+    place = tmp_path_factory.mktemp("language")
+    text = "the quick brown fox jumps over the lazy dog and runs away from it again. " * 60
+    (place / "text.txt").write_text(text)
+    made = Tokenizer(models.BPE(unk_token="<unk>"))
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(), decoders.ByteLevel()
+    special = ["<unk>", "<end>"]
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=special, show_progress=False)
+    made.train_from_iterator([text], trainer)
+    tokenizer = Fast(tokenizer_object=made, unk_token="<unk>", eos_token="<end>")
+    shared = {"vocab_size": len(tokenizer), "bos_token_id": 1, "eos_token_id": 1}
+    llama = LlamaConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=32, **shared,
+    )  # fmt: skip
+    gpt2 = GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=32, **shared)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for name, model in (("llama", LlamaForCausalLM(llama)), ("gpt2", GPT2LMHeadModel(gpt2))):
+            model.save_pretrained(place / name)
+            tokenizer.save_pretrained(place / name)
+    return place

@@ -120,6 +120,16 @@ def test_a_schedule_as_written(write, two_workers):
     assert set(rows["schedule"]) == {"myrates:inverse_root(warmup=5)"}
 
 
+@pytest.mark.ray
+def test_fine_tuning_as_written(write, two_workers, language):
+    for name in ("llama", "text.txt"):
+        Path(name).symlink_to(language / name)
+    write("A study", "finetuning")
+    rows = studies.load("runs/tuned")
+    assert list(rows["status"]) == ["completed"] * 4
+    assert set(rows["metric"]) == {"perplexity"}
+
+
 def test_rows_from_elsewhere_as_written(write):
     cells = [(name, lr, seed) for name in ("adamw", "sgd") for lr in (0.001, 0.01, 0.1) for seed in (0, 1)]
     runs = pd.DataFrame(cells, columns=["config.optimizer", "config.lr", "config.seed"])

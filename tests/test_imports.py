@@ -22,7 +22,17 @@ def loaded_by(statement):
         ("import analysis; analysis.summary", {"torch", "ray", "optuna", "robustness", "studies"}),
         (
             "import robustness, robustness.optimizers, robustness.tasks, robustness.training",
-            {"ray", "optuna", "pandas", "seaborn", "matplotlib", "analysis", "studies"},
+            {
+                "ray",
+                "optuna",
+                "pandas",
+                "seaborn",
+                "matplotlib",
+                "transformers",
+                "peft",
+                "analysis",
+                "studies",
+            },
         ),
         ("import studies", {"torch", "ray", "optuna", "pandas", "analysis", "robustness"}),
         ("import studies; studies.load", {"torch", "ray", "optuna", "robustness"}),

@@ -7,9 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from torch import Tensor
 
-DIRECTIONS, REACHES, SOURCES = ("min", "max"), ("examples", "split"), ("outputs", "accuracy", "loss")
+DIRECTIONS, REACHES, SOURCES = (
+    ("min", "max"),
+    ("examples", "split"),
+    ("outputs", "accuracy", "loss", "exp(loss)"),
+)
+LARGEST_EXPONENT = 300.0
+"""Of which the exponential is taken: beyond it, a perplexity stays where its square is still a number."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class Metric:
         nothing: The value of knowing nothing; by default what the best constant output gives on the training
             split (``robustness.training.evaluation.constant``).
         source: ``outputs`` where there is a function; ``accuracy``: one minus it; ``loss``: the mean loss over
-            ``divisor``.
+            ``divisor``; ``exp(loss)``: the exponential of that.
         divisor: Of the loss.
 
     Raises:
@@ -44,7 +51,7 @@ class Metric:
     function: Callable[[Tensor, Tensor], Tensor | float] | None = None
     over: Literal["examples", "split"] = "examples"
     nothing: float | None = None
-    source: Literal["outputs", "accuracy", "loss"] = "outputs"
+    source: Literal["outputs", "accuracy", "loss", "exp(loss)"] = "outputs"
     divisor: float = 1.0
 
     def __post_init__(self) -> None:
@@ -72,6 +79,8 @@ class Metric:
         """Return its value where it follows from mean loss and accuracy; None where it needs the outputs."""
         if self.source == "loss":
             return loss / self.divisor
+        if self.source == "exp(loss)":
+            return float(np.exp(np.minimum(loss / self.divisor, LARGEST_EXPONENT)))
         return 1 - accuracy if self.source == "accuracy" and accuracy is not None else None
 
 
@@ -84,3 +93,5 @@ NATS = Metric(LOSS_NAME, unit="nats", source="loss")
 """The mean loss where it is a cross-entropy."""
 BITS_PER_CHARACTER = Metric("bits per character", unit="bits", source="loss", divisor=math.log(2))
 """The mean cross-entropy of the next character, over ln 2."""
+PERPLEXITY = Metric("perplexity", source="exp(loss)")
+"""The exponential of the mean cross-entropy of the next token."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from robustness.tasks.digits import digits_cnn, digits_mlp
+from robustness.tasks.finetune import DATA, MODEL, finetune
 from robustness.tasks.logistic import digits_logistic
 from robustness.tasks.networks import NETWORKS, network
 from robustness.tasks.task import Task
@@ -24,10 +25,11 @@ TASKS: dict[str, Callable[..., Task]] = {
     "char-lm/lstm": char_lstm,
     "digits-logistic": digits_logistic,
     "two-minima": two_minima,
+    "finetune": finetune,
 }
 """The tasks with names of their own; all others are named ``data/network``."""
 
-PLACES = (FOLDER, TEXT)
+PLACES = (FOLDER, TEXT, MODEL, DATA)
 """Options of these tasks that say where the data are stored, not what they contain."""
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -170,7 +171,10 @@ def read_text(path: str | None) -> str:
         raise ValueError(f"text: {path} cannot be read: {error}") from error
 
 
-def stretches(text: str) -> tuple[str, str, str]:
+Text = TypeVar("Text", str, list[int])
+
+
+def stretches(text: Text) -> tuple[Text, Text, Text]:
     """Return the first 80 %, the next 10 % and the last 10 % of ``text``: train, validation, test."""
     first, second = int(TRAIN * len(text)), int((TRAIN + VALIDATION) * len(text))
     return text[:first], text[first:second], text[second:]
@@ -199,7 +203,7 @@ def _task(
     parts = parts[0][:train_size], *parts[1:]
     characters = sorted(set(text))
     number = {character: index for index, character in enumerate(characters)}
-    train, val, test = (_windows([number[character] for character in part], context) for part in parts)
+    train, val, test = (windows([number[character] for character in part], context) for part in parts)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     source = path or f"pydoc_data.topics of Python {sys.version_info.major}.{sys.version_info.minor}"
     return Task(
@@ -217,8 +221,8 @@ def _task(
     )
 
 
-def _windows(numbers: list[int], context: int) -> Split:
-    """Cut a sequence into ``[N, context]`` without overlap; targets are the inputs shifted by one character."""
+def windows(numbers: list[int], context: int) -> Split:
+    """Cut a sequence into ``[N, context]`` without overlap; targets are the inputs shifted by one."""
     count = (len(numbers) - 1) // context
     whole = torch.tensor(numbers[: count * context + 1])
     return Split(whole[:-1].view(count, context), whole[1:].view(count, context))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 UNNAMED = "error"
 """The metric of rows that name none, those of earlier programs."""
+
+# As of robustness.tasks.metric, which readers cannot import: it needs torch.
+LARGEST_EXPONENT = 300.0
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,8 @@ class KnownMetric:
         unit: As ``Metric.unit``.
         direction: As ``Metric.direction``.
         nothing: The value of knowing nothing; None where it is not known.
-        source: As ``Metric.source``: ``accuracy`` or ``loss`` where rows of any metric can be judged by it.
+        source: As ``Metric.source``: ``accuracy``, ``loss`` or ``exp(loss)`` where rows of any metric can be
+            judged by it.
         divisor: As ``Metric.divisor``.
     """
 
@@ -65,7 +71,7 @@ class KnownMetric:
     @property
     def derived(self) -> bool:
         """Whether it follows from the losses or accuracies of a row."""
-        return self.source in ("accuracy", "loss")
+        return self.source != "outputs"
 
     def other(self, rows: pd.DataFrame) -> pd.Series:
         """Return which of ``rows`` have another metric."""
@@ -73,4 +79,7 @@ class KnownMetric:
 
     def value(self, loss: Any, accuracy: Any) -> Any:
         """Return a derived metric's values at mean losses and accuracies, numbers or columns of them."""
-        return 1 - accuracy if self.source == "accuracy" else loss / self.divisor
+        if self.source == "accuracy":
+            return 1 - accuracy
+        value = loss / self.divisor
+        return np.exp(np.minimum(value, LARGEST_EXPONENT)) if self.source == "exp(loss)" else value

@@ -66,7 +66,7 @@ def knowing_nothing(task: Task) -> float:
 
 def _value(task: Task) -> float:
     metric = task.metric
-    if metric.source == "loss":
+    if metric.source != "outputs":
         value = metric.derived(_least_loss(task), None)
         assert value is not None
         return value

@@ -9,7 +9,7 @@ from robustness.tasks import TASKS, Split, Task, catalogue, load
 from robustness.tasks.networks import NETWORKS, Images, made
 
 
-@pytest.mark.parametrize("name", sorted(TASKS))
+@pytest.mark.parametrize("name", sorted(TASKS.keys() - {"finetune"}))  # which needs files
 def test_a_step_on_every_registered_task_gives_finite_gradients(name):
     task = load(name)
     model = task.model()
