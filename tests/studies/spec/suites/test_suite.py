@@ -1,5 +1,8 @@
 """A suite: what each workload is asked for, worked out by hand; what is wrong with one, in a line."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from studies import SpecError, StudySpec, SuiteSpec, load_spec
@@ -147,3 +150,13 @@ def test_labels_of_a_users_own_optimizers_are_compared_once_they_are_found(tmp_p
     spec = load_spec(tmp_path / "suite.yaml")
     with pytest.raises(SpecError, match=r"suite.yaml: workloads\[1\].optimizers: 'mine\(momentum=0.5\)'"):
         spec.load_optimizers()
+
+
+def test_the_suite_of_the_documents_is_one():
+    text = (Path(__file__).parents[4] / "docs" / "suites.md").read_text("utf-8")
+    spec = suite(re.search(r"```yaml\n(.*?)```", text, re.S)[1])
+    assert [(one.workload, one.budget.epochs) for one in spec.studies] == [
+        ("digits", 20),
+        ("digits-short", 5),
+        ("text", 2),
+    ]
