@@ -1,5 +1,6 @@
 """Tasks: data, model and loss. ``load`` makes one by name, or a user's own by ``package.module:function``."""
 
+from robustness.tasks.base import BaseTask
 from robustness.tasks.metric import BITS_PER_CHARACTER, ERROR, LOSS, Metric
 from robustness.tasks.registry import DATASETS, PLACES, TASKS, catalogue, load, name_rule
 from robustness.tasks.task import Split, Task
@@ -11,6 +12,7 @@ __all__ = [
     "LOSS",
     "PLACES",
     "TASKS",
+    "BaseTask",
     "Metric",
     "Split",
     "Task",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from robustness.tasks.base import BaseTask, whole_batches
 from robustness.tasks.images import Augmentation, Standardize
 from robustness.tasks.metric import ERROR, LOSS, NATS, Metric
 
@@ -98,7 +98,7 @@ _BY_ERROR, _BY_LOSS, _BY_NATS = (replace(metric) for metric in (ERROR, LOSS, NAT
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(BaseTask):
     """What an optimizer is tested on.
 
     Attributes:
@@ -166,15 +166,9 @@ class Task:
         return _BY_NATS if counts_classes(self.loss) else _BY_LOSS
 
     @property
-    def chance_metric(self) -> float | None:
-        """The metric's value of knowing nothing; None where it is neither given nor computed yet."""
-        if self.metric.nothing is None and self.chance_accuracy is not None:
-            return (
-                self.metric.derived(math.nan, self.chance_accuracy)
-                if self.metric.source == "accuracy"
-                else None
-            )
-        return self.metric.nothing
+    def examples(self) -> int:
+        """The examples of the training split."""
+        return len(self.train)
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -210,7 +204,7 @@ class Task:
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Return the number of whole batches in the training split, at least 1."""
-        return max(1, len(self.train) // batch_size)
+        return whole_batches(self.examples, batch_size)
 
     def steps(self, epochs: int, batch_size: int) -> int:
         """Return how many steps an optimizer takes in ``epochs``."""

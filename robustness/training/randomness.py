@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robustness.tasks import Task
+from robustness.tasks import BaseTask, Task
 
 
-def stream(task: Task, seed: int, purpose: str) -> torch.Generator:
+def stream(task: BaseTask, seed: int, purpose: str) -> torch.Generator:
     """Return a new CPU generator for one ``purpose``, such as ``"batches"``."""
     digest = hashlib.sha256(f"{task.name}\n{seed}\n{purpose}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
@@ -52,7 +52,7 @@ def generators_kept(device: str | torch.device = "cpu") -> Iterator[None]:
 
 
 @contextmanager
-def own_draws(task: Task, seed: int, device: str) -> Iterator[None]:
+def own_draws(task: BaseTask, seed: int, device: str) -> Iterator[None]:
     """Seed the default generators, from which a model draws while it trains, and restore them afterwards."""
     own = stream(task, seed, "training").initial_seed()
     with generators_kept(device):

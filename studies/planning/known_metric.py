@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from robustness.tasks import Task
+    from robustness.tasks import BaseTask
 
 UNNAMED = "error"
 """The metric of rows that name none, those of earlier programs."""
@@ -37,7 +37,7 @@ class KnownMetric:
     divisor: float
 
     @classmethod
-    def of(cls, task: Task) -> KnownMetric:
+    def of(cls, task: BaseTask) -> KnownMetric:
         """Return what is to be remembered of a task's metric."""
         metric = task.metric
         return cls(

@@ -166,7 +166,7 @@ def trials_at(
     return trials
 
 
-def _cells(spec: StudySpec, total_steps: int) -> Iterator[Cell]:
+def _cells(spec: StudySpec, total_steps: int | None) -> Iterator[Cell]:
     for key, entry in spec.optimizers.items():
         rates, decays = entry.rates(spec.grid), spec.decays(key)
         for variant in spec.variants(key):

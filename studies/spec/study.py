@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from robustness.optimizers import Signature
-from robustness.tasks import Task, name_rule
+from robustness.tasks import BaseTask, name_rule
 from robustness.training import Schedule, Training
 from robustness.user_code.names import importable
 from studies.spec.errors import SpecError
@@ -210,7 +210,7 @@ class StudySpec(Sourced):
             raise SpecError(one_line(f"{self._source}: {describe(error, _allowed_keys())}")) from None
         return spec
 
-    def load_task(self) -> Task:
+    def load_task(self) -> BaseTask:
         """Make the task, with the study's metric; its module may be in the folder of the study's file.
 
         Raises:
@@ -218,7 +218,7 @@ class StudySpec(Sourced):
         """
         return make_task(self.task, self.training, self._folder, self._source, self.metric)
 
-    def resolved(self, task: Task) -> StudySpec:
+    def resolved(self, task: BaseTask) -> StudySpec:
         """Return the study with what its task decides: a full batch's size, the objective that its metric has.
 
         Raises:

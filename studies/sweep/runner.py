@@ -21,7 +21,7 @@ from typing import Protocol
 import torch
 
 from robustness.optimizers import rule_of
-from robustness.tasks import Task
+from robustness.tasks import BaseTask
 from robustness.training import (
     Checkpoint,
     Engine,
@@ -77,7 +77,7 @@ class Runner:
     """
 
     def __init__(
-        self, task: Task, device: str, engine: Engine, checkpoints: Checkpoints | None = None
+        self, task: BaseTask, device: str, engine: Engine, checkpoints: Checkpoints | None = None
     ) -> None:
         if device == "cpu":
             keep_freed_memory()

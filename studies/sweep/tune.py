@@ -25,7 +25,7 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
-from robustness.tasks import Task
+from robustness.tasks import BaseTask
 from robustness.training import Engine, warm_up
 from studies.planning.plan import Pack, Plan
 from studies.spec.errors import SweepError
@@ -76,7 +76,7 @@ class _Worker:
     """A worker process: its runner, made at its first turn, and the trials that turns name by number."""
 
     def __init__(self, setup: Setup) -> None:
-        task: Task = ray.get(setup.task)
+        task: BaseTask = ray.get(setup.task)
         self.setup, self.trials, self.used = setup, ray.get(setup.trials), False
         warm_up()
         self.runner = Runner(task, setup.device, setup.engine, setup.checkpoints)
@@ -276,7 +276,7 @@ def run_turns(
     return turns.problems
 
 
-def _put(task: Task) -> Any:
+def _put(task: BaseTask) -> Any:
     """Put ``task`` into Ray's object store, where all workers of a node read its tensors in place."""
     with warnings.catch_warnings():
         # tensors there must not be written into, and a task's data are only read

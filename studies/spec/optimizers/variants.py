@@ -28,16 +28,26 @@ class Variant:
     given: Mapping[str, Given]
     defaults: Mapping[str, Any]
 
-    def hyperparameters(self, total_steps: int) -> dict[str, Given]:
+    @property
+    def of_the_steps(self) -> tuple[str, ...]:
+        """The hyperparameters that follow from a trial's steps, as the study gives them."""
+        values = {**self.defaults, **self.given}
+        fraction = "switch_fraction" in values and "switch_fraction" not in self.defaults
+        end = values.get("mixing_end") is not None and values.get("mixing_steps", 0) is None
+        return ("switch_fraction",) * fraction + ("mixing_end",) * end
+
+    def hyperparameters(self, total_steps: int | None) -> dict[str, Given]:
         """Return every hyperparameter but ``lr`` and ``weight_decay``, defaults too, for a trial's steps.
 
         ``switch_fraction`` gives ``switch_rate = 1 / (switch_fraction * total_steps)``; ``mixing_end``
-        without ``mixing_steps`` is reached at the last step.
+        without ``mixing_steps`` is reached at the last step. A study that has one of them knows its steps.
         """
         values = {**self.defaults, **self.given}
-        if "switch_fraction" in values and "switch_fraction" not in self.defaults:
+        shares = self.of_the_steps
+        assert total_steps is not None or not shares
+        if "switch_fraction" in shares:
             values["switch_rate"] = 1 / (values.pop("switch_fraction") * total_steps)
-        if values.get("mixing_end") is not None and values.get("mixing_steps", 0) is None:
+        if "mixing_end" in shares:
             values["mixing_steps"] = total_steps
         return values
 
