@@ -3,7 +3,9 @@
 from robustness.tasks.base import BaseTask
 from robustness.tasks.metric import BITS_PER_CHARACTER, ERROR, LOSS, Metric
 from robustness.tasks.registry import DATASETS, PLACES, TASKS, catalogue, load, name_rule
-from robustness.tasks.task import Split, Task
+from robustness.tasks.splits.dataset_split import DatasetSplit
+from robustness.tasks.splits.tensors import Split
+from robustness.tasks.task import Task
 
 __all__ = [
     "BITS_PER_CHARACTER",
@@ -13,6 +15,7 @@ __all__ = [
     "PLACES",
     "TASKS",
     "BaseTask",
+    "DatasetSplit",
     "Metric",
     "Split",
     "Task",

@@ -27,12 +27,13 @@ from robustness import __version__
 from robustness.optimizers import code_of, rule_of
 from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import Task
+from robustness.tasks.splits.generators import generators_kept
 from robustness.tasks.storage import cache_home
 from robustness.training.checks.packable import check_packable
 from robustness.training.flat import SLAB
 from robustness.training.pack import PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread
-from robustness.training.randomness import generators_kept, initialized_model
+from robustness.training.randomness import initialized_model
 from robustness.training.settings import TrialSettings
 from robustness.training.timing import pack_seconds, sequential_seconds
 

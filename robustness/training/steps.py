@@ -158,7 +158,7 @@ class Stepper:
         begin_training(self.optimizer)
         self.closed = needs_closure(settings.optimizer, settings.hyperparameters)
 
-    def gradients(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def gradients(self, inputs: Any, targets: Tensor) -> Tensor:
         """Compute the gradient of a batch, prepared for the model, scaled and clipped; return the loss."""
         training = self.settings.training
         self.optimizer.zero_grad()
@@ -173,7 +173,7 @@ class Stepper:
             nn.utils.clip_grad_norm_(self.parameters, training.clip_norm)
         return loss
 
-    def step(self, inputs: Tensor, targets: Tensor) -> None:
+    def step(self, inputs: Any, targets: Tensor) -> None:
         """Take a step by the gradients that the parameters hold.
 
         An optimizer that needs a closure evaluates the same batch as often as it likes, by ``gradients``. What it is
