@@ -4,6 +4,7 @@ from robustness.tasks.base import BaseTask
 from robustness.tasks.metric import BITS_PER_CHARACTER, ERROR, LOSS, Metric
 from robustness.tasks.registry import DATASETS, PLACES, TASKS, catalogue, load, name_rule
 from robustness.tasks.task import Split, Task
+from robustness.tasks.training_function import TrainingFunction, load_function
 
 __all__ = [
     "BITS_PER_CHARACTER",
@@ -16,7 +17,9 @@ __all__ = [
     "Metric",
     "Split",
     "Task",
+    "TrainingFunction",
     "catalogue",
     "load",
+    "load_function",
     "name_rule",
 ]

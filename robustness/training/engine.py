@@ -26,7 +26,7 @@ import torch
 from robustness import __version__
 from robustness.optimizers import code_of, rule_of
 from robustness.optimizers.fast.compiling import compiler_found
-from robustness.tasks import Task
+from robustness.tasks import BaseTask, Task
 from robustness.tasks.storage import cache_home
 from robustness.training.checks.packable import check_packable
 from robustness.training.flat import SLAB
@@ -49,6 +49,7 @@ LONG = 120.0
 # Memory of parameters, gradients, states and temporaries, in copies of a model; activations come on top.
 COPIES = 16
 MEMORY_SHARE = 0.25
+ONE_AT_A_TIME = "a training function trains one model at a time"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Engine:
 
 
 def choose(
-    task: Task, trials: Sequence[TrialSettings], device: str, wanted: str = "auto", workers: int = 1
+    task: BaseTask, trials: Sequence[TrialSettings], device: str, wanted: str = "auto", workers: int = 1
 ) -> Engine:
     """Return the fastest engine for ``task`` on ``device``, measured with one of ``trials``.
 
@@ -91,6 +92,10 @@ def choose(
     """
     if wanted not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, but got {wanted!r}")
+    if not isinstance(task, Task):
+        if wanted == "fused":
+            raise ValueError(f"{task.name} cannot be trained by the fused engine: {ONE_AT_A_TIME}")
+        return Engine("sequential", 1, False, {}, f"no packs: {ONE_AT_A_TIME}")
     if not trials:
         return Engine("sequential", 1, False, {})
     ruled = {name for name in {settings.optimizer for settings in trials} if rule_of(name) is not None}
