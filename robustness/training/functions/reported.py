@@ -73,12 +73,15 @@ def _evaluation(split: str, values: Any, metric: Metric) -> Evaluation:
         raise ReportError(f"reports None as the loss of the {split} split: must be a number")
     problem = None
     if accuracy is not None and not 0 <= accuracy <= 1:
-        problem = f"reports an accuracy of {accuracy:g}: must be a fraction from 0 to 1"
+        problem = f"the training function reports an accuracy of {accuracy:g}: must be a fraction from 0 to 1"
         accuracy = None
     if metric.source != "reported":
         value = metric.derived(loss, accuracy)
     elif value is not None and not math.isfinite(value):
-        problem, value = f"reports {value} as the metric {metric.name!r}: must be a finite number", None
+        problem, value = (
+            f"the training function reports {value} as the metric {metric.name!r}: must be a finite number",
+            None,
+        )
     return Evaluation(loss, accuracy, value, problem)
 
 

@@ -20,7 +20,7 @@ from robustness.training.schedules.schedule import Schedule
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import begin_training, has_modes, optimizer_of, optimizer_on, suit_gradients
 
-_MARK = "_scaled_by_its_run"
+_MARK = "_scaled_by_its_run"  # True: by the trial's scale; False: that too, and a step was taken by it
 
 
 @dataclass(eq=False)
@@ -125,8 +125,11 @@ class Steps:
                 parameter.register_post_accumulate_grad_hook(self._added)
 
     def _added(self, parameter: Tensor) -> None:
-        """Note a backward that adds to a gradient that is scaled already."""
-        self.mixed |= parameter.grad is not None and getattr(parameter.grad, _MARK, False)
+        """Note that a backward has added to a gradient, which is a mistake where that is scaled already."""
+        mark = _mark(parameter.grad)
+        self.mixed |= mark is True
+        if mark is False:
+            setattr(parameter.grad, _MARK, None)
 
     def _after(self, one: Stepped) -> None:
         one.steps += 1
@@ -135,7 +138,7 @@ class Steps:
         if self.settings.grad_scale == 1:
             return
         gradients = [parameter.grad for parameter in held]
-        if not all(getattr(gradient, _MARK, False) for gradient in gradients):
+        if any(_mark(gradient) is None for gradient in gradients):
             self.fail(
                 f"takes step {one.steps} without run.scale_gradients(), and gradients are to be scaled by "
                 f"{self.settings.grad_scale:g}: call it once for each step, after the last backward"
@@ -160,8 +163,8 @@ class Steps:
         self._check_added()
         held = {id(parameter): parameter.grad for one in self.each for parameter in one.held()}
         gradients = [gradient for gradient in held.values() if gradient is not None]
-        fresh = [gradient for gradient in gradients if not getattr(gradient, _MARK, False)]
-        if gradients and not fresh:
+        fresh = [gradient for gradient in gradients if _mark(gradient) is None]
+        if not fresh and any(map(_mark, gradients)):
             self.fail("calls run.scale_gradients() twice for one step: the gradients are scaled already")
         with torch.no_grad():
             for gradient in fresh:
@@ -221,6 +224,10 @@ class Steps:
                     "of run.schedule(optimizer, steps): it must be stepped after each step of the optimizer"
                 )
         return None
+
+
+def _mark(gradient: Tensor | None) -> bool | None:
+    return getattr(gradient, _MARK, None)
 
 
 def varies(schedule: Schedule) -> bool:
