@@ -4,6 +4,7 @@ import math
 import random
 import sys
 import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -43,7 +44,9 @@ class Line:
 def trained(function, metric=ERROR, optimizer="sgd", lr=0.25, checkpoint=None, **settings):
     task = TrainingFunction("own:function", function, metric)
     trial = TrialSettings(
-        optimizer, {"lr": lr, "weight_decay": 0.0}, **{"epochs": 2, "batch_size": 4, **settings}
+        optimizer,
+        {"lr": lr, "weight_decay": 0.0, **({"momentum": 0.0} if optimizer == "sgd" else {})},
+        **{"epochs": 2, "batch_size": 4, **settings},
     )
     return train_function(task, trial, checkpoint=checkpoint)
 
@@ -160,7 +163,7 @@ def test_what_a_function_is_given():
         "epochs": 2,
         "batch_size": 4,
         "device": "cpu",
-        "momentum": 0.9,
+        "momentum": 0.0,
     }
 
 
@@ -265,10 +268,8 @@ def reporting(*calls):
     def function(run):
         Line(run).step()
         for epoch, splits in calls:
-            try:
+            with suppress(Exception):
                 run.report(epoch, **splits)
-            except Exception:
-                pass
 
     return function
 
@@ -448,9 +449,8 @@ async def awaits(run):
 OTHERS = {
     "has not called run.optimizer(…)": lambda run: run.report(2, val=GOOD, test=GOOD),
     "has taken no step with": lambda run: Line(run).report(2),
-    "calls run.optimizer: there is no parameter with requires_grad": lambda run: run.optimizer(
-        torch.nn.ReLU()
-    ),
+    "calls run.optimizer: there is no parameter with": lambda run: run.optimizer([]),
+    "calls run.optimizer: the model has no parameter with": lambda run: run.optimizer(torch.nn.ReLU()),
     "calls run.optimizer: must be a module, parameters, or groups of parameters, but got 3": lambda run: (
         run.optimizer(3)
     ),
