@@ -6,6 +6,7 @@ from robustness.tasks.registry import DATASETS, PLACES, TASKS, catalogue, load, 
 from robustness.tasks.splits.dataset_split import DatasetSplit
 from robustness.tasks.splits.tensors import Split
 from robustness.tasks.task import Task
+from robustness.tasks.training_function import TrainingFunction, load_function
 
 __all__ = [
     "BITS_PER_CHARACTER",
@@ -19,7 +20,9 @@ __all__ = [
     "Metric",
     "Split",
     "Task",
+    "TrainingFunction",
     "catalogue",
     "load",
+    "load_function",
     "name_rule",
 ]

@@ -42,10 +42,12 @@ class FlatModels:
         decayed: Of each, whether it is one of the matrices to which weight decay may be confined.
 
     Raises:
-        ValueError: If the model has state that a pack would share, or nothing to train.
+        ValueError: If the model has state that a pack would share, or nothing to train, or the data are no tensors.
     """
 
     def __init__(self, task: Task, dtype: torch.dtype, *, compile: bool = False) -> None:
+        if not task.in_memory:
+            raise ValueError(f"{task.name} has a DatasetSplit, but packs train on splits of tensors")
         self.task, self.compile = task, compile
         model = initialized_model(task, 0).to(task.train.device, dtype)
         moving = with_gradient(task, model)

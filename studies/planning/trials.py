@@ -16,6 +16,7 @@ from robustness.training.schedules.shapes import keys_of
 from robustness.user_code.names import is_own
 from studies.planning.known_task import Identified
 from studies.spec.errors import SpecError
+from studies.spec.functions.function import FunctionSpec
 from studies.spec.study import StudySpec
 from studies.spec.task import TaskSpec
 
@@ -36,7 +37,7 @@ class Trial:
 
     trial_id: str
     study: str
-    task: TaskSpec
+    task: TaskSpec | FunctionSpec
     label: str
     role: str
     settings: TrialSettings
@@ -71,7 +72,7 @@ def in_study(rows: pd.DataFrame, spec: StudySpec) -> pd.DataFrame:
     return rows[here].merge(cells, on=CELL_COLUMNS)
 
 
-def setup(task: TaskSpec, training: Training) -> str | None:
+def setup(task: TaskSpec | FunctionSpec, training: Training) -> str | None:
     """Return the task's options and what of ``training`` is not a default, as rows and figures show it.
 
     Where data are stored is left out, as it is from a trial's identity.

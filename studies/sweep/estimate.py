@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
+from robustness.tasks import Task
 from robustness.training import one_thread, sequential_seconds
 from studies.planning.plan import Plan
 from studies.planning.workers import Workers
@@ -27,17 +28,17 @@ class Cost:
 
     Attributes:
         workers: How many processes train.
-        seconds: Wall time.
+        seconds: Wall time; None where a training function trains, whose steps cannot be timed.
         memory: Bytes, of all processes together.
         disk: Bytes in the study's folder, figures left out.
-        each: Seconds that each further trial adds, with all workers at work.
+        each: Seconds that each further trial adds, with all workers at work; None likewise.
     """
 
     workers: int
-    seconds: float
+    seconds: float | None
     memory: int
     disk: int
-    each: float
+    each: float | None
 
 
 def estimate(plan: Plan, workers: Workers) -> Cost:
@@ -51,21 +52,23 @@ def estimate(plan: Plan, workers: Workers) -> Cost:
     points = sum(
         3 * (trial.settings.epochs // trial.settings.training.evaluate_every + 1) for trial in pending
     )
-    each = seconds / max(processes, 1)
+    each = None if seconds is None else seconds / max(processes, 1)
     start = RAY_START_SECONDS if processes and pending else 0.0
     return Cost(
         workers=processes,
-        seconds=len(pending) * each + start,
+        seconds=None if each is None else len(pending) * each + start,
         memory=own * (processes + 1) + shared + (RAY_BYTES if processes else 0),
         disk=len(pending) * BYTES_PER_ROW + points * BYTES_PER_CURVE_POINT,
         each=each,
     )
 
 
-def _trial_seconds(plan: Plan, device: str) -> float:
-    """Return the time that one trial of the largest pack takes, its evaluations included."""
+def _trial_seconds(plan: Plan, device: str) -> float | None:
+    """Return the time that one trial of the largest pack takes, its evaluations included, if it can be known."""
     if not plan.packs:
         return 0.0
+    if not isinstance(plan.task, Task):
+        return None
     pack = max((pack.trials for pack in plan.packs), key=len)
     budget = plan.spec.budget
     with one_thread():

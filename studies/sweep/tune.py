@@ -14,7 +14,6 @@ import os
 import pickle
 import tempfile
 import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from studies.planning.plan import Pack, Plan
 from studies.spec.errors import SweepError
 from studies.spec.problems import one_line
 from studies.store.rows import Finished, given_up
-from studies.sweep.carried import packed, unpacked
+from studies.sweep.carried import packed, put_task, unpacked
 from studies.sweep.checkpoints import Checkpoints
 from studies.sweep.cluster import differences, shared_versions
 from studies.sweep.interruption import Interruption
@@ -259,7 +258,7 @@ def run_turns(
     request = spec.resources.request(device)
     setup = Setup(
         sweep=uuid.uuid4().hex,
-        task=_put(work.task),
+        task=put_task(work.task),
         trials=ray.put([pickle.dumps(trial) for trial in work.trials]),
         device=device,
         engine=work.engine,
@@ -274,14 +273,6 @@ def run_turns(
         _tuner(trainable, count, _Source(turns, stop), collect, scratch).fit()
         stop.stop_after(0)
     return turns.problems
-
-
-def _put(task: BaseTask) -> Any:
-    """Put ``task`` into Ray's object store, where all workers of a node read its tensors in place."""
-    with warnings.catch_warnings():
-        # tensors there must not be written into, and a task's data are only read
-        warnings.filterwarnings("ignore", "(Zero-copy tensor|The input tensor is non-contiguous)")
-        return ray.put(task)
 
 
 def _tuner(trainable: Any, count: int | None, source: Searcher, collect: tune.Callback, scratch: str) -> Any:

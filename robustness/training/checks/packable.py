@@ -53,10 +53,8 @@ def check_packable(task: Task, settings: TrialSettings, device: str) -> None:
         device: ``cpu`` or ``cuda``.
 
     Raises:
-        NotPackableError: If the numbers differ, or the data are not in memory.
+        NotPackableError: If the numbers differ.
     """
-    if not task.in_memory:
-        raise NotPackableError("the data come from a DataLoader")
     plain = {**hyperparameters("sgd"), "lr": 0.01, "weight_decay": 0.01}
     usual = replace(settings, optimizer="sgd", hyperparameters=plain)
     with generators_kept(device), one_thread():

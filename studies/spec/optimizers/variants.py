@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from studies.spec.errors import SpecError
 from studies.spec.values import Given
 
 # these say which member of a family of optimizers is meant, so every label shows them
 FAMILY = ("mixing", "exponent", "p", "q")
+UNKNOWN = "steps, which are not known: give task.examples, the examples of the training split"
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,20 @@ class Variant:
         """Return every hyperparameter but ``lr`` and ``weight_decay``, defaults too, for a trial's steps.
 
         ``switch_fraction`` gives ``switch_rate = 1 / (switch_fraction * total_steps)``; ``mixing_end``
-        without ``mixing_steps`` is reached at the last step. A study that has one of them knows its steps.
+        without ``mixing_steps`` is reached at the last step.
+
+        Args:
+            total_steps: Of a trial; None where they are not known.
+
+        Raises:
+            SpecError: If one is a share of steps that are not known.
         """
         values = {**self.defaults, **self.given}
         shares = self.of_the_steps
-        assert total_steps is not None or not shares
+        if total_steps is None:
+            if shares:
+                raise SpecError(f"optimizers: {self.label}: {shares[0]} is a share of a trial's {UNKNOWN}")
+            return values
         if "switch_fraction" in shares:
             values["switch_rate"] = 1 / (values.pop("switch_fraction") * total_steps)
         if "mixing_end" in shares:
