@@ -95,10 +95,10 @@ def choose(
     if wanted not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, but got {wanted!r}")
     if not isinstance(task, Task) or not task.in_memory:
-        reason = FROM_LOADER if isinstance(task, Task) else ONE_AT_A_TIME
+        why = FROM_LOADER if isinstance(task, Task) else ONE_AT_A_TIME
         if wanted == "fused":
-            raise ValueError(f"{task.name} cannot be trained by the fused engine: {reason}")
-        return Engine("sequential", 1, False, {}, f"no packs: {reason}")
+            raise ValueError(f"{task.name} cannot be trained by the fused engine: {why}")
+        return Engine("sequential", 1, False, {}, f"no packs: {why}")
     if not trials:
         return Engine("sequential", 1, False, {})
     ruled = {name for name in {settings.optimizer for settings in trials} if rule_of(name) is not None}

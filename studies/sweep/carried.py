@@ -1,7 +1,8 @@
 """What trials name of a user's own, sent to workers as bytes: they need none of its files.
 
 What this covers: optimizers by name and those that a script or a notebook has put into the registries, with their
-rules, and schedules, pickled by value; and the task, whose data lie on each node once. What it does not: installed packages, which every node must have.
+rules, and schedules, pickled by value; and the task, whose data lie on each node once. What it does not: installed
+packages, which every node must have.
 """
 
 from __future__ import annotations
