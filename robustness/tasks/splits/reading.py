@@ -60,7 +60,7 @@ class Batches(Dataset[Any]):
             batch = (self.collate or default_collate)(items)
         except Exception as error:  # a dataset's own code may raise anything
             held = ", ".join(map(str, rows[:3])) + (", …" if len(rows) > 3 else "")
-            hint = "" if self.collate else "; a collate= function makes a batch of examples of any kind"
+            hint = "" if self.collate else "; examples of more than one shape need collate="
             raise DataError(f"examples {held} do not make a batch: {_told(error)}{hint}") from error
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             raise DataError(f"a batch must be a pair (inputs, targets), but is {_kind(batch)}")
