@@ -8,7 +8,8 @@ from functools import cache
 import torch
 from torch import nn
 
-from robustness.tasks.task import Split, Task
+from robustness.tasks.splits.tensors import Split
+from robustness.tasks.task import Task
 
 
 @cache

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robustness.tasks.digits import splits
-from robustness.tasks.task import Split, Task
+from robustness.tasks.splits.tensors import Split
+from robustness.tasks.task import Task
 
 CLASSES = 10
 

@@ -13,7 +13,7 @@ from torch import Tensor
 DIRECTIONS, REACHES, SOURCES = (
     ("min", "max"),
     ("examples", "split"),
-    ("outputs", "accuracy", "loss", "exp(loss)"),
+    ("outputs", "accuracy", "loss", "exp(loss)", "reported"),
 )
 LARGEST_EXPONENT = 300.0
 """Of which the exponential is taken: beyond it, a perplexity stays where its square is still a number."""
@@ -34,7 +34,7 @@ class Metric:
         nothing: The value of knowing nothing; by default what the best constant output gives on the training
             split (``robustness.training.evaluation.constant``).
         source: ``outputs`` where there is a function; ``accuracy``: one minus it; ``loss``: the mean loss over
-            ``divisor``; ``exp(loss)``: the exponential of that.
+            ``divisor``; ``exp(loss)``: the exponential of that; ``reported``: a training function says it.
         divisor: Of the loss.
 
     Raises:
@@ -51,7 +51,7 @@ class Metric:
     function: Callable[[Tensor, Tensor], Tensor | float] | None = None
     over: Literal["examples", "split"] = "examples"
     nothing: float | None = None
-    source: Literal["outputs", "accuracy", "loss", "exp(loss)"] = "outputs"
+    source: Literal["outputs", "accuracy", "loss", "exp(loss)", "reported"] = "outputs"
     divisor: float = 1.0
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class Metric:
             raise ValueError(
                 f"metric {self.name!r}: function must be (outputs, targets) -> number, but got {self.function!r}"
             )
-        if self.source == "outputs" and self.name in (ERROR_NAME, LOSS_NAME):
+        if self.source in ("outputs", "reported") and self.name in (ERROR_NAME, LOSS_NAME):
             raise ValueError(f"a metric of your own must not be called {self.name!r}, which every task has")
         number = isinstance(self.nothing, int | float) and math.isfinite(self.nothing)
         if self.nothing is not None and not number:

@@ -21,7 +21,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from robustness.tasks.task import Split
+from robustness.tasks.splits.tensors import Split
 
 # Part of every key: raise it when the same files would be stored in another way.
 FORMAT = 2

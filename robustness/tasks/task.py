@@ -2,76 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from robustness.tasks.base import BaseTask, whole_batches
 from robustness.tasks.images import Augmentation, Standardize
 from robustness.tasks.metric import ERROR, LOSS, NATS, Metric
-
-
-@dataclass(frozen=True)
-class Split:
-    """Examples of one split.
-
-    Attributes:
-        inputs: Shape ``[N, ...]``; numpy arrays are taken as tensors.
-        targets: Shape ``[N, ...]``; class numbers for classification.
-        origin: Makes the split again in another process, to which only this function is sent.
-
-    Raises:
-        TypeError: If inputs or targets are neither tensors nor numpy arrays.
-        ValueError: If there are not as many of the one as of the other, or none.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    origin: Callable[[], Split] | None = field(default=None, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        for name in ("inputs", "targets"):
-            object.__setattr__(self, name, _tensor(name, getattr(self, name)))
-        if len(self.inputs) != len(self.targets) or not len(self.inputs):
-            raise ValueError(
-                "a split needs as many inputs as targets and at least one, "
-                f"but got {len(self.inputs)} inputs and {len(self.targets)} targets"
-            )
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Split, (self.inputs, self.targets)) if self.origin is None else (self.origin, ())
-
-    def to(self, device: torch.device | str, dtype: torch.dtype) -> Split:
-        """Return the split on ``device``, its floating-point tensors as ``dtype``."""
-
-        def move(tensor: Tensor) -> Tensor:
-            return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
-
-        inputs, targets = move(self.inputs), move(self.targets)
-        same = inputs is self.inputs and targets is self.targets
-        return self if same else Split(inputs, targets)
-
-
-def _tensor(name: str, value: Any) -> Tensor:
-    """Return ``value`` as a tensor of examples, if it is one or a numpy array of numbers."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "buif":
-        value = torch.from_numpy(np.array(value))
-    if not isinstance(value, Tensor):
-        kind = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
-        raise TypeError(
-            f"a split's {name} must be a tensor [N, ...] or a numpy array of numbers, but got {kind}"
-        )
-    if value.dim() == 0:
-        raise ValueError(f"a split's {name} must have the shape [N, ...], but got a single number")
-    return value
+from robustness.tasks.splits.examples import Examples
 
 
 def correct(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -92,18 +34,26 @@ def counts_classes(loss: object) -> bool:
     return loss in own or isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss)
 
 
+def counting(loss: object, targets: Tensor) -> Tensor:
+    """Return, flat, those of ``targets`` that the mean of ``loss`` is over: all, less those that it ignores."""
+    targets = targets.flatten()
+    if not counts_classes(loss) or targets.is_floating_point():
+        return targets
+    return targets[targets != getattr(loss, "ignore_index", -100)]
+
+
 # What a task without a metric of its own is judged by. Not ERROR itself, so that a task that is made from another by
 # ``dataclasses.replace`` with another ``correct`` or ``loss`` finds its own again, unless one was asked for.
 _BY_ERROR, _BY_LOSS, _BY_NATS = (replace(metric) for metric in (ERROR, LOSS, NATS))
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(BaseTask):
     """What an optimizer is tested on.
 
     Attributes:
         name: As in a study file; initialization and batches depend on it and the seed.
-        train: The split that is trained on.
+        train: The split that is trained on, a ``Split`` of tensors or a ``DatasetSplit``.
         val: The split that hyperparameters are selected on.
         test: The split that is reported.
         model: Makes a freshly initialized model from torch's default generator.
@@ -127,13 +77,14 @@ class Task:
 
     Raises:
         TypeError: If ``metric`` is no ``Metric``.
-        ValueError: If there is ``augment`` without ``prepare``, or the metric is the error without ``correct``.
+        ValueError: If there is ``augment`` without ``prepare``, or either without tensors; if the metric is the error
+            without ``correct``; or if ``chance_accuracy`` is not given and too many targets would have to be read.
     """
 
     name: str
-    train: Split
-    val: Split
-    test: Split
+    train: Examples
+    val: Examples
+    test: Examples
     model: Callable[[], nn.Module]
     loss: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy
     version: str = "1"
@@ -150,9 +101,12 @@ class Task:
     def __post_init__(self) -> None:
         if self.augment is not None and self.prepare is None:
             raise ValueError("a task with augment needs prepare, whose mean colour covers what is cut out")
+        if self.prepare is not None and not self.in_memory:
+            raise ValueError(
+                "prepare and augment work on splits of tensors; a dataset prepares its own examples"
+            )
         if self.chance_accuracy is None and self.correct is not None:
-            counts = torch.unique(self.train.targets, return_counts=True)[1]
-            object.__setattr__(self, "chance_accuracy", float(counts.max()) / float(counts.sum()))
+            object.__setattr__(self, "chance_accuracy", self._usual_chance())
         if any(self.metric is filled for filled in (None, _BY_ERROR, _BY_LOSS, _BY_NATS)):
             object.__setattr__(self, "metric", self._usual_metric())
         if not isinstance(self.metric, Metric):
@@ -160,39 +114,51 @@ class Task:
         if self.metric.source == "accuracy" and self.correct is None:
             raise ValueError(f"the metric {self.metric.name!r} needs correct, but correct=None")
 
+    def _usual_chance(self) -> float:
+        try:
+            targets = counting(self.loss, self.train.flat_targets())
+        except ValueError as error:
+            raise ValueError(f"chance_accuracy= must be given: {error}") from error
+        counts = torch.unique(targets, return_counts=True)[1]
+        return float(counts.max()) / float(counts.sum())
+
     def _usual_metric(self) -> Metric:
         if self.correct is not None:
             return _BY_ERROR
         return _BY_NATS if counts_classes(self.loss) else _BY_LOSS
 
     @property
-    def chance_metric(self) -> float | None:
-        """The metric's value of knowing nothing; None where it is neither given nor computed yet."""
-        if self.metric.nothing is None and self.chance_accuracy is not None:
-            return (
-                self.metric.derived(math.nan, self.chance_accuracy)
-                if self.metric.source == "accuracy"
-                else None
-            )
-        return self.metric.nothing
+    def examples(self) -> int:
+        """The examples of the training split."""
+        return len(self.train)
 
     @property
-    def splits(self) -> dict[str, Split]:
+    def splits(self) -> dict[str, Examples]:
         """The splits by name, with which the columns of a row begin."""
         return {"train": self.train, "val": self.val, "test": self.test}
 
     @property
     def mapped_bytes(self) -> int:
         """The bytes of data that all processes of a machine share."""
-        splits = [split for split in self.splits.values() if split.origin is not None]
-        return sum(tensor.nbytes for split in splits for tensor in (split.inputs, split.targets))
+        return sum(split.mapped_bytes for split in self.splits.values())
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether all data are tensors in memory, as packs of models need them."""
+        return all(split.in_memory for split in self.splits.values())
 
     @property
     def predictions(self) -> int:
         """The number of targets of one example: 1, or as many as a text's window has characters."""
-        return self.train.targets[0].numel()
+        return self.train.example_size[1]
 
-    def prepared(self, inputs: Tensor) -> Tensor:
+    def weight(self, targets: Tensor) -> float:
+        """Return what the mean loss of a batch weighs in that of its split: its examples, less what is ignored."""
+        if not counts_classes(self.loss):
+            return len(targets)
+        return len(counting(self.loss, targets)) / self.predictions
+
+    def prepared(self, inputs: Any) -> Any:
         """Return a batch of a split's ``inputs`` in the form that the model takes."""
         return inputs if self.prepare is None else self.prepare(inputs)
 
@@ -210,7 +176,7 @@ class Task:
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Return the number of whole batches in the training split, at least 1."""
-        return max(1, len(self.train) // batch_size)
+        return whole_batches(self.examples, batch_size)
 
     def steps(self, epochs: int, batch_size: int) -> int:
         """Return how many steps an optimizer takes in ``epochs``."""

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from robustness.tasks.metric import BITS_PER_CHARACTER
-from robustness.tasks.task import Split, Task, cross_entropy
+from robustness.tasks.splits.tensors import Split
+from robustness.tasks.task import Task, cross_entropy
 
 # Fractions of the text to train on and, next, to select hyperparameters on; the rest is the test split.
 TRAIN, VALIDATION = 0.8, 0.1

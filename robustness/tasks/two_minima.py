@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from robustness.tasks.task import Split, Task
+from robustness.tasks.splits.tensors import Split
+from robustness.tasks.task import Task
 
 EXCESS = 6.0
 """The loss at the start, in heights of the barrier, all of it from the coordinate across the valley."""

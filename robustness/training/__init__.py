@@ -5,6 +5,8 @@ from robustness.training.checks.factory import TaskUnfitError
 from robustness.training.checks.preflight import OptimizerUnfitError, preflight
 from robustness.training.columns import blocks, signature
 from robustness.training.engine import ENGINES, Engine, choose, processor
+from robustness.training.functions.driving import train_function
+from robustness.training.functions.run import Run
 from robustness.training.pack import PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread, warm_up
 from robustness.training.results import CurvePoint, MomentSpread, TrialResult
@@ -21,6 +23,7 @@ __all__ = [
     "MomentSpread",
     "OptimizerUnfitError",
     "PackTrainer",
+    "Run",
     "Schedule",
     "TaskUnfitError",
     "Training",
@@ -35,5 +38,6 @@ __all__ = [
     "sequential_seconds",
     "signature",
     "train",
+    "train_function",
     "warm_up",
 ]

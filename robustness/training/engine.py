@@ -26,13 +26,14 @@ import torch
 from robustness import __version__
 from robustness.optimizers import code_of, rule_of
 from robustness.optimizers.fast.compiling import compiler_found
-from robustness.tasks import Task
+from robustness.tasks import BaseTask, Task
+from robustness.tasks.splits.generators import generators_kept
 from robustness.tasks.storage import cache_home
 from robustness.training.checks.packable import check_packable
 from robustness.training.flat import SLAB
 from robustness.training.pack import PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread
-from robustness.training.randomness import generators_kept, initialized_model
+from robustness.training.randomness import initialized_model
 from robustness.training.settings import TrialSettings
 from robustness.training.timing import pack_seconds, sequential_seconds
 
@@ -49,6 +50,8 @@ LONG = 120.0
 # Memory of parameters, gradients, states and temporaries, in copies of a model; activations come on top.
 COPIES = 16
 MEMORY_SHARE = 0.25
+ONE_AT_A_TIME = "a training function trains one model at a time"
+FROM_LOADER = "the data come from a DataLoader"
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Engine:
 
 
 def choose(
-    task: Task, trials: Sequence[TrialSettings], device: str, wanted: str = "auto", workers: int = 1
+    task: BaseTask, trials: Sequence[TrialSettings], device: str, wanted: str = "auto", workers: int = 1
 ) -> Engine:
     """Return the fastest engine for ``task`` on ``device``, measured with one of ``trials``.
 
@@ -91,6 +94,11 @@ def choose(
     """
     if wanted not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, but got {wanted!r}")
+    if not isinstance(task, Task) or not task.in_memory:
+        why = FROM_LOADER if isinstance(task, Task) else ONE_AT_A_TIME
+        if wanted == "fused":
+            raise ValueError(f"{task.name} cannot be trained by the fused engine: {why}")
+        return Engine("sequential", 1, False, {}, f"no packs: {why}")
     if not trials:
         return Engine("sequential", 1, False, {})
     ruled = {name for name in {settings.optimizer for settings in trials} if rule_of(name) is not None}
@@ -186,7 +194,7 @@ def _cache_path(task: Task, settings: TrialSettings, device: str, wanted: str) -
     machine = torch.cuda.get_device_name() if device == "cuda" else [processor(), os.cpu_count()]
     identity = [task.name, task.version, repr(task.options), settings.optimizer, settings.batch_size, wanted]
     identity += [machine, torch.__version__, __version__, _code(task), repr(settings.training)]
-    identity += ["compared", _model(task)]
+    identity += ["compared", "weighed by what counts", _model(task)]
     if code := code_of(settings.optimizer):
         identity.append(code)
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]

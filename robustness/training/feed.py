@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
 
 from robustness.tasks import Task
-from robustness.training.randomness import augmentations, batches
+from robustness.tasks.splits.examples import Batch
+from robustness.training.randomness import augmentations, batches, item_draws
 
 
 class Feed:
@@ -33,18 +33,18 @@ class Feed:
         self.indices = [batches(task, seed, batch_size) for seed in seeds]
         changed = task.augment is not None
         self.draws = [augmentations(task, seed, batch_size) for seed in seeds] if changed else []
+        self.item_draws = item_draws(task, seeds[0])  # of a dataset, which one seed at a time is trained on
 
-    def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self) -> Iterator[Batch]:
         """Yield inputs and targets of each step of the next epoch."""
-        device, train = self.task.train.inputs.device, self.task.train
-        indices = torch.stack([next(stream) for stream in self.indices], 1).to(device)
+        train = self.task.train
+        indices = torch.stack([next(stream) for stream in self.indices], 1)
         if self.draws:
-            draws = torch.stack([next(stream) for stream in self.draws], 1).to(device)
-        for step, chosen in enumerate(indices.flatten(1)):
-            inputs = train.inputs[chosen]
+            draws = torch.stack([next(stream) for stream in self.draws], 1).to(train.device)
+        for step, (inputs, targets) in enumerate(train.chosen(indices.flatten(1), next(self.item_draws))):
             if self.draws:
                 inputs = self.task.changed(inputs, draws[step].flatten(0, 1))
-            inputs, targets = self.task.prepared(inputs), train.targets[chosen]
+            inputs = self.task.prepared(inputs)
             if len(self.indices) > 1:
                 shape = (len(self.indices), -1)
                 inputs, targets = inputs.unflatten(0, shape), targets.unflatten(0, shape)
@@ -52,6 +52,6 @@ class Feed:
 
     def skip(self, epochs: int) -> None:
         """Skip the next epochs."""
-        for stream in (*self.indices, *self.draws):
+        for stream in (*self.indices, *self.draws, self.item_draws):
             for _ in range(epochs):
                 next(stream)

@@ -11,7 +11,8 @@ from torch.func import functional_call, grad_and_value, vmap
 from torch.utils._pytree import tree_map
 
 from robustness.optimizers.fast.compiling import compiled, faster
-from robustness.tasks import Split, Task
+from robustness.tasks import Task
+from robustness.tasks.splits.examples import Examples
 from robustness.training.checks.probe import with_gradient
 from robustness.training.evaluation.tally import Evaluation, Tally, add_to_all
 from robustness.training.randomness import initialized_model
@@ -41,12 +42,14 @@ class FlatModels:
         decayed: Of each, whether it is one of the matrices to which weight decay may be confined.
 
     Raises:
-        ValueError: If the model has state that a pack would share, or nothing to train.
+        ValueError: If the model has state that a pack would share, or nothing to train, or the data are no tensors.
     """
 
     def __init__(self, task: Task, dtype: torch.dtype, *, compile: bool = False) -> None:
+        if not task.in_memory:
+            raise ValueError(f"{task.name} has a DatasetSplit, but packs train on splits of tensors")
         self.task, self.compile = task, compile
-        model = initialized_model(task, 0).to(task.train.inputs.device, dtype)
+        model = initialized_model(task, 0).to(task.train.device, dtype)
         moving = with_gradient(task, model)
         trained = {name: parameter for name, parameter in model.named_parameters() if name in moving}
         if not trained:
@@ -119,7 +122,7 @@ class FlatModels:
         return gradient, loss, {**buffers, **written}
 
     @torch.no_grad()
-    def evaluate(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> list[Evaluation]:
+    def evaluate(self, flat: Tensor, buffers: Buffers, split: Examples, batch: int) -> list[Evaluation]:
         """Return what each model gives on ``split`` in evaluation mode.
 
         Every batch has ``batch`` examples, the last one padded with its own first examples: a compiled graph
@@ -139,33 +142,34 @@ class FlatModels:
                 )
             ]
 
-    def _at_once(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> int:
+    def _at_once(self, flat: Tensor, buffers: Buffers, split: Examples, batch: int) -> int:
         """Return how many models are evaluated at once."""
         metric = self.task.metric
         if metric.source != "outputs" or metric.over == "examples":
             return len(flat)
         first = {name: buffer[:1] for name, buffer in buffers.items()}
-        inputs = _padded(split.inputs[:batch], batch)
-        outputs = self._compute("outputs", flat[:1], first, self.task.prepared(inputs))
+        inputs, _ = split.first(batch).whole()
+        outputs = self._compute("outputs", flat[:1], first, self.task.prepared(_padded(inputs, batch)))
         return max(1, MOST_COLLECTED * batch // (outputs.nbytes * len(split)))
 
-    def _evaluated(self, flat: Tensor, buffers: Buffers, split: Split, batch: int) -> list[Evaluation]:
+    def _evaluated(self, flat: Tensor, buffers: Buffers, split: Examples, batch: int) -> list[Evaluation]:
         task = self.task
         loss = right = torch.zeros((), dtype=torch.float64)
+        weights = 0.0
         tallies = [Tally(task.metric) for _ in range(len(flat))]
-        for start in range(0, len(split), batch):
-            inputs, targets = split.inputs[start : start + batch], split.targets[start : start + batch]
-            count = len(targets)
+        for inputs, targets in split.batches(batch):
             inputs = task.prepared(_padded(inputs, batch))
-            outputs = self._compute("outputs", flat, buffers, inputs)[:, :count]
-            loss = loss + vmap(task.loss, in_dims=(0, None))(outputs, targets).double() * count
+            outputs = self._compute("outputs", flat, buffers, inputs)[:, : len(targets)]
+            if weight := task.weight(targets):
+                loss = loss + vmap(task.loss, in_dims=(0, None))(outputs, targets).double() * weight
+                weights += weight
             if task.correct is not None:
                 right = right + vmap(task.correct, in_dims=(0, None))(outputs, targets).double().sum(-1)
             add_to_all(tallies, outputs, targets)
-        losses = (loss / len(split)).tolist()
+        losses = (loss / weights).tolist()
         rights = (right / len(split)).tolist() if task.correct is not None else [None] * len(flat)
         return [
-            tally.result(mean, accuracy, split.targets)
+            tally.result(mean, accuracy)
             for tally, mean, accuracy in zip(tallies, losses, rights, strict=True)
         ]
 

@@ -138,11 +138,12 @@ def hutchpp(product: Product, signs: Iterator[Tensor]) -> tuple[float, float]:
 def _part(task: Task) -> Split:
     """Return training examples with 2,048 predictions, the same at every call, or all if there are fewer."""
     train, most = task.train, -(-EXAMPLES // task.predictions)
-    if len(train) <= most:
-        return Split(task.prepared(train.inputs), train.targets)
-    order = torch.randperm(len(train), generator=stream(task, 0, "flatness examples"))
-    chosen = order[:most].to(train.inputs.device)
-    return Split(task.prepared(train.inputs[chosen]), train.targets[chosen])
+    inputs, targets = train.whole()
+    if len(train) > most:
+        order = torch.randperm(len(train), generator=stream(task, 0, "flatness examples"))
+        chosen = order[:most].to(train.device)
+        inputs, targets = inputs[chosen], targets[chosen]
+    return Split(task.prepared(inputs), targets)
 
 
 def _batches(part: Split) -> list[tuple[Tensor, Tensor]]:

@@ -57,7 +57,7 @@ class TrialResult:
         stopped_step: The first step (from 1) with a non-finite loss or, if all losses are finite, the last step
             before parameters were found to be non-finite; None unless the trial was stopped.
         reason: Why it diverged or failed.
-        init_loss: Training loss at initialization.
+        init_loss: Training loss at initialization; None where a training function did not report it.
         metrics: ``train_loss``, ``train_accuracy``, ``train_metric``, ``val_loss``, … at the end (accuracies as
             fractions), and ``lambda_max``, ``hessian_trace``, ``hessian_trace_se`` and ``sam_sharpness`` if flatness
             was measured; empty if the trial was stopped or has failed.
@@ -82,17 +82,18 @@ def concluded(curves: list[CurvePoint], stopped_step: int | None, wall_seconds: 
 
     A finite run that ends above its initial loss is completed: what its numbers are worth is for the analysis to say.
     """
-    initial = next(point for point in curves if point.split == "train")
+    initial = next((point.loss for point in curves if (point.epoch, point.split) == (0, "train")), None)
     if stopped_step is not None:
         return TrialResult(
             "diverged",
             stopped_step,
             "non-finite loss or parameters",
-            initial.loss,
+            initial,
             curves=tuple(curves),
             wall_seconds=wall_seconds,
         )
-    last = {point.split: point for point in curves}  # later epochs overwrite earlier ones
+    end = max((point.epoch for point in curves), default=0)
+    last = {point.split: point for point in curves if point.epoch == end}
     metrics: dict[str, float | None] = {}
     for split, point in last.items():
         metrics |= {
@@ -103,7 +104,7 @@ def concluded(curves: list[CurvePoint], stopped_step: int | None, wall_seconds: 
     broken = [split for split, point in last.items() if not math.isfinite(point.loss)]
     reason = f"non-finite loss at the end ({', '.join(broken)})" if broken else None
     status = "diverged" if broken else "completed"
-    return TrialResult(status, None, reason, initial.loss, metrics, tuple(curves), wall_seconds)
+    return TrialResult(status, None, reason, initial, metrics, tuple(curves), wall_seconds)
 
 
 @dataclass

@@ -66,7 +66,19 @@ def optimizer_of(model: nn.Module, settings: TrialSettings) -> torch.optim.Optim
             {"params": [p for p in parameters if id(p) in matrices]},
             {"params": [p for p in parameters if id(p) not in matrices], "weight_decay": 0.0},
         ]
+    return optimizer_on(groups, settings)
+
+
+def optimizer_on(groups: list[dict[str, Any]], settings: TrialSettings) -> torch.optim.Optimizer:
+    """Build the optimizer of a trial on groups of parameters, of which empty ones are left out.
+
+    Raises:
+        ValueError: If there is nothing to train, or an optimizer or a hyperparameter is not valid.
+        TypeError: If the optimizer takes no such hyperparameter.
+    """
     groups = [group for group in groups if group["params"]]
+    if not groups:
+        raise ValueError("there is no parameter with requires_grad, so there is nothing to train")
     optimizer = build(settings.optimizer, groups, **settings.hyperparameters)
     if (
         not is_own(settings.optimizer) and "fused" in optimizer.defaults
@@ -110,7 +122,7 @@ def at_judged_weights(optimizer: Any) -> Iterator[None]:
     Such an optimizer trains at other weights than those it is to be judged by: Schedule-Free (Defazio et al. 2024,
     https://arxiv.org/abs/2405.15682) evaluates gradients between its average and its fast iterate.
     """
-    if not _has_modes(optimizer):
+    if not has_modes(optimizer):
         yield
         return
     optimizer.eval()
@@ -122,11 +134,12 @@ def at_judged_weights(optimizer: Any) -> Iterator[None]:
 
 def begin_training(optimizer: Any) -> None:
     """Put an optimizer that has modes into training mode."""
-    if _has_modes(optimizer):
+    if has_modes(optimizer):
         optimizer.train()
 
 
-def _has_modes(optimizer: Any) -> bool:
+def has_modes(optimizer: Any) -> bool:
+    """Return whether an optimizer trains at other weights than those it is to be judged by."""
     return all(callable(getattr(optimizer, mode, None)) for mode in ("train", "eval"))
 
 
@@ -158,7 +171,7 @@ class Stepper:
         begin_training(self.optimizer)
         self.closed = needs_closure(settings.optimizer, settings.hyperparameters)
 
-    def gradients(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def gradients(self, inputs: Any, targets: Tensor) -> Tensor:
         """Compute the gradient of a batch, prepared for the model, scaled and clipped; return the loss."""
         training = self.settings.training
         self.optimizer.zero_grad()
@@ -173,7 +186,7 @@ class Stepper:
             nn.utils.clip_grad_norm_(self.parameters, training.clip_norm)
         return loss
 
-    def step(self, inputs: Tensor, targets: Tensor) -> None:
+    def step(self, inputs: Any, targets: Tensor) -> None:
         """Take a step by the gradients that the parameters hold.
 
         An optimizer that needs a closure evaluates the same batch as often as it likes, by ``gradients``. What it is

@@ -13,7 +13,7 @@ from itertools import chain
 import torch
 
 from robustness.optimizers.fast.compiling import synchronize
-from robustness.tasks import Split, Task
+from robustness.tasks import Task
 from robustness.training.pack import Block, PackTrainer, pack_examples
 from robustness.training.settings import TrialSettings
 from robustness.training.trial import Trainer, evaluate, examples_at_once
@@ -36,7 +36,7 @@ def sequential_seconds(task: Task, settings: TrialSettings, device: str) -> floa
     trainer = Trainer(task, settings, device, torch.float32)
     batches = chain.from_iterable(iter(trainer.feed.epoch, None))
     step = best_seconds(lambda: trainer.train_step(*next(batches)), device)
-    some = _some(task, examples_at_once(task))
+    some = task.train.first(examples_at_once(task))
 
     def evaluation() -> None:
         with trainer.autocast:
@@ -56,7 +56,7 @@ def pack_seconds(
     block = Block(trainer, rows)
     batch, scalars = next(iter(block.feed.epoch())), block.scalars(0)[0]
     step = best_seconds(lambda: block.train_step(*batch, True, scalars), device)
-    some = _some(trainer.task, pack_examples(task))
+    some = trainer.task.train.first(pack_examples(task))
 
     def evaluate_all() -> None:
         with block.autocast:
@@ -64,10 +64,6 @@ def pack_seconds(
 
     evaluation = best_seconds(evaluate_all, device)
     return (step + evaluation / len(some) * evaluated_per_step(task, settings)) / size
-
-
-def _some(task: Task, count: int) -> Split:
-    return Split(task.train.inputs[:count], task.train.targets[:count])
 
 
 def evaluated_per_step(task: Task, settings: TrialSettings) -> float:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from robustness.tasks import Split, Task
+from robustness.tasks import Task
+from robustness.tasks.splits.examples import Batch, Examples
 from robustness.training.checkpoints import Checkpoint
+from robustness.training.checks.fit import check_flatness
 from robustness.training.checks.probe import hidden_state
 from robustness.training.evaluation.tally import Evaluation, Tally
 from robustness.training.feed import Feed
@@ -36,24 +40,32 @@ EVALUATED_PREDICTIONS, EVALUATED_NUMBERS, FEWEST_EVALUATED = 4096, 2**20, 32
 
 def examples_at_once(task: Task) -> int:
     """Return how many examples a single model is evaluated on at once."""
-    most = min(EVALUATED_PREDICTIONS // task.predictions, EVALUATED_NUMBERS // task.train.inputs[0].numel())
-    return max(most, FEWEST_EVALUATED)
+    inputs, targets = task.train.example_size
+    return max(min(EVALUATED_PREDICTIONS // targets, EVALUATED_NUMBERS // inputs), FEWEST_EVALUATED)
+
+
+def evaluate(task: Task, model: nn.Module, split: Examples) -> Evaluation:
+    """Return what ``model`` gives on ``split`` in evaluation mode."""
+    return evaluate_batches(task, model, split.batches(examples_at_once(task)))
 
 
 @torch.inference_mode()
-def evaluate(task: Task, model: nn.Module, split: Split) -> Evaluation:
-    """Return what ``model`` gives on ``split`` in evaluation mode."""
-    loss, right, at_once, tally = 0.0, 0.0, examples_at_once(task), Tally(task.metric)
+def evaluate_batches(task: Task, model: nn.Module, batches: Iterable[Batch]) -> Evaluation:
+    """Return what ``model`` gives on all examples of ``batches`` in evaluation mode."""
+    loss = right = weights = 0.0
+    count, tally = 0, Tally(task.metric)
     with evaluating(model):
-        for start in range(0, len(split), at_once):
-            targets = split.targets[start : start + at_once]
-            outputs = model(task.prepared(split.inputs[start : start + at_once]))
-            loss += float(task.loss(outputs, targets)) * len(targets)
+        for inputs, targets in batches:
+            outputs = model(task.prepared(inputs))
+            if weight := task.weight(targets):
+                loss += float(task.loss(outputs, targets)) * weight
+                weights += weight
             if task.correct is not None:
                 right += float(task.correct(outputs, targets).double().mean()) * len(targets)
+            count += len(targets)
             tally.add(outputs, targets)
-    accuracy = right / len(split) if task.correct is not None else None
-    return tally.result(loss / len(split), accuracy, split.targets)
+    accuracy = right / count if task.correct is not None else None
+    return tally.result(loss / weights if weights else math.nan, accuracy)
 
 
 def _first_broken_step(losses: list[Tensor], parameters: list[nn.Parameter]) -> int | None:
@@ -100,7 +112,7 @@ class Trainer:
         with self.autocast, at_judged_weights(self.optimizer):
             return {name: evaluate(self.task, self.model, split) for name, split in self.task.splits.items()}
 
-    def train_step(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def train_step(self, inputs: Any, targets: Tensor) -> Tensor:
         """Take one step on a batch, prepared for the model, and return its loss, before the step."""
         settings = self.settings
         multiplier = settings.schedule.multiplier(self.step, self.total_steps)
@@ -175,6 +187,7 @@ def _trained(
     task: Task, settings: TrialSettings, device: str, dtype: torch.dtype, checkpoint: Checkpoint | None
 ) -> TrialResult:
     started = time.perf_counter()
+    check_flatness(task, settings.flatness)
     if checkpoint is not None:
         hidden = hidden_state(task, initialized_model(task, settings.seed).to(device, dtype))
         if hidden is not None:

@@ -17,6 +17,7 @@ from studies.planning.extension import fresh_seeds
 from studies.planning.known_task import KnownTask
 from studies.planning.stages import stages
 from studies.planning.trials import Trial, expand, schedule_text, setup
+from studies.spec.functions.function import FunctionSpec
 from studies.spec.optimizers.own_code import OwnCode
 from studies.spec.problems import shown
 from studies.spec.study import StudySpec
@@ -192,6 +193,8 @@ def _ids(
 def _decisive(spec: StudySpec) -> dict[str, Any]:
     content = spec.model_dump(mode="json")
     content["budget"].pop("time_limit", None)
+    if isinstance(spec.task, FunctionSpec):
+        content["task"].pop("examples", None)  # no part of a trial's identity
     return {key: content[key] for key in _DECISIVE if key in content}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from robustness.tasks import Task
+    from robustness.tasks import BaseTask
 
 UNNAMED = "error"
 """The metric of rows that name none, those of earlier programs."""
@@ -43,7 +43,7 @@ class KnownMetric:
     divisor: float
 
     @classmethod
-    def of(cls, task: Task) -> KnownMetric:
+    def of(cls, task: BaseTask) -> KnownMetric:
         """Return what is to be remembered of a task's metric."""
         metric = task.metric
         return cls(
@@ -71,7 +71,7 @@ class KnownMetric:
     @property
     def derived(self) -> bool:
         """Whether it follows from the losses or accuracies of a row."""
-        return self.source != "outputs"
+        return self.source not in ("outputs", "reported")
 
     def other(self, rows: pd.DataFrame) -> pd.Series:
         """Return which of ``rows`` have another metric."""

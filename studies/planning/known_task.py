@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from robustness.tasks import Task
+from robustness.tasks import BaseTask
 from studies.planning.known_metric import KnownMetric
 from studies.spec.sections import Budget
 
@@ -34,8 +34,8 @@ class Identified(Protocol):
     def code(self) -> str | None:
         """A digest of a user's own source; no part of its identity."""
 
-    def steps(self, epochs: int, batch_size: int) -> int:
-        """Return how many steps a trial takes."""
+    def steps(self, epochs: int, batch_size: int) -> int | None:
+        """Return how many steps a trial takes; None where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class KnownTask:
         options: How it was made, without those that say where its data are stored.
         epochs: Of the study.
         batch_size: Of the study.
-        total_steps: The steps of one trial with these ``epochs`` and this ``batch_size``.
-        code: A digest of a user's own source, as ``Task.code``.
+        total_steps: The steps of one trial with these ``epochs`` and this ``batch_size``; None where
+            that is not known.
+        code: A digest of a user's own source, as ``BaseTask.code``.
         accepted: Digests of other versions of that source whose rows the user has let count as of this one.
         metric: By what its rows are judged; None in folders of earlier programs.
     """
@@ -59,7 +60,7 @@ class KnownTask:
     options: Mapping[str, object]
     epochs: int
     batch_size: int
-    total_steps: int
+    total_steps: int | None
     code: str | None = None
     accepted: tuple[str, ...] = ()
     metric: KnownMetric | None = None
@@ -70,7 +71,7 @@ class KnownTask:
         return ()
 
     @classmethod
-    def of(cls, task: Task, budget: Budget, accepted: tuple[str, ...] = ()) -> KnownTask:
+    def of(cls, task: BaseTask, budget: Budget, accepted: tuple[str, ...] = ()) -> KnownTask:
         """Return what is to be remembered of ``task``."""
         steps = task.steps(budget.epochs, budget.batch_size)
         options = {name: value for name, value in task.options.items() if name not in task.places}
@@ -86,8 +87,8 @@ class KnownTask:
             KnownMetric.of(task),
         )
 
-    def steps(self, epochs: int, batch_size: int) -> int:
-        """Return the steps of a trial.
+    def steps(self, epochs: int, batch_size: int) -> int | None:
+        """Return the steps of a trial; None where they are not known.
 
         Raises:
             ValueError: If it is asked for another budget.

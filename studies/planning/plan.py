@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from robustness.tasks import Task
+from robustness.tasks import BaseTask
 from robustness.training import Engine, choose, signature
 from studies.planning.readiness import check_ready
 from studies.planning.stages import Stage
@@ -52,7 +52,7 @@ class Plan:
     """
 
     spec: StudySpec
-    task: Task
+    task: BaseTask
     trials: tuple[Trial, ...]
     packs: tuple[Pack, ...]
     engine: Engine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from robustness.tasks import Task
+from robustness.tasks import BaseTask, Task
 from robustness.training import OptimizerUnfitError, TaskUnfitError, TrialSettings, preflight
 from studies.planning.trials import Trial
 from studies.spec.errors import SpecError
@@ -12,12 +12,14 @@ from studies.spec.problems import one_line
 from studies.spec.study import StudySpec
 
 
-def check_ready(spec: StudySpec, task: Task, trials: Sequence[Trial], device: str) -> None:
-    """Take one step of the task's model with each optimizer of ``trials``.
+def check_ready(spec: StudySpec, task: BaseTask, trials: Sequence[Trial], device: str) -> None:
+    """Take one step of the task's model with each optimizer of ``trials``; a training function is not called.
 
     Raises:
         SpecError: If no trial, or none of an optimizer, could give a right number; one line says why.
     """
+    if not isinstance(task, Task):
+        return
     first: dict[str, TrialSettings] = {}
     for trial in trials:
         first.setdefault(trial.label, trial.settings)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from robustness.tasks import Task
+from robustness.tasks import BaseTask
 from robustness.training import Engine, choose
 from studies.planning.extension import fresh_seeds
 from studies.planning.known_task import Identified
@@ -22,7 +22,7 @@ from studies.spec.values import Scalar
 logger = logging.getLogger("studies")
 
 
-def reference_trials(spec: StudySpec, search: SearchSpec, task: Task) -> list[Trial]:
+def reference_trials(spec: StudySpec, search: SearchSpec, task: BaseTask) -> list[Trial]:
     """Return the trials of all optimizers of the study but the searched one."""
     others = {key: entry for key, entry in spec.optimizers.items() if key != search.optimizer}
     return expand(spec.model_copy(update={"optimizers": others}), task)
@@ -38,14 +38,14 @@ def point_trials(
     return [replace(trial, role="search") for trial in trials]
 
 
-def with_fresh_seeds(spec: StudySpec, trials: Sequence[Trial], number: int, task: Task) -> list[Trial]:
+def with_fresh_seeds(spec: StudySpec, trials: Sequence[Trial], number: int, task: BaseTask) -> list[Trial]:
     """Return the trials at the cells of ``trials`` with ``number`` fresh seeds."""
     seeds = fresh_seeds(spec.seeds, number)
     cells = [trial for trial in trials if trial.settings.seed == spec.seeds[0]]
     return [_with_seed(trial, seed, task) for seed in seeds for trial in cells]
 
 
-def _with_seed(trial: Trial, seed: int, task: Task) -> Trial:
+def _with_seed(trial: Trial, seed: int, task: BaseTask) -> Trial:
     settings = replace(trial.settings, seed=seed)
     return replace(trial, trial_id=trial_id(task, settings), role="confirm", settings=settings)
 
@@ -55,13 +55,13 @@ def point_size(spec: StudySpec, search: SearchSpec, task: Identified) -> int:
     return len(point_trials(spec, search, task, typical_point(search)))
 
 
-def count_trials(spec: StudySpec, search: SearchSpec, task: Task) -> int:
+def count_trials(spec: StudySpec, search: SearchSpec, task: BaseTask) -> int:
     """Return how many trials the points and the references of a search are; the confirmation comes on top."""
     return search.wanted * point_size(spec, search, task) + len(reference_trials(spec, search, task))
 
 
 def choose_engine(
-    spec: StudySpec, search: SearchSpec, task: Task, wanted: int, device: str, engine: str
+    spec: StudySpec, search: SearchSpec, task: BaseTask, wanted: int, device: str, engine: str
 ) -> Engine:
     """Choose how to train the whole search.
 

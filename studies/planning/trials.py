@@ -16,6 +16,7 @@ from robustness.training.schedules.shapes import keys_of
 from robustness.user_code.names import is_own
 from studies.planning.known_task import Identified
 from studies.spec.errors import SpecError
+from studies.spec.functions.function import FunctionSpec
 from studies.spec.study import StudySpec
 from studies.spec.task import TaskSpec
 
@@ -38,7 +39,7 @@ class Trial:
     trial_id: str
     study: str
     workload: str | None
-    task: TaskSpec
+    task: TaskSpec | FunctionSpec
     label: str
     role: str
     settings: TrialSettings
@@ -74,7 +75,7 @@ def in_study(rows: pd.DataFrame, spec: StudySpec) -> pd.DataFrame:
     return kept.assign(workload=pd.Series(spec.workload, index=kept.index, dtype="str"))
 
 
-def setup(task: TaskSpec, training: Training) -> str | None:
+def setup(task: TaskSpec | FunctionSpec, training: Training) -> str | None:
     """Return the task's options and what of ``training`` is not a default, as rows and figures show it.
 
     Where data are stored is left out, as it is from a trial's identity.
@@ -170,7 +171,7 @@ def trials_at(
     return trials
 
 
-def _cells(spec: StudySpec, total_steps: int) -> Iterator[Cell]:
+def _cells(spec: StudySpec, total_steps: int | None) -> Iterator[Cell]:
     for key, entry in spec.optimizers.items():
         rates, decays = entry.rates(spec.grid), spec.decays(key)
         for variant in spec.variants(key):

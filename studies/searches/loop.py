@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from robustness.tasks import Task
+from robustness.tasks import BaseTask
 from studies.planning.search_trials import point_size, point_trials, reference_trials, with_fresh_seeds
 from studies.planning.stages import rows_of
 from studies.planning.trials import Trial
@@ -63,7 +63,7 @@ class SearchPlan:
 
     spec: StudySpec
     search: SearchSpec
-    task: Task
+    task: BaseTask
     wanted: int
 
     def surface(self, values: Mapping[Any, Any]) -> list[Trial]:

@@ -16,7 +16,7 @@ from typing import Any
 from optuna.storages import BaseStorage
 
 from analysis.task_metric import ERROR
-from robustness.tasks import Task
+from robustness.tasks import BaseTask
 from studies.planning.changes import flat
 from studies.searches.points import open_journal
 from studies.spec import strict_yaml
@@ -28,7 +28,7 @@ from studies.store.layout import SEARCH_JOURNAL, SEARCH_RECORD
 from studies.store.store import Store
 
 
-def identity(spec: StudySpec, search: SearchSpec, task: Task) -> dict[str, Any]:
+def identity(spec: StudySpec, search: SearchSpec, task: BaseTask) -> dict[str, Any]:
     """Return all that decides which points are suggested and how they score; a folder holds one such search."""
     content = spec.model_dump(mode="json")
     content["task"]["version"] = task.version

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from robustness.tasks import Task
+from robustness.tasks import BaseTask
 from robustness.training import Engine
 from studies.planning.plan import Plan, cut, without
 from studies.planning.stages import rows_of
@@ -51,7 +51,7 @@ class Surfaces:
     def __init__(
         self,
         spec: StudySpec,
-        task: Task,
+        task: BaseTask,
         engine: Engine,
         workers: Workers,
         stored: ResumedStore,

@@ -18,7 +18,7 @@ from analysis.metrics.width import width_at
 from analysis.statistics.intervals import mean_interval
 from analysis.task_metric import TaskMetric, in_metric, task_metrics
 from analysis.trials import CELL, grid_runs
-from robustness.tasks import Task
+from robustness.tasks import BaseTask
 
 Direction = Literal["minimize", "maximize"]
 
@@ -66,7 +66,7 @@ OBJECTIVES: dict[str, Objective] = {
 """
 
 
-def metric_of(task: Task) -> TaskMetric:
+def metric_of(task: BaseTask) -> TaskMetric:
     """Return what a task is judged by, as analysis knows it."""
     return TaskMetric(task.metric.name, task.metric.unit, task.metric.direction)
 

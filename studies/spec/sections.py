@@ -75,15 +75,21 @@ class Budget(Strict):
     batch_size: BatchSize
     time_limit: Positive | None = None
 
-    def resolved(self, examples: int) -> Budget:
+    def resolved(self, examples: int | None) -> Budget:
         """Return the budget with the number that ``batch_size: full`` stands for.
 
         Args:
-            examples: In the training split.
+            examples: In the training split; None where that is not known.
 
         Raises:
             ValueError: If a batch would need more; the message begins with the key.
         """
+        if examples is None:
+            if self.batch_size == FULL:
+                raise ValueError(
+                    f"budget.batch_size: {FULL}: is not known: give task.examples, the examples of the training split"
+                )
+            return self
         if self.batch_size == FULL:
             return self.model_copy(update={"batch_size": examples})
         if self.batch_size > examples:

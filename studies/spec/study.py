@@ -17,17 +17,18 @@ from pydantic import (
 )
 
 from robustness.optimizers import Signature
-from robustness.tasks import Task, name_rule
+from robustness.tasks import BaseTask, name_rule
 from robustness.training import Schedule, Training
-from robustness.user_code.names import importable
+from robustness.user_code.names import importable, is_own
 from studies.spec.errors import SpecError
+from studies.spec.functions.function import FunctionSpec, MetricKeys, function_problems, read_metric
 from studies.spec.grid import Grid, LogRange
 from studies.spec.growth import Extend, growth_problems, measure_problems, read_extend
 from studies.spec.objectives import metric_of
 from studies.spec.optimizers.checks import EntryChecks
 from studies.spec.optimizers.entries import OptimizerEntry, read_entries
 from studies.spec.optimizers.own_code import OwnCode, find_own
-from studies.spec.optimizers.variants import Variant
+from studies.spec.optimizers.variants import UNKNOWN, Variant
 from studies.spec.problems import Location, Problem, describe, one_line, raise_all
 from studies.spec.protocols import with_protocol
 from studies.spec.search import SearchSpec, for_metric, search_problems
@@ -45,7 +46,7 @@ from studies.spec.sections import (
 )
 from studies.spec.sourced import Sourced
 from studies.spec.task import TaskSpec, make_task, read_task
-from studies.spec.values import MAX_POINTS, Text, seed_list
+from studies.spec.values import MAX_POINTS, Text, dumped, seed_list
 from studies.spec.verdict import MarginKeys, VerdictSpec, verdict_problems
 
 MAX_TRIALS = 1_000_000
@@ -59,10 +60,12 @@ class StudySpec(Sourced):
 
     Attributes:
         name: Names the study and its folder.
-        task: A task's name, or a mapping of ``name`` and the task's options.
+        task: A task's name, or a mapping of ``name`` and the task's options; or a training function of one's own, as
+            a mapping of ``train``, ``version``, ``examples`` and its options.
         workload: What tables and figures call the task, with its data and budget; default: the task's name.
         metric: What cells are selected by and optimizers judged by: ``error``, ``loss`` or the name of the task's own
-            metric; default: the task's own. No trial depends on it.
+            metric; default: the task's own. No trial depends on it. Of a training function, a mapping of ``name``,
+            ``direction``, ``unit`` and ``nothing``.
         protocol: A name in ``studies.spec.protocols.PROTOCOLS``; its values hold for the keys that are not given.
         budget: The same for every trial.
         schedule: The same for every trial; its fractions are of a trial's steps.
@@ -96,9 +99,9 @@ class StudySpec(Sourced):
     """
 
     name: Annotated[Text, AfterValidator(folder_name)]
-    task: Annotated[TaskSpec, BeforeValidator(read_task)]
+    task: Annotated[TaskSpec | FunctionSpec, PlainValidator(read_task), PlainSerializer(dumped)]
     workload: Annotated[Text, AfterValidator(shown_name)] | None = None
-    metric: Text | None = None
+    metric: Annotated[Text | MetricKeys | None, PlainValidator(read_metric), PlainSerializer(dumped)] = None
     protocol: Text | None = None
     budget: Budget
     schedule: Annotated[Schedule, PlainValidator(read_schedule), PlainSerializer(Schedule.values)] = (
@@ -129,8 +132,15 @@ class StudySpec(Sourced):
 
     def _problems(self, checks: EntryChecks) -> list[Problem]:
         # a user's own module is imported by those who train, and not by those who read what was trained
-        rule = name_rule(self.task.name)
+        function = isinstance(self.task, FunctionSpec)
+        rule = None if function else name_rule(self.task.name)
         problems = [Problem(("task",), self.task.name, rule)] if rule else []
+        asked = {
+            "flatness": self.flatness if self.flatness != "none" else None,
+            "diagnostics": self.diagnostics,
+        }
+        asked = {key: value for key, value in asked.items() if value is not None}
+        problems += function_problems(function, self.metric, self.training, asked)
         problems += checks.all_problems(self.optimizers)
         problems = problems or [
             *search_problems(self.search, self.optimizers, checks),
@@ -216,7 +226,7 @@ class StudySpec(Sourced):
             raise SpecError(one_line(f"{self._source}: {describe(error, _allowed_keys())}")) from None
         return spec
 
-    def load_task(self) -> Task:
+    def load_task(self) -> BaseTask:
         """Make the task, with the study's metric; its module may be in the folder of the study's file.
 
         Raises:
@@ -224,7 +234,7 @@ class StudySpec(Sourced):
         """
         return make_task(self.task, self.training, self._folder, self._source, self.metric)
 
-    def resolved(self, task: Task) -> StudySpec:
+    def resolved(self, task: BaseTask) -> StudySpec:
         """Return the study with what its task decides: a full batch's size, the objective that its metric has.
 
         Raises:
@@ -232,12 +242,32 @@ class StudySpec(Sourced):
         """
         try:
             search = self.search and for_metric(self.search, metric_of(task))
-            budget = self.budget.resolved(len(task.train))
+            budget = self.budget.resolved(task.examples)
         except ValueError as error:
             raise SpecError(one_line(f"{self._source}: {error}")) from None
         steps = task.steps(budget.epochs, budget.batch_size)
-        check_schedule(self.schedule, steps, self._folder, self._source)
+        if steps is None:
+            self._check_without_steps()
+        else:
+            check_schedule(self.schedule, steps, self._folder, self._source)
         return self.model_copy(update={"budget": budget, "search": search})
+
+    def _check_without_steps(self) -> None:
+        """Refuse what cannot be known or checked without the steps of a trial.
+
+        Raises:
+            SpecError: If the schedule is a function of the user's own, or a hyperparameter is a share of the steps.
+        """
+        try:
+            if is_own(self.schedule.name):
+                raise SpecError(
+                    f"schedule: {self.schedule.name!r}: is asked for its rates over a trial's {UNKNOWN}"
+                )
+            for key in self.optimizers:
+                for variant in self.variants(key):
+                    variant.hyperparameters(None)
+        except SpecError as error:
+            raise SpecError(one_line(f"{self._source}: {error}")) from None
 
 
 def _allowed_keys() -> dict[Location, list[str]]:
@@ -245,5 +275,6 @@ def _allowed_keys() -> dict[Location, list[str]]:
         "": StudySpec, "task": TaskSpec, "budget": Budget, "training": TrainingKeys, "grid": Grid,
         "grid.lr": LogRange, "diagnostics": Diagnostics, "extend": Extend, "resources": Resources,
         "checkpoint": CheckpointKeys, "verdict": VerdictSpec, "verdict.margins": MarginKeys, "search": SearchSpec,
+        "metric": MetricKeys,
     }  # fmt: skip
     return {tuple(filter(None, key.split("."))): list(model.model_fields) for key, model in models.items()}

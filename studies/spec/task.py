@@ -1,15 +1,19 @@
-"""The task that a study names: a registered one, or a user's own function in a module beside the study file."""
+"""The task that a study names: a registered one, or a user's own function in a module beside the study file.
+
+The function either makes a task (``name``), or trains by itself (``train``): ``studies.spec.functions``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict
 
-from robustness.tasks import ERROR, LOSS, Task, load
+from robustness.tasks import ERROR, LOSS, BaseTask, Task, TrainingFunction, load, load_function
 from robustness.tasks.metric import NATS
 from robustness.tasks.task import counts_classes
 from robustness.training.evaluation.constant import with_nothing
@@ -18,12 +22,17 @@ from robustness.training.steps import check_loss
 from robustness.user_code.names import importable
 from robustness.user_code.source import check_origin
 from studies.spec.errors import SpecError
+from studies.spec.functions.function import FunctionSpec, MetricKeys
 from studies.spec.problems import did_you_mean, one_line
 from studies.spec.values import Option, Scalar, Strict, Text
 
 
 class TaskSpec(Strict):
-    """What is trained: a registered task or ``package.module:function``; further keys are its options."""
+    """What is trained: a registered task or ``package.module:function``; further keys are its options.
+
+    Attributes:
+        name: As rows and messages have it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, Annotated[Any, Option]]
@@ -36,14 +45,25 @@ class TaskSpec(Strict):
         return dict(self.model_extra or {})
 
 
-def read_task(value: object) -> object:
+_Made = TypeVar("_Made", Task, TrainingFunction)
+
+
+def read_task(value: object) -> TaskSpec | FunctionSpec:
     """Return the value of a study's ``task``; a name alone is a task without options."""
-    return {"name": value} if isinstance(value, str) else value
+    if isinstance(value, TaskSpec | FunctionSpec):
+        return value
+    if isinstance(value, Mapping) and "train" in value:
+        return FunctionSpec.model_validate(value)
+    return TaskSpec.model_validate({"name": value} if isinstance(value, str) else value)
 
 
 def make_task(
-    spec: TaskSpec, training: Training, folder: Path | None, source: str, metric: str | None = None
-) -> Task:
+    spec: TaskSpec | FunctionSpec,
+    training: Training,
+    folder: Path | None,
+    source: str,
+    metric: str | MetricKeys | None = None,
+) -> BaseTask:
     """Make the task, with what its metric gives for knowing nothing where that can be computed.
 
     Args:
@@ -51,24 +71,46 @@ def make_task(
         training: How it is trained; its loss must allow that.
         folder: Where a user's own module is imported from, before any other place.
         source: What messages begin with.
-        metric: What it is judged by; None: what it says itself.
+        metric: What it is judged by; None: what it says itself. Of a training function, what it reports.
 
     Raises:
         SpecError: If it cannot be made, or has no such metric.
     """
-    try:
-        with importable(folder):
-            task = load(spec.name, **spec.options)
-            check_origin(spec.name, folder)
-            check_loss(task, training)
-    except Exception as error:  # a user's own function may raise anything
-        kind = "" if isinstance(error, ValueError) else f"{spec.name!r}: {type(error).__name__}: "
-        reason = str(error).removeprefix("task ")
-        raise SpecError(one_line(f"{source}: task: {kind}{reason}")) from error
-    task = task if metric is None else _judged_by(task, metric, source)
+    if isinstance(spec, FunctionSpec):
+        assert isinstance(metric, MetricKeys)  # or the study is refused
+        function, judged = spec, metric.metric()
+        return _made(
+            spec.name,
+            folder,
+            source,
+            lambda: load_function(
+                function.train, judged, function.options, function.version, function.examples
+            ),
+        )
+
+    def made() -> Task:
+        task = load(spec.name, **spec.options)
+        check_loss(task, training)
+        return task
+
+    task = _made(spec.name, folder, source, made)
+    task = task if metric is None else _judged_by(task, str(metric), source)
     with suppress(ValueError):  # the preflight says why, once it knows that the task fits together
         return with_nothing(task)
     return task
+
+
+def _made(name: str, folder: Path | None, source: str, make: Callable[[], _Made]) -> _Made:
+    """Make what is named ``name``; whatever is wrong with it is one line."""
+    try:
+        with importable(folder):
+            made = make()
+            check_origin(name, folder)
+            return made
+    except Exception as error:  # a user's own function may raise anything
+        kind = "" if isinstance(error, ValueError) else f"{name!r}: {type(error).__name__}: "
+        reason = str(error).removeprefix("task ")
+        raise SpecError(one_line(f"{source}: task: {kind}{reason}")) from error
 
 
 def _judged_by(task: Task, metric: str, source: str) -> Task:

@@ -222,3 +222,8 @@ class Strict(BaseModel):
         """Leave out keys that are None; a hyperparameter that was given as null stays."""
         extra = self.model_extra or {}
         return {key: value for key, value in handler(self).items() if value is not None or key in extra}
+
+
+def dumped(value: Any) -> Any:
+    """Return a value that is of one kind or another, as the file has it."""
+    return value.model_dump(mode="json") if isinstance(value, Strict) else value

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from robustness import __version__
-from robustness.tasks import Task
+from robustness.tasks import BaseTask
 from robustness.training import TrialResult
 from studies.planning.trials import Trial, schedule_text, setup
 from studies.store.schema import final_over_initial, hyperparameter_columns
@@ -50,7 +50,7 @@ class Trained:
     worker: str | None
 
 
-def trial_row(task: Task, trial: Trial, result: TrialResult, trained: Trained) -> dict[str, Any]:
+def trial_row(task: BaseTask, trial: Trial, result: TrialResult, trained: Trained) -> dict[str, Any]:
     """Return the row of a trial, with the columns of ``ROW_SCHEMA``; what was not measured is left out."""
     settings = trial.settings
     return {
@@ -98,7 +98,7 @@ def _ratio(result: TrialResult) -> float | None:
     return None if math.isnan(ratio) else ratio
 
 
-def given_up(task: Task, trial: Trial, pack_id: str, device: str, reason: str) -> Finished:
+def given_up(task: BaseTask, trial: Trial, pack_id: str, device: str, reason: str) -> Finished:
     """Return the row of a trial whose workers died over it."""
     result = TrialResult("failed", reason=reason)
     return Finished([trial_row(task, trial, result, Trained(pack_id, device, "sequential", worker=None))])

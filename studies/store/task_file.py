@@ -74,7 +74,7 @@ def remembered_task(store: Store) -> KnownTask | None:
         metric = KnownMetric.read(values.get("metric"))
         known = KnownTask(**{**values, "accepted": tuple(values.get("accepted", ())), "metric": metric})
         fits = isinstance(known.name, str) and isinstance(known.version, str)
-        fits &= isinstance(known.options, dict) and isinstance(known.total_steps, int)
+        fits &= isinstance(known.options, dict) and isinstance(known.total_steps, int | None)
         fits &= isinstance(known.code, str | None)
     except (ValueError, TypeError, AttributeError, RecursionError):
         fits = False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from robustness.tasks import Task
+from robustness.tasks import BaseTask
 from robustness.user_code.source import source_file
 from studies.planning.changes import change, earlier_code, joined, same_task
 from studies.planning.known_metric import UNNAMED
@@ -42,7 +42,7 @@ class Admission:
 def admit(
     stored: ResumedStore,
     spec: StudySpec,
-    task: Task,
+    task: BaseTask,
     trials: Sequence[Trial],
     *,
     accept_changed_code: bool = False,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from robustness.tasks import Task
 from robustness.training import one_thread, sequential_seconds
 from studies.planning.plan import Plan
 from studies.planning.workers import Workers
@@ -28,18 +29,18 @@ class Cost:
 
     Attributes:
         workers: How many processes train.
-        seconds: Wall time.
+        seconds: Wall time; None where a training function trains, whose steps cannot be timed.
         memory: Bytes, of all processes together.
         disk: Bytes in the study's folder, figures left out.
-        each: Seconds that each further trial adds, with all workers at work.
+        each: Seconds that each further trial adds, with all workers at work; None likewise.
         starting: How much of the wall time Ray takes to start.
     """
 
     workers: int
-    seconds: float
+    seconds: float | None
     memory: int
     disk: int
-    each: float
+    each: float | None
     starting: float = 0.0
 
 
@@ -90,11 +91,11 @@ def estimate(plan: Plan, workers: Workers) -> Cost:
     points = sum(
         3 * (trial.settings.epochs // trial.settings.training.evaluate_every + 1) for trial in pending
     )
-    each = seconds / max(processes, 1)
+    each = None if seconds is None else seconds / max(processes, 1)
     start = RAY_START_SECONDS if processes and pending else 0.0
     return Cost(
         workers=processes,
-        seconds=len(pending) * each + start,
+        seconds=None if each is None else len(pending) * each + start,
         memory=own * (processes + 1) + shared + (RAY_BYTES if processes else 0),
         disk=len(pending) * BYTES_PER_ROW + points * BYTES_PER_CURVE_POINT,
         each=each,
@@ -104,21 +105,25 @@ def estimate(plan: Plan, workers: Workers) -> Cost:
 
 def together(costs: Sequence[Cost]) -> Cost:
     """Return what studies take that run one after the other; Ray is started once for all of them."""
+    seconds = [cost.seconds for cost in costs if cost.seconds is not None]
+    each = [cost.each for cost in costs if cost.each is not None]
     starts = sum(cost.starting for cost in costs) - max(cost.starting for cost in costs)
     return Cost(
         workers=costs[0].workers,
-        seconds=sum(cost.seconds for cost in costs) - starts,
+        seconds=sum(seconds) - starts if len(seconds) == len(costs) else None,
         memory=max(cost.memory for cost in costs),
         disk=sum(cost.disk for cost in costs),
-        each=max(cost.each for cost in costs),
+        each=max(each) if len(each) == len(costs) else None,
         starting=max(cost.starting for cost in costs),
     )
 
 
-def _trial_seconds(plan: Plan, device: str) -> float:
-    """Return the time that one trial of the largest pack takes, its evaluations included."""
+def _trial_seconds(plan: Plan, device: str) -> float | None:
+    """Return the time that one trial of the largest pack takes, its evaluations included, if it can be known."""
     if not plan.packs:
         return 0.0
+    if not isinstance(plan.task, Task):
+        return None
     pack = max((pack.trials for pack in plan.packs), key=len)
     budget = plan.spec.budget
     with one_thread():

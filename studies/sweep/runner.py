@@ -21,7 +21,7 @@ from typing import Protocol
 import torch
 
 from robustness.optimizers import rule_of
-from robustness.tasks import Task
+from robustness.tasks import BaseTask, Task, TrainingFunction
 from robustness.training import (
     Checkpoint,
     Engine,
@@ -32,6 +32,7 @@ from robustness.training import (
     keep_freed_memory,
     one_thread,
     train,
+    train_function,
 )
 from studies.planning.plan import Pack
 from studies.planning.trials import Trial
@@ -77,14 +78,16 @@ class Runner:
     """
 
     def __init__(
-        self, task: Task, device: str, engine: Engine, checkpoints: Checkpoints | None = None
+        self, task: BaseTask, device: str, engine: Engine, checkpoints: Checkpoints | None = None
     ) -> None:
         if device == "cpu":
             keep_freed_memory()
         self.task, self.device, self.checkpoints = task.to(device), device, checkpoints
         self.watch: Watch = _Unwatched()
-        fused = engine.name == "fused"
-        self.trainer = PackTrainer(self.task, device=device, compile=engine.compile) if fused else None
+        self.trainer: PackTrainer | None = None
+        if engine.name == "fused":
+            assert isinstance(self.task, Task)  # or the engine would be another
+            self.trainer = PackTrainer(self.task, device=device, compile=engine.compile)
 
     def run(self, pack: Pack, *, every_seconds: float = 2.0) -> Iterator[Finished]:
         """Train the trials of ``pack`` and yield what is finished, about every ``every_seconds``.
@@ -135,7 +138,7 @@ class Runner:
         """Train ``trials`` with the runner's engine, if they have rules; what their code raises is raised here."""
         if self.trainer is not None and all(rule_of(settings.optimizer) for settings in trials):
             return self.trainer.train(trials)
-        return [train(self.task, settings, device=self.device) for settings in trials]
+        return [self._alone(settings, None) for settings in trials]
 
     def _results(self, trials: Sequence[Trial]) -> Iterator[Together]:
         if self.trainer is None:
@@ -170,11 +173,17 @@ class Runner:
         """Train; an exception of the trial's own code is a result too, and stops no other trial."""
         started = time.perf_counter()
         try:
-            return train(self.task, trial.settings, device=self.device, checkpoint=self._checkpoint([trial]))
+            return self._alone(trial.settings, self._checkpoint([trial]))
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             reason = f"{type(error).__name__}: {error} ({where.filename.rsplit('/', 1)[-1]}:{where.lineno})"
             return TrialResult("failed", reason=reason, wall_seconds=time.perf_counter() - started)
+
+    def _alone(self, settings: TrialSettings, checkpoint: Checkpoint | None) -> TrialResult:
+        if isinstance(self.task, Task):
+            return train(self.task, settings, device=self.device, checkpoint=checkpoint)
+        assert isinstance(self.task, TrainingFunction)
+        return train_function(self.task, settings, device=self.device, checkpoint=checkpoint)
 
     def _checkpoint(self, trials: Sequence[Trial]) -> Checkpoint | None:
         return self.checkpoints.of(trials) if self.checkpoints is not None else None

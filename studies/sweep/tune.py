@@ -14,7 +14,6 @@ import os
 import pickle
 import tempfile
 import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,13 +24,13 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
-from robustness.tasks import Task
+from robustness.tasks import BaseTask
 from robustness.training import Engine, warm_up
 from studies.planning.plan import Pack, Plan
 from studies.spec.errors import SweepError
 from studies.spec.problems import one_line
 from studies.store.rows import Finished, given_up
-from studies.sweep.carried import packed, unpacked
+from studies.sweep.carried import packed, put_task, unpacked
 from studies.sweep.checkpoints import Checkpoints
 from studies.sweep.cluster import differences, shared_versions
 from studies.sweep.interruption import Interruption
@@ -76,7 +75,7 @@ class _Worker:
     """A worker process: its runner, made at its first turn, and the trials that turns name by number."""
 
     def __init__(self, setup: Setup) -> None:
-        task: Task = ray.get(setup.task)
+        task: BaseTask = ray.get(setup.task)
         self.setup, self.trials, self.used = setup, ray.get(setup.trials), False
         warm_up()
         self.runner = Runner(task, setup.device, setup.engine, setup.checkpoints)
@@ -259,7 +258,7 @@ def run_turns(
     request = spec.resources.request(device)
     setup = Setup(
         sweep=uuid.uuid4().hex,
-        task=_put(work.task),
+        task=put_task(work.task),
         trials=ray.put([pickle.dumps(trial) for trial in work.trials]),
         device=device,
         engine=work.engine,
@@ -274,14 +273,6 @@ def run_turns(
         _tuner(trainable, count, _Source(turns, stop), collect, scratch).fit()
         stop.stop_after(0)
     return turns.problems
-
-
-def _put(task: Task) -> Any:
-    """Put ``task`` into Ray's object store, where all workers of a node read its tensors in place."""
-    with warnings.catch_warnings():
-        # tensors there must not be written into, and a task's data are only read
-        warnings.filterwarnings("ignore", "(Zero-copy tensor|The input tensor is non-contiguous)")
-        return ray.put(task)
 
 
 def _tuner(trainable: Any, count: int | None, source: Searcher, collect: tune.Callback, scratch: str) -> Any:

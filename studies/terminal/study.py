@@ -158,6 +158,12 @@ def print_replay(console: Console, replay: Replay) -> None:
     console.print(f"{replay.trial_id} ({replay.how}): {word}", highlight=False, soft_wrap=True)
 
 
+def _time(seconds: float | None, workers: str) -> str:
+    if seconds is None:
+        return f"not known before a trial is trained, with {workers}"
+    return f"about {duration(seconds)} with {workers}"
+
+
 def print_plan(
     console: Console, plan: Plan, cost: Cost, later: Mapping[str, str], searched: int | None
 ) -> None:
@@ -179,7 +185,7 @@ def print_plan(
         "trials": f"{len(plan.trials)}, {len(plan.trials) - plan.pending} of them stored",
         "packs": f"{len(plan.packs)} to run",
         "engine": engine_text(plan.engine),
-        "time": f"about {duration(cost.seconds)} with {workers}",
+        "time": _time(cost.seconds, workers),
         "memory": f"about {filesize.decimal(cost.memory)}",
         "disk": f"about {filesize.decimal(cost.disk)}",
         **later,

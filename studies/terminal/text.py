@@ -110,6 +110,8 @@ def engine_text(engine: Engine) -> str:
     size = f", up to {engine.pack_size} trials at once" if engine.name == "fused" else ""
     compiling = ", compiled" if engine.compile else ""
     measured = ", ".join(f"{name} {1e3 * seconds:.3g}" for name, seconds in engine.measured.items())
+    if not measured:
+        return f"{engine.name} ({engine.reason})" if engine.reason else f"{engine.name} (not measured)"
     reason = f"; {engine.reason}" if engine.reason else ""
     return (
         f"{engine.name}{size}{compiling} (measured, ms a step of one model, evaluations with it: {measured}"

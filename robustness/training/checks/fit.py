@@ -9,9 +9,36 @@ import torch
 from torch import Tensor
 
 from robustness.tasks import Task
+from robustness.tasks.splits.examples import Batch
+from robustness.tasks.splits.reading import DataError
 from robustness.tasks.task import correct as class_correct
-from robustness.tasks.task import counts_classes, cross_entropy
+from robustness.tasks.task import counting, counts_classes, cross_entropy
 from robustness.training.checks.factory import TaskUnfitError
+
+
+def batches_of(task: Task) -> dict[str, Batch]:
+    """Return each split of a part of a task as one batch.
+
+    Raises:
+        TaskUnfitError: If a dataset does not give it.
+    """
+    batches = {}
+    for name, split in task.splits.items():
+        try:
+            batches[name] = split.whole()
+        except DataError as error:
+            raise TaskUnfitError(f"{error} ({name} split)") from error
+    return batches
+
+
+def check_flatness(task: Task, wanted: bool) -> None:
+    """Check that flatness, if it is ``wanted``, can be measured: it needs the training split as tensors.
+
+    Raises:
+        TaskUnfitError: If it cannot.
+    """
+    if wanted and not task.train.in_memory:
+        raise TaskUnfitError(f"flatness needs tensors, but the train split of {task.name} is a DatasetSplit")
 
 
 def check_targets(task: Task) -> None:
@@ -22,10 +49,10 @@ def check_targets(task: Task) -> None:
     """
     if task.correct is not class_correct:
         return
-    for name, split in task.splits.items():
-        if split.targets.is_floating_point():
+    for name, (_, targets) in batches_of(task).items():
+        if targets.is_floating_point():
             raise TaskUnfitError(
-                f"the targets are {_kind(split.targets)} numbers, but correct compares class numbers ({name} split); "
+                f"the targets are {_kind(targets)} numbers, but correct compares class numbers ({name} split); "
                 "give correct=None for a regression, or class numbers as torch.int64"
             )
 
@@ -55,8 +82,8 @@ def check_correct(task: Task, outputs: Any, targets: Tensor) -> None:
         )
 
 
-def check_classes(task: Task, outputs: Any) -> None:
-    """Check that each class number has an output.
+def check_classes(task: Task, outputs: Any, split: str, targets: Tensor) -> None:
+    """Check that each class number of a batch of a split has an output.
 
     Raises:
         TaskUnfitError: If one has none.
@@ -66,17 +93,15 @@ def check_classes(task: Task, outputs: Any) -> None:
         return
     at_last = task.correct is class_correct or task.loss is cross_entropy or outputs.dim() == 2
     classes = outputs.shape[-1 if at_last else 1]
-    ignored = getattr(task.loss, "ignore_index", -100)
-    for name, split in task.splits.items():
-        targets = split.targets[split.targets != ignored] if counts_classes(task.loss) else split.targets
-        if targets.is_floating_point() or not targets.numel():
-            continue
-        low, high = int(targets.min()), int(targets.max())
-        if low < 0 or high >= classes:
-            raise TaskUnfitError(
-                f"the model has {classes} outputs, so class numbers must be 0 to {classes - 1}, "
-                f"but the {name} split has {low if low < 0 else high}"
-            )
+    targets = counting(task.loss, targets)
+    if targets.is_floating_point() or not targets.numel():
+        return
+    low, high = int(targets.min()), int(targets.max())
+    if low < 0 or high >= classes:
+        raise TaskUnfitError(
+            f"the model has {classes} outputs, so class numbers must be 0 to {classes - 1}, "
+            f"but the {split} split has {low if low < 0 else high}"
+        )
 
 
 def check_loss_value(task: Task, outputs: Any, targets: Tensor, loss: Any) -> None:

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from robustness.optimizers import hyperparameters
-from robustness.tasks import Split, Task
+from robustness.tasks import Task
+from robustness.tasks.splits.generators import generators_kept
 from robustness.training.evaluation.tally import Evaluation
 from robustness.training.pack import Block, PackTrainer
 from robustness.training.process import one_thread
-from robustness.training.randomness import generators_kept
 from robustness.training.settings import TrialSettings
 from robustness.training.trial import Trainer, evaluate
 
@@ -65,11 +65,7 @@ def check_packable(task: Task, settings: TrialSettings, device: str) -> None:
 def _part(task: Task) -> Task:
     """Return a task of the first few examples of each split."""
     size = min(BATCH, len(task.train))
-    train = Split(task.train.inputs[: STEPS * size].clone(), task.train.targets[: STEPS * size].clone())
-    val, test = (
-        Split(split.inputs[:EVALUATED].clone(), split.targets[:EVALUATED].clone())
-        for split in (task.val, task.test)
-    )
+    train, val, test = task.train.first(STEPS * size), task.val.first(EVALUATED), task.test.first(EVALUATED)
     return replace(task, train=train, val=val, test=test)
 
 

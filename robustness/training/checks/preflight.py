@@ -15,15 +15,24 @@ import torch
 from torch import Tensor, nn
 
 from robustness.optimizers import arguments
-from robustness.tasks import Split, Task
+from robustness.tasks import Task
+from robustness.tasks.splits.examples import Batch, tensors_of
+from robustness.tasks.splits.generators import generators_kept
 from robustness.training.checks.factory import TaskUnfitError, check_factory, told
-from robustness.training.checks.fit import check_classes, check_correct, check_loss_value, check_targets
+from robustness.training.checks.fit import (
+    batches_of,
+    check_classes,
+    check_correct,
+    check_flatness,
+    check_loss_value,
+    check_targets,
+)
 from robustness.training.evaluation.constant import with_nothing
 from robustness.training.process import one_thread
-from robustness.training.randomness import generators_kept, initialized_model
+from robustness.training.randomness import initialized_model
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import Stepper, autocast, evaluating, suit_gradients, trained
-from robustness.training.trial import evaluate
+from robustness.training.trial import evaluate, evaluate_batches
 
 EXAMPLES = 8
 # Once so many seconds have passed, the remaining optimizers are built but take no step.
@@ -76,11 +85,12 @@ def preflight(task: Task, trials: Mapping[str, TrialSettings], device: str = "cp
                     parameter.grad = gradient
 
 
-def _task_step(task: Task, settings: TrialSettings, device: str) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+def _task_step(task: Task, settings: TrialSettings, device: str) -> tuple[nn.Module, Batch]:
     """Return a model with the gradients of one batch, and the batch, having checked all that needs no optimizer."""
     check_factory(task)
-    check_targets(task)
-    part = _few(task).to(device)
+    check_flatness(task, settings.flatness)
+    part = _first(task, EXAMPLES).to(device)
+    check_targets(part)
     model = initialized_model(task, 0).to(device)
     with autocast(device, settings.training):
         try:
@@ -110,10 +120,10 @@ def _judge(task: Task, part: Task, model: nn.Module, device: str) -> None:
     ``part`` is asked of all.
     """
     if task.metric.source == "outputs":
-        for name, split in part.splits.items():
-            targets = split.targets.clone()
-            problem = evaluate(part, model, split).problem
-            _unchanged(targets, split.targets, f"the metric changes the targets in place ({name} split)")
+        for name, (inputs, targets) in batches_of(part).items():
+            before = targets.clone()
+            problem = evaluate_batches(part, model, [(inputs, targets)]).problem
+            _unchanged(before, targets, f"the metric changes the targets in place ({name} split)")
             if problem is not None and task.metric.over == "split":
                 problem = evaluate(task, model, task.splits[name].to(device, torch.float32)).problem
             if problem is not None:
@@ -124,29 +134,22 @@ def _judge(task: Task, part: Task, model: nn.Module, device: str) -> None:
         raise TaskUnfitError(str(error)) from error
 
 
-def _few(task: Task) -> Task:
-    return _first(task, EXAMPLES)
-
-
 def _first(task: Task, count: int) -> Task:
     """Return the task with the first examples of each split, copied."""
-    splits = {
-        name: Split(split.inputs[:count].clone(), split.targets[:count].clone())
-        for name, split in task.splits.items()
-    }
-    return replace(task, **splits)  # type: ignore[arg-type]
+    train, val, test = (split.first(count) for split in task.splits.values())
+    return replace(task, train=train, val=val, test=test)
 
 
-def _forward(task: Task, model: nn.Module, size: int) -> tuple[Tensor, Tensor]:
+def _forward(task: Task, model: nn.Module, size: int) -> Batch:
     """Compute the loss of a training batch and its gradients, and evaluate all splits; return the batch, prepared."""
-    for name, split in task.splits.items():
+    for name, batch in batches_of(task).items():
         with evaluating(model), torch.no_grad():
-            _evaluate(task, model, name, split)
-    batch = Split(task.train.inputs[:size].clone(), task.train.targets[:size])
-    inputs = task.prepared(batch.inputs)
+            _evaluate(task, model, name, batch)
+    inputs, targets = task.train.first(size).whole()
+    inputs = task.prepared(inputs)
     outputs = model(inputs)
-    loss = task.loss(outputs, batch.targets)
-    check_loss_value(task, outputs, batch.targets, loss)
+    loss = task.loss(outputs, targets)
+    check_loss_value(task, outputs, targets, loss)
     if not trained(model):
         raise TaskUnfitError("the model has no parameter with requires_grad, so there is nothing to train")
     if not loss.requires_grad:
@@ -158,18 +161,20 @@ def _forward(task: Task, model: nn.Module, size: int) -> tuple[Tensor, Tensor]:
         raise TaskUnfitError(
             "the loss gives no parameter of the model a gradient, so there is nothing to train"
         )
-    return inputs, batch.targets
+    return inputs, targets
 
 
-def _evaluate(task: Task, model: nn.Module, name: str, split: Split) -> None:
-    inputs, targets = split.inputs.clone(), split.targets.clone()
-    outputs = model(task.prepared(split.inputs))
-    _unchanged(inputs, split.inputs, f"the model changes its inputs in place ({name} split)")
-    check_classes(task, outputs)
+def _evaluate(task: Task, model: nn.Module, name: str, batch: Batch) -> None:
+    inputs, targets = batch
+    before, targets_before = [tensor.clone() for tensor in tensors_of(inputs)], targets.clone()
+    outputs = model(task.prepared(inputs))
+    for one, other in zip(before, tensors_of(inputs), strict=True):
+        _unchanged(one, other, f"the model changes its inputs in place ({name} split)")
+    check_classes(task, outputs, name, targets)
     if task.correct is not None:
-        check_correct(task, outputs, split.targets)
-    check_loss_value(task, outputs, split.targets, task.loss(outputs, split.targets))
-    _unchanged(targets, split.targets, f"the loss or correct changes the targets in place ({name} split)")
+        check_correct(task, outputs, targets)
+    check_loss_value(task, outputs, targets, task.loss(outputs, targets))
+    _unchanged(targets_before, targets, f"the loss or correct changes the targets in place ({name} split)")
 
 
 def _unchanged(before: Tensor, after: Tensor, what: str) -> None:

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from robustness.tasks import Task
+from robustness.tasks.splits.generators import generators_kept
 from robustness.training.checks.state import Snapshot
-from robustness.training.randomness import generators_kept
 from robustness.training.steps import evaluating
 
 # As many examples as batch normalization needs, and not many more: large models are probed too.
@@ -44,12 +44,13 @@ def hidden_state(task: Task, model: nn.Module) -> str | None:
 
 def _around_a_step(task: Task, model: nn.Module) -> tuple[Snapshot, Snapshot]:
     """Return what is to be compared before and after a backward and an evaluation of a few training examples."""
-    inputs, targets = task.train.inputs[:EXAMPLES].clone(), task.train.targets[:EXAMPLES]
-    with generators_kept(inputs.device), torch.enable_grad():
-        before = Snapshot(model, task.loss, inputs.device)
+    inputs, targets = task.train.first(EXAMPLES).whole()
+    device = task.train.device
+    with generators_kept(device), torch.enable_grad():
+        before = Snapshot(model, task.loss, device)
         loss = task.loss(model(task.prepared(inputs)), targets)
         if loss.requires_grad:
             loss.sum().backward()
         with evaluating(model), torch.no_grad():
             task.loss(model(task.prepared(inputs)), targets)
-        return before, Snapshot(model, task.loss, inputs.device)
+        return before, Snapshot(model, task.loss, device)

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robustness.tasks import Split, Task
-from robustness.tasks.task import counts_classes, cross_entropy
+from robustness.tasks import Task
+from robustness.tasks.splits.generators import generators_kept
+from robustness.tasks.task import counting, counts_classes, cross_entropy
 from robustness.training.evaluation.tally import MetricError, Tally
-from robustness.training.randomness import generators_kept, initialized_model
+from robustness.training.randomness import initialized_model
 from robustness.training.steps import evaluating
 
 MOST_EXAMPLES, MOST_NUMBERS = 2**16, 2**22
@@ -71,11 +72,11 @@ def _value(task: Task) -> float:
         assert value is not None
         return value
     shape = _output_shape(task)
-    part = _part(task.train, math.prod(shape))
-    constant = _best_constant(task, shape, part)
-    tally, targets = Tally(metric), _double(part.targets)
+    targets = _part(task.train.all_targets(), math.prod(shape))
+    constant = _best_constant(task, shape, targets)
+    tally = Tally(metric)
     tally.add(_repeated(constant, len(targets)).clone(), targets)
-    result = tally.result(math.nan, None, targets)
+    result = tally.result(math.nan, None)
     if result.metric is None:
         raise MetricError(result.problem)
     return result.metric
@@ -86,13 +87,13 @@ def _least_loss(task: Task) -> float:
     if (frequencies := _frequencies(task)) is not None:
         return float(torch.special.entr(frequencies).sum())
     if _is_squared_error(task.loss):
-        targets = task.train.targets.double()
+        targets = task.train.all_targets().double()
         return float((targets - targets.mean(0)).square().mean())
     shape = _output_shape(task)
-    return _minimum(task, shape, _part(task.train, math.prod(shape)))[1]
+    return _minimum(task, shape, _part(task.train.all_targets(), math.prod(shape)))[1]
 
 
-def _best_constant(task: Task, shape: torch.Size, part: Split) -> Tensor:
+def _best_constant(task: Task, shape: torch.Size, targets: Tensor) -> Tensor:
     """Return the best constant output for one example, in float64."""
     if (frequencies := _frequencies(task)) is not None:
         at = 0 if task.loss is not cross_entropy else len(shape) - 1
@@ -101,21 +102,23 @@ def _best_constant(task: Task, shape: torch.Size, part: Split) -> Tensor:
         aligned = [-1 if place == at else 1 for place in range(len(shape))]
         return scores.log().view(aligned).expand(shape)
     if _is_squared_error(task.loss):
-        return task.train.targets.double().mean(0).expand(shape)
-    return _minimum(task, shape, part)[0]
+        return task.train.all_targets().double().mean(0).expand(shape)
+    return _minimum(task, shape, targets)[0]
 
 
 def _frequencies(task: Task) -> Tensor | None:
     """Return how often each class is a target of the training split, if the loss is torch's cross-entropy."""
-    loss, targets = task.loss, task.train.targets
-    if not counts_classes(loss) or targets.is_floating_point():
+    loss = task.loss
+    if not counts_classes(loss):
+        return None
+    targets = counting(loss, task.train.flat_targets())
+    if targets.is_floating_point():
         return None
     if isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss):
         smoothed = isinstance(loss, nn.CrossEntropyLoss) and loss.label_smoothing > 0
         if loss.weight is not None or smoothed:
             return None
-        targets = targets[targets != loss.ignore_index]
-    counts = torch.bincount(targets.flatten()).double()
+    counts = torch.bincount(targets).double()
     return counts / counts.sum()
 
 
@@ -123,13 +126,12 @@ def _is_squared_error(loss: object) -> bool:
     return loss is functional.mse_loss or isinstance(loss, nn.MSELoss)
 
 
-def _minimum(task: Task, shape: torch.Size, part: Split) -> tuple[Tensor, float]:
-    """Return the constant output of the least loss on ``part``, in float64, and that loss.
+def _minimum(task: Task, shape: torch.Size, targets: Tensor) -> tuple[Tensor, float]:
+    """Return the constant output of the least loss at ``targets``, in float64, and that loss.
 
     Raises:
         MetricError: If the loss has no least value, or none that is found.
     """
-    targets = _double(part.targets)
 
     def loss(constant: Tensor) -> Tensor:
         return task.loss(_repeated(constant, len(targets)), targets)
@@ -176,22 +178,22 @@ def _output_shape(task: Task) -> torch.Size:
     """Return the shape of a model's output for one example."""
     model = initialized_model(task, 0)
     with evaluating(model), torch.no_grad():
-        outputs = model(task.prepared(task.train.inputs[:1].clone()))
+        outputs = model(task.prepared(task.train.first(1).whole()[0]))
     if not isinstance(outputs, Tensor):
         raise MetricError(f"the model's output is a {type(outputs).__name__} and no tensor")
     return outputs.shape[1:]
 
 
-def _part(split: Split, numbers: int) -> Split:
-    """Return evenly spaced examples of ``split``, so many that outputs of ``numbers`` for each are not too many."""
-    most = min(len(split), MOST_EXAMPLES, max(1, MOST_NUMBERS // max(1, numbers)))
-    rows = torch.arange(most) * len(split) // most
-    return split if most == len(split) else Split(split.inputs[rows], split.targets[rows])
+def _part(targets: Tensor, numbers: int) -> Tensor:
+    """Return evenly spaced ``targets``, so many that outputs of ``numbers`` for each are not too many.
+
+    Numbers of floating point are returned in float64.
+    """
+    most = min(len(targets), MOST_EXAMPLES, max(1, MOST_NUMBERS // max(1, numbers)))
+    rows = torch.arange(most) * len(targets) // most
+    part = targets if most == len(targets) else targets[rows]
+    return part.double() if part.is_floating_point() else part
 
 
 def _repeated(constant: Tensor, count: int) -> Tensor:
     return constant.expand(count, *constant.shape)
-
-
-def _double(tensor: Tensor) -> Tensor:
-    return tensor.double() if tensor.is_floating_point() else tensor

@@ -43,13 +43,17 @@ class Tally:
     Attributes:
         metric: The task's.
         total: The sum of the values of the examples so far.
+        count: How many examples these are.
         outputs: All outputs so far, where the metric is of a whole split.
+        targets: Likewise.
         problem: Why there is no value; what comes after it is not looked at.
     """
 
     metric: Metric
     total: float = 0.0
+    count: int = 0
     outputs: list[Tensor] = field(default_factory=list)
+    targets: list[Tensor] = field(default_factory=list)
     problem: str | None = None
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
@@ -59,6 +63,7 @@ class Tally:
         if self.metric.over == "split":
             if isinstance(outputs, Tensor):
                 self.outputs.append(outputs)
+                self.targets.append(targets)
             else:
                 kind = type(outputs).__name__
                 self.problem = (
@@ -67,29 +72,31 @@ class Tally:
             return
         try:
             self.total += float(example_values(self.metric, outputs, targets).double().sum())
+            self.count += len(targets)
         except MetricError as error:
             self.problem = str(error)
 
-    def result(self, loss: float, accuracy: float | None, targets: Tensor) -> Evaluation:
+    def result(self, loss: float, accuracy: float | None) -> Evaluation:
         """Return what is known of the model after the last batch.
 
         Args:
             loss: Mean over the split.
             accuracy: Likewise.
-            targets: All of the split.
         """
         value = self.metric.derived(loss, accuracy)
         try:
             if self.metric.source == "outputs" and self.problem is None:
-                value = self._value(targets)
+                value = self._value()
         except MetricError as error:
             self.problem = str(error)
         return Evaluation(loss, accuracy, None if self.problem else value, self.problem)
 
-    def _value(self, targets: Tensor) -> float:
+    def _value(self) -> float:
         if self.metric.over == "split":
-            return split_value(self.metric, torch.cat(self.outputs), targets)
-        return finite(self.metric, self.total / len(targets))
+            return split_value(
+                self.metric, _joined(self.metric, self.outputs), _joined(self.metric, self.targets)
+            )
+        return finite(self.metric, self.total / self.count)
 
 
 def add_to_all(tallies: Sequence[Tally], outputs: Tensor, targets: Tensor) -> None:
@@ -105,6 +112,7 @@ def add_to_all(tallies: Sequence[Tally], outputs: Tensor, targets: Tensor) -> No
     if values is not None:
         for tally, total in zip(tallies, values.double().sum(-1).tolist(), strict=True):
             tally.total += total
+            tally.count += len(targets)
         return
     for tally, own in zip(tallies, outputs, strict=True):
         tally.add(own, targets)
@@ -145,6 +153,16 @@ def split_value(metric: Metric, outputs: Tensor, targets: Tensor) -> float:
         MetricError: If it gives no finite number.
     """
     return finite(metric, _called(metric, outputs, targets, "one finite number"))
+
+
+def _joined(metric: Metric, parts: list[Tensor]) -> Tensor:
+    """Return the tensors of all batches as one; a single one is not copied."""
+    if len({part.shape[1:] for part in parts}) > 1:
+        raise MetricError(
+            f"{_name(metric)} of a whole split needs batches of one shape, but some examples are longer than others; "
+            'over="examples" takes each batch by itself'
+        )
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def finite(metric: Metric, value: Any) -> float:

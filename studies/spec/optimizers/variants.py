@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from studies.spec.errors import SpecError
 from studies.spec.values import Given
 
 # these say which member of a family of optimizers is meant, so every label shows them
 FAMILY = ("mixing", "exponent", "p", "q")
+UNKNOWN = "steps, which are not known: give task.examples, the examples of the training split"
 
 
 @dataclass(frozen=True)
@@ -28,16 +30,35 @@ class Variant:
     given: Mapping[str, Given]
     defaults: Mapping[str, Any]
 
-    def hyperparameters(self, total_steps: int) -> dict[str, Given]:
+    @property
+    def of_the_steps(self) -> tuple[str, ...]:
+        """The hyperparameters that follow from a trial's steps, as the study gives them."""
+        values = {**self.defaults, **self.given}
+        fraction = "switch_fraction" in values and "switch_fraction" not in self.defaults
+        end = values.get("mixing_end") is not None and values.get("mixing_steps", 0) is None
+        return ("switch_fraction",) * fraction + ("mixing_end",) * end
+
+    def hyperparameters(self, total_steps: int | None) -> dict[str, Given]:
         """Return every hyperparameter but ``lr`` and ``weight_decay``, defaults too, for a trial's steps.
 
         ``switch_fraction`` gives ``switch_rate = 1 / (switch_fraction * total_steps)``; ``mixing_end``
         without ``mixing_steps`` is reached at the last step.
+
+        Args:
+            total_steps: Of a trial; None where they are not known.
+
+        Raises:
+            SpecError: If one is a share of steps that are not known.
         """
         values = {**self.defaults, **self.given}
-        if "switch_fraction" in values and "switch_fraction" not in self.defaults:
+        shares = self.of_the_steps
+        if total_steps is None:
+            if shares:
+                raise SpecError(f"optimizers: {self.label}: {shares[0]} is a share of a trial's {UNKNOWN}")
+            return values
+        if "switch_fraction" in shares:
             values["switch_rate"] = 1 / (values.pop("switch_fraction") * total_steps)
-        if values.get("mixing_end") is not None and values.get("mixing_steps", 0) is None:
+        if "mixing_end" in shares:
             values["mixing_steps"] = total_steps
         return values
 

@@ -172,6 +172,6 @@ def test_a_trial_whose_loss_is_not_finite_has_diverged_whatever_its_metric_gives
 def test_outputs_in_several_tensors_cannot_be_collected():
     tally = Tally(F1)
     tally.add((torch.ones(2, 3), torch.ones(2)), torch.ones(2))
-    assert tally.result(0.5, None, torch.ones(2)).problem == (
+    assert tally.result(0.5, None).problem == (
         "metric 'macro F1' of a whole split needs outputs in one tensor, but got a tuple"
     )
