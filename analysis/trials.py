@@ -153,10 +153,17 @@ def is_checked(trials: pd.DataFrame) -> bool:
 
 
 def has_train(trials: pd.DataFrame) -> bool:
-    """Say whether rows have what the generalization gap needs: train_accuracy, or train_metric, or train_error."""
+    """Say whether rows have what the generalization gap needs: train_accuracy, or train_metric, or train_error.
+
+    A training function need not report its training split: then completed runs have nulls there.
+    """
     if is_checked(trials):
         return "train_error" in trials.columns
-    return _held(trials, train=True).keys() & {*TRAIN_ACCURACY, *TRAIN_METRIC} <= set(trials.columns)
+    needed = _held(trials, train=True).keys() & {*TRAIN_ACCURACY, *TRAIN_METRIC}
+    if not needed <= set(trials.columns) or "status" not in trials.columns:
+        return needed <= set(trials.columns)
+    completed = trials.loc[trials["status"] == "completed", [*needed]]
+    return completed.empty or bool(completed.notna().any(axis=1).all())
 
 
 def in_own_metric(table: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:

@@ -3,10 +3,14 @@
 import importlib
 import re
 import shlex
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import analysis
@@ -15,7 +19,7 @@ import robustness.tasks
 import robustness.training
 import studies
 from robustness.optimizers import OPTIMIZERS, RULES
-from robustness.training import Schedule, Training
+from robustness.training import Checkpoint, Schedule, Training
 from robustness.training.schedules.shapes import SHAPES, keys_of
 from studies.cli import app
 from studies.planning.workers import Workers
@@ -25,7 +29,7 @@ from studies.store.schema import CURVE_SCHEMA, DIAGNOSTIC_SCHEMA, ROW_SCHEMA
 from studies.sweep.cluster import connected
 
 ROOT = Path(__file__).parents[1]
-LONGEST = 20
+LONGEST = 30
 TYPES = {"double": "number", "int64": "integer", "string": "text", "bool": "true or false"}
 REFERENCES = {
     "optimizers": robustness.optimizers,
@@ -88,6 +92,65 @@ def test_a_task_as_written(write, two_workers):
     assert len(rows) == 12
     assert (rows["status"] == "completed").all()
     assert rows["test_accuracy"].max() > 0.95
+
+
+KILLED = """
+import os, signal
+from robustness.training import Checkpoint
+from studies.cli import app
+saved, save = [], Checkpoint.save
+def killing(self, state):
+    save(self, state)
+    saved.append(state["epoch"])
+    if saved == [1, 2, 1]:  # the first trial is over, the second after its first epoch
+        os.kill(os.getpid(), signal.SIGKILL)
+Checkpoint.save = killing
+app()
+"""
+
+
+def killed_and_resumed(study, monkeypatch):
+    """Kill a run of a study file in the middle of its second trial, resume it, and return its rows."""
+    arguments = ["run", study, "--workers", "0", "--out", "killed"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (left,) = Path("killed/checkpoints").iterdir()
+    assert torch.load(left, weights_only=True)["epoch"] == 1
+    assert len(studies.load("killed")) < 2
+    loaded, load = [], Checkpoint.load
+
+    def noted(self):
+        loaded.append(load(self))
+        return loaded[-1]
+
+    monkeypatch.setattr(Checkpoint, "load", noted)
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert [found["epoch"] for found in loaded if found is not None] == [1]
+    return studies.load("killed")
+
+
+def numbers(rows):
+    """Return rows without when and where they were trained."""
+    return rows.drop(columns=["wall_seconds", "worker"])
+
+
+@pytest.mark.ray
+def test_a_training_function_as_written_and_killed(write, two_workers, monkeypatch):
+    write("A training function of your own")
+    rows = studies.load("runs/shifts")
+    assert list(rows["status"]) == ["completed"] * 8
+    assert rows["test_accuracy"].max() > 0.5
+    pd.testing.assert_frame_equal(numbers(killed_and_resumed("shifts.yaml", monkeypatch)), numbers(rows))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_lightning_module_as_written_and_killed(write, monkeypatch):
+    pytest.importorskip("lightning", reason="lightning is not installed")
+    write("A Lightning module")
+    rows = studies.load("runs/light")
+    assert list(rows["status"]) == ["completed"] * 8
+    assert rows["test_accuracy"].max() > 0.5
+    pd.testing.assert_frame_equal(numbers(killed_and_resumed("light.yaml", monkeypatch)), numbers(rows))
 
 
 @pytest.mark.ray

@@ -195,6 +195,7 @@ def _decisive(spec: StudySpec) -> dict[str, Any]:
     content["budget"].pop("time_limit", None)
     if isinstance(spec.task, FunctionSpec):
         content["task"].pop("examples", None)  # no part of a trial's identity
+        content["task"].pop("version")  # told by what the folder remembers of its task
     return {key: content[key] for key in _DECISIVE if key in content}
 
 

@@ -137,7 +137,7 @@ class StudySpec(Sourced):
         problems = [Problem(("task",), self.task.name, rule)] if rule else []
         asked = {
             "flatness": self.flatness if self.flatness != "none" else None,
-            "diagnostics": self.diagnostics,
+            "diagnostics": self.diagnostics and list(self.diagnostics.epochs),
         }
         asked = {key: value for key, value in asked.items() if value is not None}
         problems += function_problems(function, self.metric, self.training, asked)

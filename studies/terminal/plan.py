@@ -9,7 +9,7 @@ from rich.console import Console
 
 from studies.sweep.estimate import Cost, Forecast, SuiteForecast
 from studies.terminal.study import print_plan
-from studies.terminal.text import duration, say, table
+from studies.terminal.text import say, table, time_text
 
 
 def print_forecast(console: Console, forecast: Forecast | SuiteForecast) -> None:
@@ -31,7 +31,7 @@ def _print_all(console: Console, name: str, workloads: Iterable[Forecast], cost:
         "workloads": ", ".join(str(plan.spec.workload) for plan in plans),
         "trials": f"{trials}, {trials - pending} of them stored",
         "packs": f"{sum(len(plan.packs) for plan in plans)} to run",
-        "time": f"about {duration(cost.seconds)}",
+        "time": time_text(cost.seconds),
         "memory": f"about {filesize.decimal(cost.memory)}",
         "disk": f"about {filesize.decimal(cost.disk)}",
     }

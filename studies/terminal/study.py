@@ -14,7 +14,7 @@ from rich.table import Table
 from analysis.summaries.columns import columns_of, measure_of, numbers_of
 from analysis.task_metric import ERROR, by_error, task_metrics, value_column
 from studies.store.study_folder import StoredStudy, status_of
-from studies.terminal.text import duration, engine_text, near_text, say, table, with_half
+from studies.terminal.text import duration, engine_text, near_text, say, table, time_text, with_half
 
 if TYPE_CHECKING:
     from studies.planning.plan import Plan
@@ -158,12 +158,6 @@ def print_replay(console: Console, replay: Replay) -> None:
     console.print(f"{replay.trial_id} ({replay.how}): {word}", highlight=False, soft_wrap=True)
 
 
-def _time(seconds: float | None, workers: str) -> str:
-    if seconds is None:
-        return f"not known before a trial is trained, with {workers}"
-    return f"about {duration(seconds)} with {workers}"
-
-
 def print_plan(
     console: Console, plan: Plan, cost: Cost, later: Mapping[str, str], searched: int | None
 ) -> None:
@@ -185,7 +179,7 @@ def print_plan(
         "trials": f"{len(plan.trials)}, {len(plan.trials) - plan.pending} of them stored",
         "packs": f"{len(plan.packs)} to run",
         "engine": engine_text(plan.engine),
-        "time": _time(cost.seconds, workers),
+        "time": f"{time_text(cost.seconds)} with {workers}",
         "memory": f"about {filesize.decimal(cost.memory)}",
         "disk": f"about {filesize.decimal(cost.disk)}",
         **later,

@@ -119,6 +119,11 @@ def engine_text(engine: Engine) -> str:
     )
 
 
+def time_text(seconds: float | None) -> str:
+    """Return how long something takes, in words: ``about 40 s``."""
+    return "not known before a trial is trained" if seconds is None else f"about {duration(seconds)}"
+
+
 def duration(seconds: float) -> str:
     """Return ``40 s``, ``12 min`` or ``3.5 h``."""
     if seconds < 90:

@@ -1,7 +1,7 @@
 """What each workload of a suite is asked for: the suite's keys, with the workload's own in their place.
 
-Mappings are merged key by key; what is no mapping takes the place of what the suite says. A task, and a schedule of
-another name, take the place of the suite's as a whole: their keys are options of another function.
+Mappings are merged key by key; what is no mapping takes the place of what the suite says. A task, and a schedule or
+metric of another name, take the place of the suite's as a whole: their keys belong to another thing.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _over(base: Mapping[Any, Any], own: Mapping[Any, Any]) -> dict[Any, Any]:
 def _replaces(key: object, before: Mapping[Any, Any], value: Mapping[Any, Any]) -> bool:
     """Return whether a mapping takes the other's place as a whole."""
     return key == "task" or (
-        key == "schedule" and value.get("name", before.get("name")) != before.get("name")
+        key in ("schedule", "metric") and value.get("name", before.get("name")) != before.get("name")
     )
 
 
