@@ -90,6 +90,12 @@ def test_a_task_as_written(write, two_workers):
     assert rows["test_accuracy"].max() > 0.95
 
 
+def test_data_from_a_dataset_as_written(write):
+    rows = write("Data from a dataset")["outcome"].rows
+    assert set(rows["status"]) == {"completed"}
+    assert rows["test_accuracy"].max() == 1
+
+
 @pytest.mark.ray
 def test_a_metric_as_written(write, two_workers):
     rows = write("A metric of your own")["outcome"].rows
