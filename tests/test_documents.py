@@ -94,6 +94,12 @@ def test_a_task_as_written(write, two_workers):
     assert rows["test_accuracy"].max() > 0.95
 
 
+def test_data_from_a_dataset_as_written(write):
+    rows = write("Data from a dataset")["outcome"].rows
+    assert set(rows["status"]) == {"completed"}
+    assert rows["test_accuracy"].max() == 1
+
+
 KILLED = """
 import os, signal
 from robustness.training import Checkpoint
