@@ -21,7 +21,7 @@ LONG = [
         "robustness/training/test_models.py",
         "studies/endtoend/test_changed_code.py",
         "studies/test_study_run.py",
-        "robustness/tasks/test_text.py",
+        "robustness/tasks/language/test_text.py",
         "test_published.py",
         "studies/spec/test_verdict.py",
         "analysis/test_invariances.py",

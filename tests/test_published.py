@@ -1,5 +1,6 @@
-"""What is published of the main studies follows from the rows that are published with it, to the last digit."""
+"""What is published of the main studies follows from the rows that are published with it, to twelve digits."""
 
+import io
 import runpy
 from pathlib import Path
 
@@ -35,7 +36,14 @@ def test_tables_follow_from_the_rows(rows):
     made = {"summary.csv": analysis.summary(rows).to_csv(index=False).encode()}
     made |= table_files(analysis.tables(rows))
     for name, content in made.items():
-        assert (ROOT / "docs" / "study" / name).read_bytes() == content, name
+        published = (ROOT / "docs" / "study" / name).read_bytes()
+        if name.endswith(".csv"):  # processors differ in the last bit of a logarithm
+            one, other = (
+                pd.read_csv(io.BytesIO(text), float_precision="round_trip") for text in (published, content)
+            )
+            pd.testing.assert_frame_equal(one, other, rtol=1e-12, atol=1e-15, obj=name)
+        else:
+            assert published == content, name
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from robustness.tasks.digits import digits_cnn, digits_mlp
-from robustness.tasks.finetune import DATA, MODEL, finetune
+from robustness.tasks.language.finetune import DATA, MODEL, finetune
+from robustness.tasks.language.text import TEXT, char_lstm, char_transformer
 from robustness.tasks.logistic import digits_logistic
 from robustness.tasks.networks import NETWORKS, network
 from robustness.tasks.task import Task
-from robustness.tasks.text import TEXT, char_lstm, char_transformer
 from robustness.tasks.two_minima import two_minima
 from robustness.tasks.vision import DATASETS, FOLDER, combined
 from robustness.user_code.names import is_own, resolve

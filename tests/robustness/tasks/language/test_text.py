@@ -10,7 +10,7 @@ import torch
 
 from robustness.optimizers import hyperparameters
 from robustness.tasks import Split, load
-from robustness.tasks.text import read_text, stretches
+from robustness.tasks.language.text import read_text, stretches
 from robustness.training import PackTrainer, Schedule, Training, TrialSettings, choose, train
 
 

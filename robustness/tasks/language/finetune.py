@@ -23,10 +23,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from robustness.tasks.language.text import share_correct, stretches, windows
 from robustness.tasks.metric import PERPLEXITY
 from robustness.tasks.storage import content_key
 from robustness.tasks.task import Task, cross_entropy
-from robustness.tasks.text import share_correct, stretches, windows
 
 # The options that say where the model and the text are stored; their content is part of the task's version.
 MODEL, DATA = "model", "data"
