@@ -2,11 +2,11 @@
 
 from robustness.tasks.base import BaseTask
 from robustness.tasks.metric import BITS_PER_CHARACTER, ERROR, LOSS, PERPLEXITY, Metric
-from robustness.tasks.registry import DATASETS, PLACES, TASKS, catalogue, load, name_rule
+from robustness.tasks.registry import DATASETS, PLACES, TASKS, catalogue, load, load_function, name_rule
 from robustness.tasks.splits.dataset_split import DatasetSplit
 from robustness.tasks.splits.tensors import Split
 from robustness.tasks.task import Task
-from robustness.tasks.training_function import TrainingFunction, load_function
+from robustness.tasks.training_function import TrainingFunction
 
 __all__ = [
     "BITS_PER_CHARACTER",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from typing import Any
 
 from robustness.tasks.digits import digits_cnn, digits_mlp
 from robustness.tasks.language.finetune import DATA, MODEL, finetune
 from robustness.tasks.language.text import TEXT, char_lstm, char_transformer
 from robustness.tasks.logistic import digits_logistic
+from robustness.tasks.metric import Metric
 from robustness.tasks.networks import NETWORKS, network
 from robustness.tasks.task import Task
+from robustness.tasks.training_function import TrainingFunction
 from robustness.tasks.two_minima import two_minima
 from robustness.tasks.vision import DATASETS, FOLDER, combined
 from robustness.user_code.names import is_own, resolve
@@ -70,13 +73,7 @@ def factory(name: str) -> Callable[..., Task]:
     if not is_own(name):
         data, _, model = name.partition("/")
         return combined(data, model)
-    try:
-        function = resolve(name)
-    except ValueError as error:
-        raise ValueError(f"task {name!r} {error}") from error
-    if not callable(function):
-        raise ValueError(f"task {name!r} must be a function that returns a Task, but it is {function!r}")
-    return function
+    return _own_function(name, "returns a Task")
 
 
 def load(name: str, **options: object) -> Task:
@@ -87,15 +84,74 @@ def load(name: str, **options: object) -> Task:
             changed since this process imported it.
     """
     make = factory(name)
-    try:
-        inspect.signature(make).bind(**options)
-    except TypeError as error:
-        allowed = ", ".join(inspect.signature(make).parameters) or "none"
-        raise ValueError(f"task {name!r}: {error}; its options are: {allowed}") from error
+    _check_options(name, make, options)
     task = make(**options)
     if not isinstance(task, Task):
         raise ValueError(f"task {name!r} must return a robustness.tasks.Task, but returned {task!r}")
     return replace(task, name=name, options=options, code=source_code(name))
+
+
+def load_function(
+    name: str, metric: Metric, options: Mapping[str, object], version: str = "1", examples: int | None = None
+) -> TrainingFunction:
+    """Find a training function; it is not called.
+
+    Args:
+        name: ``package.module:function``.
+        metric: What it is judged by; of the error, ``nothing`` gives the accuracy of knowing nothing too.
+        options: What the function gets beside its run.
+        version: As ``TrainingFunction.version``.
+        examples: As ``TrainingFunction.examples``.
+
+    Raises:
+        ValueError: If there is no such function, or it takes no such option.
+    """
+    function = _own_function(name, "trains")
+    if not inspect.signature(function).parameters:
+        raise ValueError(f"task {name!r}: must take the run as its first argument")
+    _check_options(name, function, options, 1)
+    error = metric.nothing if metric.source == "accuracy" else None
+    return TrainingFunction(
+        name,
+        function,
+        metric,
+        options,
+        version,
+        examples,
+        chance_accuracy=None if error is None else round(1 - error, 12),
+        code=source_code(name),
+    )
+
+
+def _own_function(name: str, does: str) -> Callable[..., Any]:
+    """Return a user's function; ``does`` says in an error what it is to do.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    try:
+        function = resolve(name)
+    except ValueError as error:
+        raise ValueError(f"task {name!r} {error}") from error
+    if not callable(function):
+        raise ValueError(f"task {name!r} must be a function that {does}, but it is {function!r}")
+    return function
+
+
+def _check_options(
+    name: str, function: Callable[..., Any], options: Mapping[str, object], given: int = 0
+) -> None:
+    """Refuse options that a function does not take beside the arguments that it is ``given`` anyway.
+
+    Raises:
+        ValueError: If it takes no such option, or needs another.
+    """
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*[None] * given, **options)
+    except TypeError as error:
+        allowed = ", ".join([*signature.parameters][given:]) or "none"
+        raise ValueError(f"task {name!r}: {error}; its options are: {allowed}") from error
 
 
 def catalogue() -> Iterator[tuple[str, str, str]]:
