@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import time
 import traceback
@@ -22,6 +23,7 @@ import torch
 
 from robustness.optimizers import rule_of
 from robustness.tasks import BaseTask, Task, TrainingFunction
+from robustness.tasks.splits.reading import DIED, worker_died
 from robustness.training import (
     Checkpoint,
     Engine,
@@ -40,6 +42,11 @@ from studies.store.rows import Finished, Trained, trial_row
 from studies.sweep.checkpoints import Checkpoints
 
 logger = logging.getLogger("studies")
+
+# What a dataset raised in a worker process of a DataLoader: the last place of its traceback, and what it says.
+_CAUGHT = re.compile(
+    r'in DataLoader worker process.*File "([^"]+)", line (\d+)[^\n]*\n.*?^(\S.*)', re.DOTALL | re.MULTILINE
+)
 
 
 class Watch(Protocol):
@@ -175,9 +182,7 @@ class Runner:
         try:
             return self._alone(trial.settings, self._checkpoint([trial]))
         except Exception as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            reason = f"{type(error).__name__}: {error} ({where.filename.rsplit('/', 1)[-1]}:{where.lineno})"
-            return TrialResult("failed", reason=reason, wall_seconds=time.perf_counter() - started)
+            return TrialResult("failed", reason=_told(error), wall_seconds=time.perf_counter() - started)
 
     def _alone(self, settings: TrialSettings, checkpoint: Checkpoint | None) -> TrialResult:
         if isinstance(self.task, Task):
@@ -187,6 +192,17 @@ class Runner:
 
     def _checkpoint(self, trials: Sequence[Trial]) -> Checkpoint | None:
         return self.checkpoints.of(trials) if self.checkpoints is not None else None
+
+
+def _told(error: Exception) -> str:
+    """Return what an exception says, its kind, and its place."""
+    if worker_died(error):  # torch says so in words that depend on the moment
+        return DIED
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    file, line, text = where.filename, str(where.lineno), f"{type(error).__name__}: {error}"
+    if caught := _CAUGHT.search(text):  # torch gives the traceback as text
+        file, line, text = caught.groups()
+    return f"{text.strip()} ({file.rsplit('/', 1)[-1]}:{line})"
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -18,6 +18,8 @@ from robustness.tasks.splits.reading import Batches, DataError, read
 MOST_READ = 100_000
 """Of so many examples, at most, all targets are read before a study begins."""
 _AT_ONCE = 256
+# So many examples, in all of the dataset, are read to see whether its ``targets`` are what it gives.
+_COMPARED = 16
 # What a dataset draws while a model is evaluated is the same at every evaluation of every trial.
 _EVALUATION = 0
 
@@ -129,14 +131,22 @@ class DatasetSplit(Examples):
     def _targets(self) -> list[Tensor]:
         """All targets, in pieces of one shape each."""
         held = _held_targets(self.dataset)
-        first = self.first(1).whole()[1].cpu()
-        if held is not None and len(held) == len(self) and torch.equal(held[:1], first):
+        if held is not None and len(held) == len(self) and self._agree(held):
             return [held]
         if len(self) > MOST_READ:
             raise DataError(
                 f"the dataset has {len(self)} examples and no targets, and at most {MOST_READ} are read for theirs"
             )
         return [targets.clone() for _, targets in self.to("cpu", self._dtype).batches(_AT_ONCE)]
+
+    def _agree(self, held: Tensor) -> bool:
+        """Return whether some examples, the first and the last among them, have the targets that are held."""
+        rows = torch.linspace(0, len(self) - 1, min(len(self), _COMPARED)).long().tolist()
+        some = DatasetSplit(Subset(self.dataset, rows), self.collate)
+        return all(
+            torch.equal(held[row : row + 1], targets)
+            for row, (_, targets) in zip(rows, some.batches(1), strict=True)
+        )
 
     def _with(self, **values: Any) -> DatasetSplit:
         other = copy.copy(self)  # with what has been read

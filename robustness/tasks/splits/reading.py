@@ -20,6 +20,8 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from robustness.tasks.splits.examples import Batch, tensors_of
 from robustness.tasks.splits.generators import seeded
 
+DIED = "a worker process of the DataLoader died while it read the dataset (os._exit, a crash, or no memory)"
+
 
 class DataError(ValueError):
     """A dataset did not give a batch; the message says in one line what it gave instead."""
@@ -124,12 +126,22 @@ def _by_workers(batches: Batches, workers: int) -> Iterator[Batch | DataError]:
             warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
             iterator = iter(loader)
         yield from iterator
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, EOFError, OSError) as error:
+        if not worker_died(error):
             raise
-        raise DataError(
-            "a worker process of the DataLoader died while it read the dataset (os._exit, a crash, or no memory)"
-        ) from error
+        raise DataError(DIED) from error
+
+
+def worker_died(error: BaseException) -> bool:
+    """Return whether an error says that a worker process of a DataLoader has died, and not what a dataset raised.
+
+    One that dies after it has put a batch into the queue leaves its reader the end of a file or of a connection.
+    """
+    if isinstance(error, RuntimeError):
+        return str(error).startswith("DataLoader worker (pid")
+    names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    received = "torch.utils.data.dataloader" in names and names[-1].startswith("multiprocessing.")
+    return received and isinstance(error, EOFError | ConnectionError | FileNotFoundError)
 
 
 def _unchanged(batch: Any) -> Any:

@@ -25,6 +25,7 @@ from robustness.training.checks.fit import (
     check_correct,
     check_flatness,
     check_loss_value,
+    check_reading,
     check_targets,
 )
 from robustness.training.evaluation.constant import with_nothing
@@ -90,6 +91,7 @@ def _task_step(task: Task, settings: TrialSettings, device: str) -> tuple[nn.Mod
     check_factory(task)
     check_flatness(task, settings.flatness)
     part = _first(task, EXAMPLES).to(device)
+    check_reading(part)
     check_targets(part)
     model = initialized_model(task, 0).to(device)
     with autocast(device, settings.training):

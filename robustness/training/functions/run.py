@@ -175,6 +175,12 @@ class Run:
             self._save(self._checkpoint, number)
 
     def _save(self, checkpoint: Checkpoint, epoch: int) -> None:
+        stepped = [one.optimizer for one in self._steps.each if one.steps]
+        if left_out := saving.left_out(self._objects, stepped):
+            self.refuse(
+                f"calls run.checkpoint({', '.join(self._objects)}) without {left_out}: a trial that goes on from "
+                "there would begin it anew"
+            )
         kept = {
             "epoch": epoch,
             "seconds": time.perf_counter() - self._started,

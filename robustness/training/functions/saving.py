@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
+from torch import nn
+
+# Objects of which it is known what their state holds: no optimizer or weights of another one.
+_KNOWN = (
+    nn.Module,
+    torch.optim.Optimizer,
+    torch.optim.lr_scheduler.LRScheduler,
+    torch.Generator,
+    torch.amp.GradScaler,
+)
 _PAIRS = (("state_dict", "load_state_dict"), ("get_state", "set_state"))
 
 
@@ -19,6 +30,21 @@ def problem(objects: Mapping[str, Any]) -> str | None:
                 f"calls run.checkpoint({name}=…) with {reprlib.repr(value)}: must have state_dict and "
                 "load_state_dict, or get_state and set_state"
             )
+    return None
+
+
+def left_out(objects: Mapping[str, Any], optimizers: Iterable[torch.optim.Optimizer]) -> str | None:
+    """Return what a trial that goes on from these objects would begin anew, or None, also where it is not known."""
+    named = list(objects.values())
+    if not all(isinstance(one, _KNOWN) for one in named):
+        return None
+    modules = (one for one in named if isinstance(one, nn.Module))
+    saved = {id(parameter) for module in modules for parameter in module.parameters()}
+    for optimizer in optimizers:
+        if not any(one is optimizer for one in named):
+            return "an optimizer of run.optimizer(…)"
+        if any(id(one) not in saved for group in optimizer.param_groups for one in group["params"]):
+            return "the model whose parameters an optimizer of run.optimizer(…) trains"
     return None
 
 

@@ -10,16 +10,21 @@ import reprlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import wraps
+from itertools import count
 from types import MethodType
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from robustness.training.schedules.schedule import Schedule
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import begin_training, has_modes, optimizer_of, optimizer_on, suit_gradients
 
+# The number of the run that a parameter was first trained by, as long as the parameter is there.
+_NUMBERS = count()
+_TRAINED_BY: Any = WeakTensorKeyDictionary()
 _MARK = "_scaled_by_its_run"  # True: by the trial's scale; False: that too, and a step was taken by it
 
 
@@ -63,7 +68,7 @@ class Steps:
     """
 
     def __init__(self, settings: TrialSettings, fail: Callable[[str], NoReturn]) -> None:
-        self.settings, self.fail = settings, fail
+        self.settings, self.fail, self.number = settings, fail, next(_NUMBERS)
         self.each: list[Stepped] = []
         self.mixed = False
         self.before = 0
@@ -85,6 +90,13 @@ class Steps:
             self.fail(f"calls run.optimizer: {error}")
         begin_training(optimizer)
         one = Stepped(optimizer)
+        if any(
+            _TRAINED_BY.setdefault(parameter, self.number) != self.number for parameter in one.parameters()
+        ):
+            self.fail(
+                "calls run.optimizer with parameters that another trial has trained: make the model inside the "
+                "function, anew for each trial"
+            )
         self._watch(one)
         self.each.append(one)
         return optimizer

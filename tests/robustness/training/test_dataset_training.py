@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -225,3 +226,29 @@ def test_flatness_of_a_dataset_is_refused_before_training(digits):
             TaskUnfitError, match="^flatness needs tensors, but the train split of digits-mlp is"
         ):
             begin(read(digits), replace(SHORT, flatness=True))
+
+
+class Noisy:
+    """Points with noise from a generator that is given, or from numpy's default one."""
+
+    def __init__(self, generator=np.random):
+        self.generator = generator
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, number):
+        return torch.ones(2) + float(self.generator.normal()), number % 2
+
+
+def test_a_dataset_that_draws_from_a_generator_of_its_own_is_refused_before_training():
+    for generator in (np.random, np.random.default_rng(0)):
+        noisy, plain = DatasetSplit(Noisy(generator)), Split(torch.ones(20, 2), torch.arange(20) % 2)
+        task = Task("noisy", plain, noisy, plain, lambda: nn.Linear(2, 2))
+        if generator is np.random:
+            preflight(task, {"adamw": SHORT})
+            continue
+        with pytest.raises(
+            TaskUnfitError, match=r"^the dataset gives other examples each time .*\(val split\)"
+        ):
+            preflight(task, {"adamw": SHORT})

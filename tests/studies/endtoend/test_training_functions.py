@@ -104,3 +104,89 @@ def test_changed_code_is_asked_about_and_a_version_trains_anew(command):
     rows = studies.load("runs/own").set_index("task_version")["trial_id"]
     assert set(rows["1"]) == before
     assert len(set(rows["2"]) - before) == 8
+
+
+HOSTILE = """
+import os
+import time
+
+import torch
+from torch.utils.data import DataLoader
+
+
+class Ones:
+    def __init__(self, end):
+        self.end = end
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, number):
+        if number == 6:
+            self.end()
+        return torch.ones(2)
+
+
+def hangs():
+    while True:
+        time.sleep(0.1)
+
+
+def raises():
+    raise KeyError("nowhere")
+
+
+def runs_out_of_memory():
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+ENDS = {"hangs": hangs, "raises": raises, "memory": runs_out_of_memory, "exits": lambda: os._exit(3),
+        "reader": raises}
+KINDS = ["hangs", "raises", "memory", "nan", "silent", "exits", "reader", "good"]
+
+
+def train(run):
+    kind = KINDS[round(run.hyperparameters["lr"]) - 1]
+    model = torch.nn.Linear(2, 1)
+    optimizer = run.optimizer(model)
+    workers = 1 if kind in ("exits", "reader", "good") else 0
+    loader = DataLoader(Ones(ENDS.get(kind, lambda: None)), run.batch_size, num_workers=workers)
+    for epoch in range(1, run.epochs + 1):
+        for batch in loader:
+            optimizer.zero_grad()
+            loss = model(batch).square().mean()
+            loss.backward()
+            optimizer.step()
+        split = {"loss": loss * (float("nan") if kind == "nan" else 1), "accuracy": 0.75}
+        run.report(epoch, train=split, test=split, **({} if kind == "silent" else {"val": split}))
+"""
+MANY = """
+name: hostile
+task: {train: "hostileloop:train"}
+metric: {name: error, nothing: 0.5}
+budget: {epochs: 1, batch_size: 2, time_limit: 15}
+grid: {lr: [1, 2, 3, 4, 5, 6, 7, 8], weight_decay: [0]}
+optimizers: {adamw: {}}
+"""
+
+
+REASONS = [
+    "time limit: not finished after 15 s",
+    "KeyError: 'nowhere' (hostileloop.py:",
+    "OutOfMemoryError: CUDA out of memory (hostileloop.py:",
+    "non-finite loss",
+    "the training function reports no validation split after the last epoch",
+    "a worker process of the DataLoader died",
+    "KeyError: 'nowhere' (hostileloop.py:",
+]
+
+
+@pytest.mark.ray(shared=True)
+def test_workers_record_each_end_as_what_it_is_and_go_on(command):
+    Path("hostileloop.py").write_text(HOSTILE)
+    Path("many.yaml").write_text(MANY)
+    assert command("run", "many.yaml", "--workers", "2").exit_code == 1
+    rows = studies.load("runs/hostile").set_index("lr").sort_index()
+    assert list(rows["status"]) == [*["failed"] * 3, "diverged", *["failed"] * 3, "completed"]
+    assert [reason[: len(begins)] for reason, begins in zip(rows["reason"], REASONS, strict=False)] == REASONS
+    assert rows.loc[4, "stopped_step"] == 4

@@ -3,16 +3,18 @@
 import os
 import random
 from dataclasses import replace
+from multiprocessing.connection import Client
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import Subset, TensorDataset
+from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from robustness.tasks import DatasetSplit, Split, Task, load
 from robustness.tasks.splits import dataset_split
-from robustness.tasks.splits.reading import DataError
+from robustness.tasks.splits.reading import DataError, worker_died
 
 INPUTS, TARGETS = torch.arange(20.0).view(10, 2), torch.arange(10) % 3
 PLAIN = TensorDataset(INPUTS, TARGETS)
@@ -140,6 +142,33 @@ def test_a_worker_that_dies_is_one_line():
         list(split.batches(4))
 
 
+class Late:
+    """What an example looks like whose worker is gone before it is received."""
+
+    def __reduce__(self):
+        return Client, ("/no/such/socket", "AF_UNIX")
+
+
+def raised_by(loader):
+    with pytest.raises((OSError, RuntimeError)) as caught:
+        list(loader)
+    return caught.value
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_worker_that_has_died_is_told_from_what_a_dataset_raises():
+    """Which error is raised, where the memory of a batch that was sent is gone with its worker, is chance."""
+
+    def loader(item, workers):
+        return DataLoader(Items(item), collate_fn=lambda items: items, num_workers=workers)
+
+    assert worker_died(raised_by(loader(lambda _: Late(), 1)))
+    assert worker_died(raised_by(loader(lambda _: os._exit(3), 1)))
+    for workers in (0, 1):
+        for missing in (lambda _: Path("/no/such/file").read_text(), lambda _: torch.ones(2) @ torch.ones(3)):
+            assert not worker_died(raised_by(loader(missing, workers)))
+
+
 @pytest.mark.parametrize(
     ("make", "line"),
     [
@@ -164,11 +193,14 @@ def test_what_is_no_split_is_refused(make, line):
 def test_chance_accuracy_is_from_the_targets_that_a_dataset_has_without_reading_it():
     read = []
     counted = Items(
-        lambda number: (read.append(number), (torch.ones(2), number // 8))[1], targets=[0] * 8 + [1] * 2
+        lambda number: (read.append(number), (torch.ones(2), number // 32))[1],
+        count=40,
+        targets=[0] * 32 + [1] * 8,
     )
     assert task(DatasetSplit(counted)).chance_accuracy == 0.8
-    assert task(DatasetSplit(Subset(counted, [0, 7, 8, 9]))).chance_accuracy == 0.5
-    assert read == [0, 0]  # the first, to see that the targets are those of the examples
+    assert len(read) == 16  # to see that the targets are those of the examples
+    assert (read[0], read[-1]) == (0, 39)
+    assert task(DatasetSplit(Subset(counted, [0, 31, 32, 39]))).chance_accuracy == 0.5
 
 
 def test_targets_that_are_not_those_of_the_examples_are_read():
@@ -176,6 +208,8 @@ def test_targets_that_are_not_those_of_the_examples_are_read():
     assert task(DatasetSplit(other, workers=2)).chance_accuracy == 0.6
     changed = Items(lambda number: (torch.ones(2), number // 6), targets=[0] * 10, target_transform=str)
     assert task(DatasetSplit(changed)).chance_accuracy == 0.6
+    merged = Items(lambda number: (torch.ones(2), number // 4 % 2), targets=[0] * 4 + [1] * 4 + [2] * 2)
+    assert task(DatasetSplit(merged)).chance_accuracy == 0.6
 
 
 def test_too_many_targets_to_read_must_be_known(monkeypatch):

@@ -558,3 +558,57 @@ def test_what_cannot_be_saved_is_one_line(tmp_path):
         one.report(1)
 
     assert "names for run.checkpoint what cannot be saved" in trained(odd, checkpoint=checkpoint).reason
+
+
+class Own:
+    """What holds the weights and an optimizer, as far as one can know."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def state_dict(self):
+        return {str(number): part.state_dict() for number, part in enumerate(self.parts)}
+
+    def load_state_dict(self, state):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("named", "left_out"),
+    [
+        (lambda one: {"model": one.model}, "an optimizer of run.optimizer"),
+        (
+            lambda one: {"optimizer": one.optimizer},
+            "the model whose parameters an optimizer of run.optimizer",
+        ),
+        (lambda one: {"model": one.model, "optimizer": one.optimizer}, None),
+        (lambda one: {"all": Own(one.model, one.optimizer)}, None),
+    ],
+)
+def test_a_checkpoint_without_the_optimizer_or_the_weights_is_refused_before_it_is_gone_on_from(
+    tmp_path, named, left_out
+):
+    def function(run):
+        one = Line(run)
+        run.checkpoint(**named(one))
+        for epoch in (1, 2):
+            one.step()
+            one.report(epoch)
+
+    result = trained(function, checkpoint=Checkpoint(tmp_path / "trial.pt", 1))
+    assert (tmp_path / "trial.pt").exists() == (left_out is None)
+    assert result.reason is None if left_out is None else f") without {left_out}" in result.reason
+    assert trained(function).status == "completed"
+
+
+def test_a_model_that_an_earlier_trial_has_trained_is_refused():
+    model = torch.nn.Linear(1, 1)
+
+    def function(run):
+        one = Line(run)
+        one.optimizer = run.optimizer(model)
+        one.step()
+        one.report(2)
+
+    trained(function)
+    assert "with parameters that another trial has trained: make the model inside" in trained(function).reason
