@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from studies.planning.plan import Plan
 from studies.spec.errors import SpecError
 from studies.spec.strict_yaml import WORKLOADS, workload_names
 from studies.spec.study import StudySpec
@@ -32,27 +30,6 @@ def open_stores(spec: StudySpec | SuiteSpec, out: str | Path | None) -> tuple[St
                 f"{', '.join(sorted(NOT_WORKLOADS))}, which are beside it in the suite's folder"
             )
     return store, [open_store(study, store.files.within(str(study.workload))) for study in spec.studies]
-
-
-def check_distinct(spec: StudySpec | SuiteSpec, works: Sequence[Plan]) -> None:
-    """Refuse workloads that would train the same trials, which would count twice in tables and verdict.
-
-    Args:
-        spec: A study or suite.
-        works: The plan of each study in it.
-
-    Raises:
-        SpecError: If two workloads have a trial in common.
-    """
-    seen: dict[str, int] = {}
-    for index, work in enumerate(works):
-        for trial in work.trials:
-            if (first := seen.setdefault(trial.trial_id, index)) != index:
-                raise SpecError(
-                    f"{spec.source}: {WORKLOADS}[{index}]: {work.spec.workload!r}: asks for trials of "
-                    f"{WORKLOADS}[{first}] ({works[first].spec.workload}); two workloads must differ in task, "
-                    "budget, schedule or training"
-                )
 
 
 def hidden_workloads(suite: SuiteSpec, store: Store) -> list[str]:
