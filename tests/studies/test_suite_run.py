@@ -1,6 +1,7 @@
 """A suite of workloads, from its file to its report: run, killed, changed, refused."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from studies import (
     StoreError,
     StudySpec,
     SuiteSpec,
+    figures,
     load,
     load_curves,
     replay,
@@ -129,6 +131,18 @@ def test_a_suite_that_is_killed_ten_times_goes_on_to_the_same_tables(suite, out,
     assert tables(tmp_path / "out") == tables(out)
 
 
+def test_a_workload_without_rows_is_left_out_with_a_line(out, tmp_path):
+    shutil.copytree(out, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / "wide" / "rows")
+    reason = "holds no finished trial yet"
+    written = report(tmp_path / "out")
+    assert written.notes == [f"{tmp_path / 'out' / 'wide'}: {reason}"]
+    assert set(written.summary["task"]) == {"digits", "logistic"}
+    drawn = figures(tmp_path / "out", only=["profile"], formats=["png"])
+    assert drawn.left_out[f"figure of {tmp_path / 'out' / 'wide'}"] == reason
+    assert set(load(tmp_path / "out")["workload"]) == {"digits", "logistic"}
+
+
 def test_status_and_replay_know_the_workloads(out):
     counts = status(out).set_index(["workload", "optimizer"])
     assert counts.loc[("wide", "sgd"), ["planned", "completed"]].tolist() == [2, 2]
@@ -177,6 +191,7 @@ def test_a_workload_that_is_new_is_run_and_one_that_is_gone_is_hidden(tmp_path):
         ("budget: {batch_size: 128}", "seeds: [7]", SAME),
         ("budget: {batch_size: 128}", "grid: {lr: {decades: 2}}", SAME),
         ("budget: {batch_size: 128}", "metric: loss", SAME),
+        ("name: wide", "name: driver-1.lock", r"workloads\[1\].name: 'driver-1.lock': must be none of"),
         ("name: wide", "name: tables", r"workloads\[1\].name: 'tables': must be none of"),
     ],
 )

@@ -8,7 +8,7 @@ from studies.spec.errors import SpecError
 from studies.spec.strict_yaml import WORKLOADS, workload_names
 from studies.spec.study import StudySpec
 from studies.spec.suites.suite import SuiteSpec
-from studies.store.layout import NOT_WORKLOADS, STUDY_FILE
+from studies.store.layout import LOCK_SUFFIX, NOT_WORKLOADS, STUDY_FILE, WRITING_SUFFIX
 from studies.store.store import Store
 from studies.store.study_folder import open_store
 
@@ -24,10 +24,11 @@ def open_stores(spec: StudySpec | SuiteSpec, out: str | Path | None) -> tuple[St
     if isinstance(spec, StudySpec):
         return store, [store]
     for index, name in enumerate(spec.workloads):
-        if name.lower() in NOT_WORKLOADS:
+        if name.lower() in NOT_WORKLOADS or name.lower().endswith((LOCK_SUFFIX, WRITING_SUFFIX)):
             raise SpecError(
                 f"{spec.source}: {WORKLOADS}[{index}].name: {name!r}: must be none of "
-                f"{', '.join(sorted(NOT_WORKLOADS))}, which are beside it in the suite's folder"
+                f"{', '.join(sorted(NOT_WORKLOADS))}, *{LOCK_SUFFIX} and *{WRITING_SUFFIX}, which are beside it "
+                "in the suite's folder"
             )
     return store, [open_store(study, store.files.within(str(study.workload))) for study in spec.studies]
 
