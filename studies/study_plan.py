@@ -7,10 +7,11 @@ from pathlib import Path
 from studies.planning.search_trials import count_trials
 from studies.planning.stages import after_the_grid
 from studies.planning.workers import workplace
+from studies.reports.workloads import check_distinct
 from studies.spec.presets import load_spec
 from studies.spec.study import StudySpec
 from studies.store.resume import ResumedStore
-from studies.store.suites.opening import check_distinct, hidden_workloads, open_stores
+from studies.store.suites.opening import hidden_workloads, open_stores
 from studies.study_run import make_ready
 from studies.sweep.estimate import Forecast, SuiteForecast, estimate, together
 
@@ -53,7 +54,7 @@ def plan_study(
         forecasts.append(Forecast(work, cost, after_the_grid(part), searched, ready.admitted.notes))
     if isinstance(spec, StudySpec):
         return forecasts[0]
-    check_distinct(spec, [forecast.plan for forecast in forecasts])
+    check_distinct((forecast.plan.spec, forecast.plan.task) for forecast in forecasts)
     cost = together([forecast.cost for forecast in forecasts])
     workloads = dict(zip(spec.workloads, forecasts, strict=True))
     return SuiteForecast(spec.name, workloads, cost, hidden_workloads(spec, store))

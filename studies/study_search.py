@@ -22,6 +22,7 @@ from studies.planning.search_trials import choose_engine
 from studies.planning.trials import expand
 from studies.planning.workers import Workers, workplace
 from studies.reports.search import write_search
+from studies.reports.workloads import check_distinct
 from studies.searches import record
 from studies.searches.loop import SearchLoop, SearchPlan
 from studies.searches.points import Points, open_url
@@ -110,6 +111,7 @@ def search(
         for one in dict.fromkeys((store, *stores)):
             driven.enter_context(one.driving())
         readied = [one.ready(engine, accept_changed_code) for one in wanted]
+        check_distinct((one.plan.spec, one.plan.task) for one in wanted)
         for ready in readied:
             ready.begin()
         if isinstance(spec, StudySpec):

@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 
 from studies.planning.workers import workplace
 from studies.reports.report import write_report
 from studies.reports.suite import Suite
 from studies.reports.verdict import verdict_lines
+from studies.reports.workloads import check_distinct
 from studies.spec.presets import load_spec
 from studies.spec.study import StudySpec
 from studies.spec.suites.suite import SuiteSpec
 from studies.store.resume import ResumedStore
 from studies.store.store import Store
-from studies.store.suites.opening import check_distinct, hidden_workloads, open_stores
+from studies.store.suites.opening import hidden_workloads, open_stores
 from studies.store.trackers import sending
 from studies.study_run import Outcome, Ready, make_ready
 from studies.sweep.cluster import connected
@@ -77,7 +79,7 @@ def run(
             readied.append(
                 make_ready(part, where, stored, engine=engine, accept_changed_code=accept_changed_code)
             )
-        check_distinct(spec, [ready.work for ready in readied])
+        check_distinct((ready.work.spec, ready.work.task) for ready in readied)
         for ready in readied:
             ready.begin()
         if isinstance(spec, StudySpec):
@@ -101,16 +103,16 @@ def _run_suite(suite: SuiteSpec, store: Store, readied: Sequence[Ready], console
     failed = [f"{name}: {line}" for name, outcome in outcomes.items() for line in outcome.failed]
     notes = [f"{name}: {note}" for name, outcome in outcomes.items() for note in outcome.notes]
     together = Suite.open([one.location for one in outcomes.values() if len(one.rows)], store.location)
-    rows = together.rows if together.studies else readied[0].stored.rows()[:0]
-    written = write_report(rows, together.diagnostics(), store)
+    named = together.rows if together.studies else readied[0].stored.rows()[:0]
+    written = write_report(named, together.diagnostics(), store)
     return Outcome(
-        rows,
+        pd.concat([outcome.rows for outcome in outcomes.values()], ignore_index=True),
         written.summary,
         failed,
         missing,
         store.location,
         written.files,
         [*gone, *notes],
-        verdict_lines(suite.verdict, rows),
+        verdict_lines(suite.verdict, named),
         written.left_out,
     )

@@ -72,6 +72,8 @@ def figures(
     without = tasks_without_accuracy(suite.rows)
     measured = suite.rows[~suite.rows["task"].isin(without)]
     drawn = figure_files(measured, verdicts, only=only, formats=formats, diagnostics=suite.diagnostics())
+    for folder, reason in given.left_out.items():
+        drawn.left_out[f"figure of {folder}"] = reason
     for task in without:
         drawn.left_out[f"figure of {task}"] = accuracy_sentence([task])
     for name, content in drawn.contents.items():

@@ -17,12 +17,12 @@ class Given:
     Attributes:
         locations: Folders of studies, and files of rows.
         out: Where the report goes, if that is known: a suite alone has its own folder.
-        notes: A line for each workload that is left out because no trial of it is finished.
+        left_out: Why a workload's folder is not reported on, by the folder: no trial of it is finished.
     """
 
     locations: list[str | Path]
     out: str | Path | None
-    notes: list[str]
+    left_out: dict[str, str]
 
 
 def with_workloads(locations: Sequence[str | Path], out: str | Path | None) -> Given:
@@ -36,13 +36,14 @@ def with_workloads(locations: Sequence[str | Path], out: str | Path | None) -> G
         StoreError: If a location cannot be understood.
     """
     found: list[str | Path] = []
-    notes = []
+    left_out: dict[str, str] = {}
     for location in locations:
         folders = workload_folders(location)
         begun = [folder for folder in folders if Store(folder).trial_ids()]
         if folders and out is None and len(locations) == 1:
             out = location
         if begun:
-            notes += [f"{folder}: holds no finished trial yet" for folder in folders if folder not in begun]
+            empty = [str(folder) for folder in folders if folder not in begun]
+            left_out |= dict.fromkeys(empty, "holds no finished trial yet")
         found += begun or folders or [location]
-    return Given(found, out, notes)
+    return Given(found, out, left_out)

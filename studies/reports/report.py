@@ -109,7 +109,8 @@ def report(
         suite, rows, curves, tables=tables, verdict=texts, figures=figures, left_out=written.left_out
     )
     suite.target.write_file(REPORT_PAGE, page.encode())
-    notes = given.notes + [note for rows in suite.named[: len(suite.studies)] if (note := mixed_code(rows))]
+    notes = [f"{folder}: {reason}" for folder, reason in given.left_out.items()]
+    notes += [note for rows in suite.named[: len(suite.studies)] if (note := mixed_code(rows))]
     return replace(written, verdict=texts, notes=notes, files=[*written.files, REPORT_PAGE])
 
 

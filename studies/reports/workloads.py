@@ -7,15 +7,17 @@ no name to its workload, the task's name is taken, with what tells it from the o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 
 import pandas as pd
 
 from analysis.workloads import by_workload
+from robustness.tasks import BaseTask
 from studies.planning.trials import schedule_text, setup
-from studies.spec.errors import StoreError
+from studies.spec.errors import SpecError, StoreError
+from studies.spec.study import StudySpec
 from studies.store.study_folder import StoredStudy
 
 _COLUMNS = {
@@ -50,6 +52,11 @@ class Workload:
         both = self.known.keys() & other.known.keys()
         return self.task != other.task or any(self.known[column] != other.known[column] for column in both)
 
+    def same_as(self, other: Workload) -> bool:
+        """Return whether nothing tells it from ``other``, unless perhaps a name of its own where not all is known."""
+        named = self.name != other.name and not (self.whole and other.whole)
+        return not self.differs(other) and not named
+
     @property
     def whole(self) -> bool:
         """Whether all that decides its trials is known."""
@@ -70,19 +77,44 @@ def workloads_of(location: str, rows: pd.DataFrame, study: StoredStudy | None = 
         study: The study in the folder; None for a file, of which the rows alone tell.
     """
     if study is not None:
-        spec = study.spec
-        asked = rows.assign(
-            setup=setup(spec.task, spec.training) or "",
-            schedule=schedule_text(spec.schedule),
-            epochs=spec.budget.epochs,
-            batch_size=spec.budget.batch_size,
-        )
-        return [Workload(location, spec.task.name, spec.workload, _known(asked))]
+        return [_of_study(location, study.spec, rows)]
     names, tasks = by_workload(rows)["task"].astype("str"), rows["task"].astype("str")
     return [
         Workload(location, str(task), None if name == task else str(name), _known(own))
         for (task, name), own in rows.groupby([tasks, names], sort=False)
     ]
+
+
+def _of_study(location: str, spec: StudySpec, rows: pd.DataFrame) -> Workload:
+    """Return the workload that a study is; its ``rows`` tell the version of the task."""
+    asked = rows.assign(
+        setup=setup(spec.task, spec.training) or "",
+        schedule=schedule_text(spec.schedule),
+        epochs=spec.budget.epochs,
+        batch_size=spec.budget.batch_size,
+    )
+    return Workload(location, spec.task.name, spec.workload, _known(asked))
+
+
+def check_distinct(planned: Iterable[tuple[StudySpec, BaseTask]]) -> None:
+    """Refuse workloads of a suite that no report would take for two, before anything is trained.
+
+    Args:
+        planned: The study of each workload, its batch size a number, with its task.
+
+    Raises:
+        SpecError: If two workloads are one and the same.
+    """
+    workloads = [
+        _of_study(study.source, study, pd.DataFrame({"task_version": [task.version]}))
+        for study, task in planned
+    ]
+    for first, second in combinations(workloads, 2):
+        if first.same_as(second):
+            raise SpecError(
+                f"{second.location}: {second.name!r}: must differ from {first.name!r} in task, options, data, "
+                "schedule, budget or training"
+            )
 
 
 def _known(rows: pd.DataFrame) -> dict[str, dict[str, str]]:
@@ -127,10 +159,7 @@ def called(workloads: Sequence[Workload]) -> list[str]:
 
 def _check_two(first: Workload, second: Workload) -> None:
     """Raise a StoreError for two that are one and the same, or that only a name of their own could tell apart."""
-    if first.location == second.location or first.differs(second):
-        return
-    own = first.name != second.name
-    if own and not (first.whole and second.whole):
+    if first.location == second.location or not first.same_as(second):
         return
     raise StoreError(
         f"{second.location}: holds the task '{second.task}', and so does {first.location}, with the same options, "

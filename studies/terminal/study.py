@@ -179,7 +179,7 @@ def print_plan(
         "trials": f"{len(plan.trials)}, {len(plan.trials) - plan.pending} of them stored",
         "packs": f"{len(plan.packs)} to run",
         "engine": engine_text(plan.engine),
-        "time": time_text(cost.seconds) + (f" with {workers}" if cost.seconds is not None else ""),
+        "time": time_text(cost.seconds) + ("" if cost.seconds is None else f" with {workers}"),
         "memory": f"about {filesize.decimal(cost.memory)}",
         "disk": f"about {filesize.decimal(cost.disk)}",
         **later,

@@ -120,8 +120,12 @@ def engine_text(engine: Engine) -> str:
 
 
 def time_text(seconds: float | None) -> str:
-    """Return how long something takes, in words: ``about 40 s``."""
-    return "not known before a trial is trained" if seconds is None else f"about {duration(seconds)}"
+    """Return how long something takes, in words: ``about 40 s``; None: nobody can tell."""
+    return (
+        "not known: the steps of a training function cannot be timed"
+        if seconds is None
+        else f"about {duration(seconds)}"
+    )
 
 
 def duration(seconds: float) -> str:

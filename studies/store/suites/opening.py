@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from studies.planning.plan import Plan
 from studies.spec.errors import SpecError
 from studies.spec.strict_yaml import WORKLOADS, workload_names
 from studies.spec.study import StudySpec
 from studies.spec.suites.suite import SuiteSpec
-from studies.store.layout import NOT_WORKLOADS, STUDY_FILE
+from studies.store.layout import LOCK_SUFFIX, NOT_WORKLOADS, STUDY_FILE, WRITING_SUFFIX
 from studies.store.store import Store
 from studies.store.study_folder import open_store
 
@@ -26,33 +24,13 @@ def open_stores(spec: StudySpec | SuiteSpec, out: str | Path | None) -> tuple[St
     if isinstance(spec, StudySpec):
         return store, [store]
     for index, name in enumerate(spec.workloads):
-        if name.lower() in NOT_WORKLOADS:
+        if name.lower() in NOT_WORKLOADS or name.lower().endswith((LOCK_SUFFIX, WRITING_SUFFIX)):
             raise SpecError(
                 f"{spec.source}: {WORKLOADS}[{index}].name: {name!r}: must be none of "
-                f"{', '.join(sorted(NOT_WORKLOADS))}, which are beside it in the suite's folder"
+                f"{', '.join(sorted(NOT_WORKLOADS))}, *{LOCK_SUFFIX} and *{WRITING_SUFFIX}, which are beside it "
+                "in the suite's folder"
             )
     return store, [open_store(study, store.files.within(str(study.workload))) for study in spec.studies]
-
-
-def check_distinct(spec: StudySpec | SuiteSpec, works: Sequence[Plan]) -> None:
-    """Refuse workloads that would train the same trials, which would count twice in tables and verdict.
-
-    Args:
-        spec: A study or suite.
-        works: The plan of each study in it.
-
-    Raises:
-        SpecError: If two workloads have a trial in common.
-    """
-    seen: dict[str, int] = {}
-    for index, work in enumerate(works):
-        for trial in work.trials:
-            if (first := seen.setdefault(trial.trial_id, index)) != index:
-                raise SpecError(
-                    f"{spec.source}: {WORKLOADS}[{index}]: {work.spec.workload!r}: asks for trials of "
-                    f"{WORKLOADS}[{first}] ({works[first].spec.workload}); two workloads must differ in task, "
-                    "budget, schedule or training"
-                )
 
 
 def hidden_workloads(suite: SuiteSpec, store: Store) -> list[str]:

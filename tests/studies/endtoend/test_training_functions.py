@@ -61,7 +61,7 @@ def command(tmp_path, monkeypatch):
 def test_every_end_is_told_as_what_it_is(command):
     planned = command("plan", "own.yaml", "--workers", "0")
     assert planned.exit_code == 0
-    assert "not known before a trial is trained" in planned.output
+    assert "not known: the steps of a training function cannot be timed" in planned.output
     assert "no packs: a training function trains one model at a time" in planned.output
     refused = command("run", "own.yaml", "--workers", "0", "--engine", "fused")
     assert refused.exit_code == 2

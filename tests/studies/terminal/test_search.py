@@ -8,7 +8,7 @@ from rich.console import Console
 
 from studies.searches.result import SearchResult
 from studies.spec.search import SearchSpec
-from studies.terminal.search import print_search
+from studies.terminal.search import print_search, print_searches
 
 SEARCH = SearchSpec(optimizer="ada2ms", space={"mixing": {"low": 0, "high": 1}, "beta2": [0.9, 0.99]})
 WORST = {"val_error": 0.5, "sensitivity": 1.0}
@@ -62,6 +62,18 @@ def test_fresh_seeds_and_importance_are_shown_where_there_are_any():
     text = printed(found)
     assert text.index("fresh seeds") < text.index("new 31.00 ± 1.00")
     assert "mixing 0.75 0.25" in text
+
+
+def test_those_of_a_suite_are_printed_by_workload_and_any_failure_is_told():
+    screen = Console(file=io.StringIO(), width=120)
+    found = {"first": result(on_front=True), "second": result(on_front=True)}
+    assert not print_searches(screen, found)
+    found["first"].failed = ["x adamw lr=0.1 seed=0: worn out"]
+    assert print_searches(screen, found)
+    text = screen.file.getvalue()
+    again = text[text.rindex("first:") :]
+    assert again.index("worn out") < again.index("second:")
+    assert again.count("2 on the front") == 2
 
 
 def test_hypervolume_is_the_share_of_the_box_that_the_front_dominates():

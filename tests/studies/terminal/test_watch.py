@@ -63,6 +63,26 @@ def test_a_complete_study_ends_the_view(folder):
     assert worker.split()[1:4] == ["cpu", str(studies.load(folder)["engine"].iloc[0]), "6"]
 
 
+def test_a_suite_shows_all_workloads_and_the_surfaces_of_the_one_at_work(folder, half, tmp_path):
+    suite = tmp_path / "suite"
+    for name, source in {"first": folder, "second": half}.items():
+        shutil.copytree(source, suite / name)
+        with (suite / name / "study.yaml").open("a") as file:
+            file.write(f"workload: {name}\n")
+    (suite / "study.yaml").write_text("name: watched\nworkloads: [{name: first}, {name: second}]\n")
+    text = shown(suite)
+    words = " ".join(text.split())
+    assert text.startswith("watched: 12/16 trials, 4 diverged, 0 failed")
+    assert "missing ─" in words
+    assert "first 6 4 2 0 0 second 10 4 2 0 4" in words
+    assert "watched/second: 6/10 trials, 2 diverged, 0 failed" in words
+    assert "watched/first:" not in words
+    assert text.count("not running") == 2
+    shutil.copytree(suite / "first" / "rows", suite / "second" / "rows", dirs_exist_ok=True)
+    (suite / "second" / "study.yaml").write_text((suite / "first" / "study.yaml").read_text())
+    assert shown(suite).splitlines()[0].endswith("complete")
+
+
 def test_rows_without_accuracies_are_counted_without_surfaces(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "r")
     lacking = ("chance_accuracy", "val_accuracy", "test_accuracy", "metric")
