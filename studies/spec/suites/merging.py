@@ -6,7 +6,7 @@ metric of another name, take the place of the suite's as a whole: their keys bel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from studies.spec.problems import NOTHING, Location, Problem, unknown_key
@@ -16,6 +16,9 @@ from studies.spec.study import StudySpec
 
 OF_THE_SUITE = ("workload", WORKLOADS, "verdict")
 """Keys that a workload may not have: its name is its own, and the verdict is one over all of them."""
+RATES = ("lr", "weight_decay")
+"""Of an optimizer, what a workload may have of its own."""
+SAME = "all workloads compare the same optimizers"
 SUITE_KEYS = (*(key for key in StudySpec.model_fields if key != "workload"), WORKLOADS)
 WORKLOAD_KEYS = tuple(key for key in StudySpec.model_fields if key not in OF_THE_SUITE)
 
@@ -34,13 +37,11 @@ def suite_problems(suite: Mapping[str, Any]) -> list[Problem]:
         return [*problems, Problem((WORKLOADS,), listed, "must be a list of mappings with name, task, …")]
     names: list[str] = []
     for index, workload in enumerate(listed):
-        problems += _workload_problems(workload, (WORKLOADS, index), names, suite.get("optimizers"))
-    return problems
+        problems += _workload_problems(workload, (WORKLOADS, index), names)
+    return problems + _different_optimizers(suite, [one for one in listed if isinstance(one, Mapping)])
 
 
-def _workload_problems(
-    workload: object, at: Location, names: list[str], optimizers: object
-) -> Iterator[Problem]:
+def _workload_problems(workload: object, at: Location, names: list[str]) -> Iterator[Problem]:
     """Yield what is wrong with one workload's keys, and add its name to ``names``."""
     if not isinstance(workload, Mapping):
         yield Problem(at, workload, "must be a mapping with name, task, …")
@@ -61,13 +62,39 @@ def _workload_problems(
     if name.lower() in names:  # some disks hold Text and text to be one folder
         yield Problem(place, name, "must be another name than those of the workloads before it")
     names.append(name.lower())
-    own = workload.get("optimizers")
-    if isinstance(own, Mapping) and isinstance(optimizers, Mapping):
-        known = ", ".join(map(str, optimizers))
-        rule = f"must be an optimizer of the suite ({known}): all workloads compare the same ones"
-        yield from (
-            Problem((*at, "optimizers", str(key)), own[key], rule) for key in own if key not in optimizers
-        )
+
+
+def _different_optimizers(suite: Mapping[str, Any], workloads: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """Return what workloads say of optimizers that would make them others than the suite's.
+
+    Where the suite lists none, those of the first workload are the suite's.
+    """
+    shared = suite.get("optimizers")
+    if whole := shared is None:
+        shared = workloads[0].get("optimizers") if workloads else None
+    problems: list[Problem] = []
+    for index, workload in enumerate(workloads):
+        own, at = workload.get("optimizers"), (WORKLOADS, index, "optimizers")
+        if isinstance(own, Mapping) and isinstance(shared, Mapping):
+            problems += _optimizer_problems(own, at, shared)
+            lacking = [str(key) for key in shared if key not in own] if whole else []
+            problems += [Problem((*at, key), NOTHING, f"is required: {SAME}") for key in lacking]
+    return problems
+
+
+def _optimizer_problems(
+    own: Mapping[Any, Any], at: Location, optimizers: Mapping[Any, Any]
+) -> Iterator[Problem]:
+    known = ", ".join(map(str, optimizers))
+    for key, entry in own.items():
+        if key not in optimizers:
+            yield Problem((*at, str(key)), entry, f"must be an optimizer of the suite ({known}): {SAME}")
+            continue
+        shared = optimizers[key] if isinstance(optimizers[key], Mapping) else {}
+        for name, value in entry.items() if isinstance(entry, Mapping) else ():
+            if name not in RATES and (name not in shared or shared[name] != value):
+                rule = f"must be the suite's: {SAME}, {' and '.join(RATES)} apart"
+                yield Problem((*at, str(key), str(name)), value, rule)
 
 
 def merged(suite: Mapping[str, Any], workload: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -56,7 +56,6 @@ class SuiteSpec(Sourced):
         studies = {"studies": [_workload(suite, index) for index in range(len(suite[WORKLOADS]))]}
         super().__init__(**studies)
         self._place()
-        self._check_labels()
 
     @classmethod
     def from_text(cls, text: str, source: str, folder: Path | None = None, *known: Any) -> Self:
@@ -106,38 +105,7 @@ class SuiteSpec(Sourced):
         Raises:
             SpecError: If one of them is not there, or does not take what the suite gives it.
         """
-        suite = self.model_copy(update={"studies": tuple(study.load_optimizers() for study in self.studies)})
-        try:
-            suite._check_labels()
-        except SpecError as error:
-            raise SpecError(one_line(f"{self._source}: {error}")) from None
-        return suite
-
-    def _check_labels(self) -> None:
-        """Refuse workloads that compare other optimizers than the first one.
-
-        Raises:
-            SpecError: If labels differ, as far as what each optimizer takes is known.
-        """
-        first, *others = ([*_labels(study)] for study in self.studies)
-        for index, labels in enumerate(others, 1):
-            for one, other, wanting in ((labels, first, 0), (first, labels, index)):
-                if different := [label for label in one if label not in other]:
-                    raise SpecError(
-                        one_line(
-                            f"{WORKLOADS}[{index}].optimizers: {different[0]!r}: is not compared by "
-                            f"{WORKLOADS}[{wanting}]; all workloads compare the same optimizers"
-                        )
-                    )
-
-
-def _labels(study: StudySpec) -> Iterator[str]:
-    """Yield the labels of a study; those of an optimizer that is not known yet are what it is listed under."""
-    for key in study.optimizers:
-        if study.knows_optimizers:
-            yield from (variant.label for variant in study.variants(key))
-        else:
-            yield key
+        return self.model_copy(update={"studies": tuple(study.load_optimizers() for study in self.studies)})
 
 
 def _workload(suite: Mapping[str, Any], index: int) -> StudySpec:

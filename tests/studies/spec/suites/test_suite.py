@@ -107,7 +107,12 @@ def test_a_suite_may_come_from_python_and_is_found_by_load_spec(tmp_path):
             "sdg: {lr: 1.0}",
             r"workloads\[1\].optimizers.sdg: .* of the suite \(adamw, sgd\)",
         ),
-        ("lr: 1.0", "momentum: 0.5", r"workloads\[1\].optimizers: 'sgd\(momentum=0.5\)': is not compared by"),
+        ("lr: 1.0", "momentum: 0.5", r"workloads\[1\].optimizers.sgd.momentum: 0.5: must be the suite's"),
+        (
+            "adamw: }",
+            "adamw: {eps: 1.0e-6}}",
+            r"workloads\[1\].optimizers.adamw.eps: 1e-06: must be the suite's",
+        ),
         ("name: text", "name: Digits", r"workloads\[1\].name: 'Digits': must be another name"),
         ("name: text", "name: a/b", r"workloads\[1\].name: 'a/b': must be letters"),
         ("name: text\n  task", "task", r"workloads\[1\].name: nothing: is required"),
@@ -139,17 +144,25 @@ def test_workloads_are_a_list(listed, tmp_path):
         load_spec(tmp_path / "s.yaml")
 
 
-def test_labels_of_a_users_own_optimizers_are_compared_once_they_are_found(tmp_path):
-    (tmp_path / "mine.py").write_text(
-        "import torch\nclass Mine(torch.optim.SGD):\n"
-        "    def __init__(self, params, lr=0.1, momentum=0.0):\n"
-        "        super().__init__(params, lr=lr, momentum=momentum)\n"
+@pytest.mark.parametrize(
+    ("own", "line"),
+    [
+        ("{adamw: {lr: 0.1, eps: 1.0e-6}}", r"optimizers.adamw.eps: 1e-06: must be the suite's"),
+        ("{adamw: {lr: 0.1}, sgd: {}}", r"optimizers.sgd: .* of the suite \(adamw\)"),
+        ("{}", r"optimizers.adamw: nothing: is required"),
+        ("{adamw: {lr: 0.1}}", None),
+    ],
+)
+def test_workloads_that_list_all_optimizers_themselves_list_the_same(own, line):
+    text = SUITE.partition("optimizers:")[0] + (
+        "workloads:\n- {name: a, task: digits-mlp, optimizers: {adamw: {lr: 0.2}}}\n"
+        f"- {{name: b, task: digits-cnn, optimizers: {own}}}\n"
     )
-    text = SUITE.replace("sgd: {lr: 0.1, momentum: 0.9}", "mine: {optimizer: 'mine:Mine', lr: 0.1}")
-    (tmp_path / "suite.yaml").write_text(text.replace("sgd: {lr: 1.0}", "mine: {momentum: 0.5}"))
-    spec = load_spec(tmp_path / "suite.yaml")
-    with pytest.raises(SpecError, match=r"suite.yaml: workloads\[1\].optimizers: 'mine\(momentum=0.5\)'"):
-        spec.load_optimizers()
+    if line is None:
+        assert [study.optimizers["adamw"].lr for study in suite(text).studies] == [0.2, 0.1]
+        return
+    with pytest.raises(SpecError, match=rf"^suite.yaml: workloads\[1\].{line}"):
+        suite(text)
 
 
 def test_the_suite_of_the_documents_is_one():
