@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -157,6 +158,18 @@ class Task(BaseTask):
         if not counts_classes(self.loss):
             return len(targets)
         return len(counting(self.loss, targets)) / self.predictions
+
+    def accuracy(self, right: Any, examples: int, weights: float) -> Any:
+        """Return the accuracy where so many are ``right``, numbers or tensors of them.
+
+        Class numbers that the loss ignores are never right, and count neither there nor here.
+
+        Args:
+            right: The sum of ``correct`` over the examples.
+            examples: Their number.
+            weights: The sum of ``weight`` over their batches.
+        """
+        return right / ((weights or math.nan) if self.correct is correct else examples)
 
     def prepared(self, inputs: Any) -> Any:
         """Return a batch of a split's ``inputs`` in the form that the model takes."""

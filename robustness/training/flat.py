@@ -167,7 +167,9 @@ class FlatModels:
                 right = right + vmap(task.correct, in_dims=(0, None))(outputs, targets).double().sum(-1)
             add_to_all(tallies, outputs, targets)
         losses = (loss / weights).tolist()
-        rights = (right / len(split)).tolist() if task.correct is not None else [None] * len(flat)
+        rights = [None] * len(flat)
+        if task.correct is not None:
+            rights = task.accuracy(right, len(split), weights).tolist()
         return [
             tally.result(mean, accuracy)
             for tally, mean, accuracy in zip(tallies, losses, rights, strict=True)

@@ -64,7 +64,7 @@ def evaluate_batches(task: Task, model: nn.Module, batches: Iterable[Batch]) -> 
                 right += float(task.correct(outputs, targets).double().mean()) * len(targets)
             count += len(targets)
             tally.add(outputs, targets)
-    accuracy = right / count if task.correct is not None else None
+    accuracy = task.accuracy(right, count, weights) if task.correct is not None else None
     return tally.result(loss / weights if weights else math.nan, accuracy)
 
 

@@ -152,6 +152,20 @@ def test_ignored_targets_of_tensors_do_not_count_alone_or_in_a_pack():
         assert packed.metrics[name] == pytest.approx(alone.metrics[name], rel=1e-4)
 
 
+def test_ignored_class_numbers_are_neither_right_nor_wrong_alone_or_in_a_pack():
+    targets = torch.tensor([-100, 0, 1, -100, 1, 2] * 10)
+    split = Split(torch.tensor([0, 0, 1, 1, 2, 2] * 10), targets)
+    task = Task("t", split, split, split, lambda: nn.Embedding(3, 3))
+    assert task.chance_accuracy == 0.5  # of 40 that count 20 are 1
+    model = nn.Embedding(3, 3)
+    with torch.no_grad():
+        model.weight.copy_(torch.eye(3))  # names 0, 1, 2: of each six, 0, 1 and 2 are right, and one 1 is not
+    assert evaluate(task, model, split).accuracy == 0.75
+    alone = train(task, SHORT)
+    [packed] = PackTrainer(task).train([SHORT])
+    assert packed.metrics["val_accuracy"] == alone.metrics["val_accuracy"]
+
+
 def test_a_task_of_variable_length_trains_and_knows_what_knowing_nothing_gives():
     task = with_nothing(sequences())
     # of 100 targets 20 are 0, 60 are 1 and 20 are 2
