@@ -23,7 +23,7 @@ from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
 from studies.store.store import Store
 from studies.store.study_folder import failures
-from studies.store.task_file import write_own_code, write_task
+from studies.store.task_file import begin_study
 from studies.sweep.admission import Admission, admit
 from studies.sweep.cluster import connected
 from studies.sweep.sweep import sweep_into
@@ -83,10 +83,7 @@ class Ready:
             StoreError: If the folder cannot be written to.
             SweepError: If the disk is full.
         """
-        store = self.stored.store
-        store.write_study(self.work.spec.to_yaml())
-        write_task(store, self.admitted.task)
-        write_own_code(store, self.work.spec.own)
+        begin_study(self.stored.store, self.work.spec, self.admitted.task)
 
     def run(self, console: Console) -> Outcome:
         """Sweep what is missing and report on all of it.

@@ -40,7 +40,7 @@ from studies.store.resume import ResumedStore
 from studies.store.run_log import log_file
 from studies.store.store import Store
 from studies.store.suites.opening import hidden_workloads, open_stores
-from studies.store.task_file import write_own_code, write_task
+from studies.store.task_file import begin_study
 from studies.sweep.admission import Admission, admit
 from studies.terminal.search import announce, progress_line
 from studies.terminal.text import engine_text, notices, tell
@@ -172,10 +172,7 @@ class _Ready:
 
     def begin(self) -> None:
         """Make the folder the study's."""
-        store, spec = self.wanted.store, self.wanted.plan.spec
-        store.write_study(spec.to_yaml())
-        write_task(store, self.admitted.task)
-        write_own_code(store, spec.own)
+        begin_study(self.wanted.store, self.wanted.plan.spec, self.admitted.task)
 
     def search(self, shared: BaseStorage | None, over: Callable[[], bool], console: Console) -> SearchResult:
         """Go on until all points are there or time is ``over``; ``shared`` is a storage in place of the folder's."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -155,9 +156,17 @@ class Task(BaseTask):
 
     def weight(self, targets: Tensor) -> float:
         """Return what the mean loss of a batch weighs in that of its split: its examples, less what is ignored."""
-        if not counts_classes(self.loss):
+        if not self._may_ignore:
             return len(targets)
         return len(counting(self.loss, targets)) / self.predictions
+
+    @cached_property
+    def _may_ignore(self) -> bool:
+        """Whether the loss ignores targets, as far as is known: looked up once where all of them are in memory."""
+        if not counts_classes(self.loss) or not self.in_memory:
+            return counts_classes(self.loss)
+        targets = [split.flat_targets() for split in self.splits.values()]
+        return any(len(counting(self.loss, flat)) < len(flat) for flat in targets)
 
     def accuracy(self, right: Any, examples: int, weights: float) -> Any:
         """Return the accuracy where so many are ``right``, numbers or tensors of them.

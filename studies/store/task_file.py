@@ -17,6 +17,18 @@ from studies.store.layout import OWN_CODE_FILE, TASK_FILE
 from studies.store.store import Store
 
 
+def begin_study(store: Store, spec: StudySpec, known: KnownTask) -> None:
+    """Make the folder the study's: from here on it can be read.
+
+    Raises:
+        StoreError: If the folder cannot be written to.
+        SweepError: If the disk is full.
+    """
+    store.write_study(spec.to_yaml())
+    write_task(store, known)
+    write_own_code(store, spec.own)
+
+
 def write_task(store: Store, known: KnownTask) -> None:
     """Write what readers need to know of a task into the study's folder."""
     store.write_file(TASK_FILE, json.dumps(asdict(known), indent=1).encode())

@@ -14,7 +14,6 @@ import os
 import re
 import socket
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Protocol
@@ -36,6 +35,7 @@ from robustness.training import (
     train,
     train_function,
 )
+from robustness.user_code.errors import place_of, shown_place
 from studies.planning.plan import Pack
 from studies.planning.trials import Trial
 from studies.store.rows import Finished, Trained, trial_row
@@ -198,11 +198,11 @@ def _told(error: Exception) -> str:
     """Return what an exception says, its kind, and its place."""
     if worker_died(error):  # torch says so in words that depend on the moment
         return DIED
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    file, line, text = where.filename, str(where.lineno), f"{type(error).__name__}: {error}"
+    place, text = place_of(error), f"{type(error).__name__}: {error}"
     if caught := _CAUGHT.search(text):  # torch gives the traceback as text
         file, line, text = caught.groups()
-    return f"{text.strip()} ({file.rsplit('/', 1)[-1]}:{line})"
+        place = shown_place(file, line)
+    return f"{text.strip()} ({place})"
 
 
 def _out_of_memory(error: Exception) -> bool:

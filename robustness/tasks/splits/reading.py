@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from robustness.tasks.splits.examples import Batch, tensors_of
 from robustness.tasks.splits.generators import seeded
+from robustness.user_code.errors import place_of
 
 DIED = "a worker process of the DataLoader died while it read the dataset (os._exit, a crash, or no memory)"
 
@@ -150,9 +151,7 @@ def _unchanged(batch: Any) -> Any:
 
 def _told(error: Exception) -> str:
     """Return an error in one line, with the place that it comes from."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{where.filename.rsplit('/', 1)[-1]}:{where.lineno}"
-    return f"{type(error).__name__}: {' '.join(str(error).split())} ({place})"
+    return f"{type(error).__name__}: {' '.join(str(error).split())} ({place_of(error)})"
 
 
 def _kind(value: Any) -> str:

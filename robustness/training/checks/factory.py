@@ -57,11 +57,16 @@ def check_factory(task: Task) -> None:
     for name in {**one, **other}:
         if name not in one or name not in other or one[name].shape != other[name].shape:
             raise TaskUnfitError(f"model() gives models of different shapes at the same seed ({name})")
-        if not torch.equal(one[name].nan_to_num(), other[name].nan_to_num()):
+        if not same_numbers(one[name], other[name]):
             raise TaskUnfitError(
                 f"model() gives other numbers at the same seed ({name}): it must draw from torch's default generator "
                 "alone, not from numpy, random or a generator of its own"
             )
+
+
+def same_numbers(one: Tensor, other: Tensor) -> bool:
+    """Return whether two tensors are equal, what is no number included."""
+    return torch.equal(one.nan_to_num(), other.nan_to_num())
 
 
 def _own(module: nn.Module) -> list[Tensor]:

@@ -13,7 +13,7 @@ from robustness.tasks.splits.examples import Batch, tensors_of
 from robustness.tasks.splits.reading import DataError
 from robustness.tasks.task import correct as class_correct
 from robustness.tasks.task import counting, counts_classes, cross_entropy
-from robustness.training.checks.factory import TaskUnfitError
+from robustness.training.checks.factory import TaskUnfitError, same_numbers
 
 
 def batches_of(task: Task) -> dict[str, Batch]:
@@ -42,7 +42,7 @@ def check_reading(task: Task) -> None:
     """
     for (name, once), again in zip(batches_of(task).items(), batches_of(task).values(), strict=True):
         one, other = ([*tensors_of(inputs), targets] for inputs, targets in (once, again))
-        if len(one) != len(other) or not all(map(_equal, one, other)):
+        if len(one) != len(other) or not all(map(same_numbers, one, other)):
             raise TaskUnfitError(
                 f"the dataset gives other examples each time that it is read ({name} split): what it draws at "
                 "random must come from the default generators of torch, numpy or Python, which are seeded for it"
@@ -163,10 +163,6 @@ def _check_mean(task: Task, outputs: Tensor, targets: Tensor, loss: float) -> No
         )
     if math.isclose(sum(each), loss, rel_tol=1e-3):
         raise TaskUnfitError("the loss is the sum over the batch, but must be the mean over its examples")
-
-
-def _equal(one: Tensor, other: Tensor) -> bool:
-    return torch.equal(torch.nan_to_num(one), torch.nan_to_num(other))
 
 
 def _kind(tensor: Tensor) -> str:

@@ -18,7 +18,7 @@ from robustness.optimizers import arguments
 from robustness.tasks import Task
 from robustness.tasks.splits.examples import Batch, tensors_of
 from robustness.tasks.splits.generators import generators_kept
-from robustness.training.checks.factory import TaskUnfitError, check_factory, told
+from robustness.training.checks.factory import TaskUnfitError, check_factory, same_numbers, told
 from robustness.training.checks.fit import (
     batches_of,
     check_classes,
@@ -180,7 +180,7 @@ def _evaluate(task: Task, model: nn.Module, name: str, batch: Batch) -> None:
 
 
 def _unchanged(before: Tensor, after: Tensor, what: str) -> None:
-    if not torch.equal(torch.nan_to_num(before), torch.nan_to_num(after)):
+    if not same_numbers(before, after):
         raise TaskUnfitError(f"{what}, so every evaluation would change the data; work on a copy")
 
 

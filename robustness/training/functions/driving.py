@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import reprlib
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -17,6 +16,7 @@ from robustness.training.process import one_thread
 from robustness.training.randomness import own_draws
 from robustness.training.results import TrialResult
 from robustness.training.settings import TrialSettings
+from robustness.user_code.errors import place_of
 
 
 def train_function(
@@ -49,9 +49,7 @@ def train_function(
             pass
         except SystemExit as error:  # of a script that was wrapped in a function: it must not end the worker
             if not run.ended:
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                place = f"{where.filename.rsplit('/', 1)[-1]}:{where.lineno}"
-                return TrialResult("failed", reason=f"SystemExit: {error} ({place})")
+                return TrialResult("failed", reason=f"SystemExit: {error} ({place_of(error)})")
         except Exception:
             if not run.ended:  # what is raised after its end is of no account
                 raise
