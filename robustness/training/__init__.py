@@ -3,11 +3,12 @@
 from robustness.training.checkpoints import Checkpoint
 from robustness.training.checks.factory import TaskUnfitError
 from robustness.training.checks.preflight import OptimizerUnfitError, preflight
-from robustness.training.columns import blocks, signature
-from robustness.training.engine import ENGINES, Engine, choose, processor
+from robustness.training.engine import ENGINES, Engine, choose
 from robustness.training.functions.driving import train_function
 from robustness.training.functions.run import Run
-from robustness.training.pack import PackTrainer
+from robustness.training.graphs.identity import processor
+from robustness.training.packs.columns import signature
+from robustness.training.packs.trainer import PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread, warm_up
 from robustness.training.results import CurvePoint, MomentSpread, TrialResult
 from robustness.training.schedules.schedule import Schedule
@@ -29,7 +30,6 @@ __all__ = [
     "Training",
     "TrialResult",
     "TrialSettings",
-    "blocks",
     "choose",
     "keep_freed_memory",
     "one_thread",

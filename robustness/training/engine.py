@@ -30,8 +30,7 @@ from robustness.tasks import BaseTask, Task
 from robustness.tasks.splits.generators import generators_kept
 from robustness.tasks.storage import cache_home
 from robustness.training.checks.packable import check_packable
-from robustness.training.flat import SLAB
-from robustness.training.pack import PackTrainer
+from robustness.training.packs.trainer import SLAB, PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.randomness import initialized_model
 from robustness.training.settings import TrialSettings

@@ -14,7 +14,8 @@ import torch
 
 from robustness.optimizers.fast.compiling import synchronize
 from robustness.tasks import Task
-from robustness.training.pack import Block, PackTrainer, pack_examples
+from robustness.training.packs.block import Block
+from robustness.training.packs.trainer import PackTrainer
 from robustness.training.settings import TrialSettings
 from robustness.training.trial import Trainer, evaluate, examples_at_once
 
@@ -55,14 +56,9 @@ def pack_seconds(
     rows = [replace(settings, hyperparameters={**settings.hyperparameters, "lr": rate}) for rate in rates]
     block = Block(trainer, rows)
     batch, scalars = next(iter(block.feed.epoch())), block.scalars(0)[0]
-    step = best_seconds(lambda: block.train_step(*batch, True, scalars), device)
-    some = trainer.task.train.first(pack_examples(task))
-
-    def evaluate_all() -> None:
-        with block.autocast:
-            trainer.models.evaluate(block.flat, block.buffers, some, len(some))
-
-    evaluation = best_seconds(evaluate_all, device)
+    step = best_seconds(lambda: block.train_step(*batch, scalars), device)
+    some = trainer.task.train.first(trainer.evaluation_batch)
+    evaluation = best_seconds(lambda: block.evaluate(some), device)
     return (step + evaluation / len(some) * evaluated_per_step(task, settings)) / size
 
 

@@ -29,7 +29,6 @@ from robustness.training import (
     PackTrainer,
     TrialResult,
     TrialSettings,
-    blocks,
     keep_freed_memory,
     one_thread,
     train,
@@ -151,7 +150,7 @@ class Runner:
         if self.trainer is None:
             yield from self._one_by_one(trials)
             return
-        for indices in blocks([trial.settings for trial in trials]):
+        for indices in self.trainer.blocks([trial.settings for trial in trials]):
             yield from self._together(self.trainer, [trials[index] for index in indices])
 
     def _together(self, trainer: PackTrainer, trials: Sequence[Trial]) -> Iterator[Together]:

@@ -144,7 +144,7 @@ def pack(count: int, folder: Path) -> Callable[[], object]:
     from robustness.optimizers import hyperparameters
     from robustness.tasks import load
     from robustness.training import Schedule, TrialSettings, keep_freed_memory
-    from robustness.training.pack import PackTrainer
+    from robustness.training.packs.trainer import PackTrainer
 
     torch.set_num_threads(1)
     keep_freed_memory()  # as workers do

@@ -17,7 +17,8 @@ from torch import nn
 from robustness.optimizers import hyperparameters
 from robustness.tasks import load
 from robustness.training import Schedule, TrialSettings, choose, keep_freed_memory
-from robustness.training.pack import Block, PackTrainer
+from robustness.training.packs.block import Block
+from robustness.training.packs.trainer import PackTrainer
 from robustness.training.trial import Trainer
 
 PACKS = (16, 32, 64)

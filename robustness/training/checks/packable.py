@@ -17,7 +17,8 @@ from robustness.optimizers import hyperparameters
 from robustness.tasks import Task
 from robustness.tasks.splits.generators import generators_kept
 from robustness.training.evaluation.tally import Evaluation
-from robustness.training.pack import Block, PackTrainer
+from robustness.training.packs.block import Block
+from robustness.training.packs.trainer import PackTrainer
 from robustness.training.process import one_thread
 from robustness.training.settings import TrialSettings
 from robustness.training.trial import Trainer, evaluate
@@ -115,20 +116,14 @@ def _pack(task: Task, trials: list[TrialSettings], device: str, dtype: torch.dty
     runs = [Run([], [], []) for _ in trials]
     scalars = [now for epoch in range(STEPS) for now in block.scalars(epoch * block.steps)]
     for (inputs, targets), now in zip(_batches(block), scalars, strict=False):
-        gradient, _, _ = block.models.gradients(
-            block.flat,
-            block.buffers,
-            inputs,
-            targets,
-            shared=False,
-            label_smoothing=block.training.label_smoothing,
-        )
-        losses = block.train_step(inputs, targets, False, now)
+        own = (part[block.which] for part in (inputs, targets))
+        gradient, *_ = block.functions["gradients"](block.flat, *own, *block.buffers.values())
+        losses = block.train_step(inputs, targets, now)
         for run, loss, row in zip(runs, losses.tolist(), gradient, strict=True):
             run.losses.append(loss)
             run.gradients.append(row)
     for split in task.splits.values():
-        evaluations = block.models.evaluate(block.flat, block.buffers, split, len(split))
+        evaluations = block.evaluate(split)
         for run, evaluation in zip(runs, evaluations, strict=True):
             run.ends += _numbers(evaluation)
     return runs

@@ -7,8 +7,8 @@ import torch
 
 from robustness.optimizers import RULES, hyperparameters
 from robustness.optimizers.rule import step_scalars
-from robustness.training import Schedule, TrialSettings, blocks, signature
-from robustness.training.columns import Columns
+from robustness.training import Schedule, TrialSettings, signature
+from robustness.training.packs.columns import Columns, blocks
 
 
 def trial(name="ada2ms", **changes):

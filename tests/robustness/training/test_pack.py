@@ -11,7 +11,7 @@ from robustness.optimizers import RULES, hyperparameters
 from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import Split, Task, load
 from robustness.training import PackTrainer, Schedule, TrialSettings, train
-from robustness.training.flat import evaluation_batch
+from robustness.training.packs.evaluating import evaluation_batch
 
 RATES = {"sgd": 0.05, "sgdw": 0.05, "smes": 0.02, "invadam": 1e-3, "dualadam": 3e-3}
 OWN = {

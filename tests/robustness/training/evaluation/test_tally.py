@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from robustness.optimizers import hyperparameters
 from robustness.tasks import BITS_PER_CHARACTER, Metric, Split, Task
-from robustness.training import PackTrainer, TrialSettings, flat, train
+from robustness.training import PackTrainer, TrialSettings, train
 from robustness.training.evaluation.tally import Tally
+from robustness.training.packs import evaluating
 from robustness.training.randomness import initialized_model
 
 INPUTS = torch.randn(90, 4, generator=torch.Generator().manual_seed(0))
@@ -77,10 +78,10 @@ def both_ways(given, settings):
     return [(one, train(given, s, dtype=torch.float64)) for one, s in zip(together, settings, strict=True)]
 
 
-@pytest.mark.parametrize("collected", [flat.MOST_COLLECTED, 1, 2000])
+@pytest.mark.parametrize("collected", [evaluating.MOST_COLLECTED, 1, 2000])
 @pytest.mark.parametrize("metric", METRICS, ids=["split", "examples", "one by one"])
 def test_a_pack_gives_the_metrics_that_its_trials_give_alone(metric, collected, monkeypatch):
-    monkeypatch.setattr(flat, "MOST_COLLECTED", collected)
+    monkeypatch.setattr(evaluating, "MOST_COLLECTED", collected)
     for one, alone in both_ways(task(metric), trials()):
         assert one.status == alone.status == "completed"
         values = [[point.metric for point in result.curves] for result in (one, alone)]

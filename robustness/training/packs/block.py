@@ -1,105 +1,40 @@
-"""Training a pack: many trials of one task as matrices of models, one for each group of trials with one signature.
+"""Trials of one signature, trained together as the rows of one matrix.
 
 Each trial gives what it gives alone, up to rounding, whatever the others do: a trial that diverges is recorded at its
-step and leaves the matrix. Models with random operations, whose control flow depends on values, or with state that is
-neither parameter nor buffer cannot be packed.
+step and leaves the matrix.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from contextlib import nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from robustness.optimizers import advance, arguments, begin, finish, rule_of
-from robustness.optimizers.fast.compiling import compiled, compiler_found
-from robustness.optimizers.rule import Rule, Scalars, State, absorbed
-from robustness.tasks import Task
+from robustness.optimizers import arguments, code_of, rule_of
+from robustness.optimizers.rule import Rule
+from robustness.tasks.splits.examples import Examples
 from robustness.training.checkpoints import Checkpoint
-from robustness.training.columns import Columns, blocks
+from robustness.training.evaluation.tally import Evaluation
 from robustness.training.feed import Feed
-from robustness.training.flat import FlatModels, evaluation_batch
 from robustness.training.flatness import flatness
+from robustness.training.graphs.library import Wanted
 from robustness.training.moments import moment_spreads
+from robustness.training.packs.columns import Columns
+from robustness.training.packs.evaluating import PackEvaluator
+from robustness.training.packs.flat import OnTensors
+from robustness.training.packs.update import Update
 from robustness.training.randomness import initialized_model
 from robustness.training.results import Record, TrialResult
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, check_loss
-from robustness.training.trial import FEWEST_EVALUATED
 
-# torch compiles a graph of its own for one row; from two on, one graph serves any number of rows.
-FEWEST_COMPILED = 2
-# The most predictions of each model at once, so that the outputs of all models of a pack stay in the cache.
-EVALUATED_PREDICTIONS = 256
-
-
-def pack_examples(task: Task) -> int:
-    """Return how many examples all models of a pack are evaluated on at once."""
-    return evaluation_batch(task, max(FEWEST_EVALUATED, EVALUATED_PREDICTIONS // task.predictions))
-
-
-class PackTrainer:
-    """Trains packs of one task; graphs compiled for one pack serve the next.
-
-    Args:
-        task: With data that all trials share.
-        device: Where the models live.
-        dtype: Of the models' parameters.
-        compile: Whether to compile the computations of a step, where there is a compiler.
-    """
-
-    def __init__(
-        self, task: Task, *, device: str = "cpu", dtype: torch.dtype = torch.float32, compile: bool = False
-    ) -> None:
-        self.task, self.device, self.dtype = task.to(device, dtype), device, dtype
-        self.compile = compile and compiler_found(device)
-        self.models = FlatModels(self.task, dtype, compile=self.compile)
-        self.evaluation_batch = pack_examples(task)
-        self.begin = compiled(begin, dynamic=True) if self.compile else begin
-        self.finish = compiled(finish, dynamic=True) if self.compile else finish
-        self.advance = compiled(advance, dynamic=True) if self.compile else advance
-
-    def train(
-        self, trials: Sequence[TrialSettings], checkpoint: Checkpoint | None = None
-    ) -> list[TrialResult]:
-        """Train many trials at once; each gives what ``train`` gives for it, up to rounding.
-
-        Trials of different optimizers are trained one block after the other.
-
-        Args:
-            trials: Their optimizers must have a rule (``robustness.optimizers.rule_of``).
-            checkpoint: Where they are saved, and resumed from if they were saved before; only for trials that
-                form a single block.
-
-        Returns:
-            The results in the order of ``trials``; ``wall_seconds`` is a trial's share of its block's time.
-        """
-        trials = [settings.completed() for settings in trials]
-        results: dict[int, TrialResult] = {}
-        for indices in blocks(trials):
-            block = Block(self, [trials[index] for index in indices])
-            results |= dict(zip(indices, block.train(checkpoint), strict=True))
-        return [results[index] for index in range(len(trials))]
-
-    def update(
-        self,
-        rule: Rule,
-        flat: Tensor,
-        gradient: Tensor,
-        state: State,
-        scalars: Scalars,
-        sizes: list[int] | None,
-    ) -> None:
-        """Do one update of a matrix of models."""
-        if rule.absorb is None:
-            self.advance(rule, flat, gradient, state, scalars, sizes)
-            return
-        # in two graphs, so that the power of the global moment is taken once per row, not once per element
-        gradient = self.begin(rule, flat, gradient, state, scalars)
-        self.finish(rule, flat, gradient, state, absorbed(rule, state, scalars, sizes))
+if TYPE_CHECKING:
+    from robustness.training.packs.trainer import PackTrainer
 
 
 class Block:
@@ -122,6 +57,7 @@ class Block:
             arguments(settings.optimizer, settings.hyperparameters)  # refused as alone
         self.rule: Rule = rule
         self.seeds = sorted({settings.seed for settings in self.trials})
+        self.shared = len(self.seeds) == 1
         self.feed = Feed(task, self.seeds, first.batch_size)
         self.steps = task.steps_per_epoch(first.batch_size)
         self.models = trainer.models
@@ -139,9 +75,9 @@ class Block:
         self._keep(self.alive)
 
     def _keep(self, rows: Tensor) -> None:
-        """Continue with ``rows`` alone; where graphs are compiled for at least two rows, a single one is doubled."""
-        if len(rows) == 1 and self.trainer.compile:
-            rows = rows.repeat(FEWEST_COMPILED)
+        """Continue with ``rows`` alone; where graphs serve more of them, the last one is repeated."""
+        if len(rows):
+            rows = torch.cat([rows, rows[-1:].expand(self.trainer.rows(len(rows)) - len(rows))])
         self.alive = self.alive[rows.cpu()]
         self.flat = self.flat[rows]
         self.state = {slot: tensor[rows] for slot, tensor in self.state.items()}
@@ -152,8 +88,69 @@ class Block:
     def _collect_numbers(self) -> None:
         """Collect the numbers of the trials that are alive, and the index in ``seeds`` of the seed of each."""
         alive = [self.trials[index] for index in self.alive.tolist()]
-        self.columns = Columns(alive, self.device, self.dtype)
+        # one graph is to serve all blocks of a signature
+        self.columns = Columns(alive, self.device, self.dtype, spare=self.trainer.library is None)
         self.which = torch.tensor([self.seeds.index(settings.seed) for settings in alive], device=self.device)
+
+    @cached_property
+    def functions(self) -> dict[str, OnTensors]:
+        """What the block computes, by the names in ``wanted``: compiled, if the trainer compiles."""
+        return self.trainer.functions(self.wanted())
+
+    def wanted(self) -> dict[str, Wanted]:
+        """Return what the block computes, with examples of what it is computed from."""
+        first, training = self.trials[0], self.training
+        batch = self._first_batch(self.task.train, first.batch_size)
+        if not self.shared:
+            batch = tuple(part.expand(len(self.flat), *part.shape).contiguous() for part in batch)
+        largest = max(self.task.splits.values(), key=len)
+        evaluated = self._first_batch(largest, self.trainer.evaluation_batch)
+        update = self._update()
+        smoothing = training.label_smoothing
+        gradients = self.models.gradients(shared=self.shared, label_smoothing=smoothing)
+        rule = [first.optimizer, code_of(first.optimizer), *update.described()]
+        held, tolerance = tuple(self.buffers.values()), self._tolerance()
+
+        def one(name: list[Any], function: OnTensors, *arguments: Tensor, computes: Any) -> Wanted:
+            return Wanted([*name, repr(training.precision)], function, arguments, computes, tolerance)
+
+        return {
+            "gradients": one(
+                ["gradients", self.shared, smoothing],
+                gradients,
+                self.flat,
+                *batch,
+                *held,
+                computes=self.autocast,
+            ),
+            "evaluation": one(
+                ["evaluation"], self.models.evaluation(), self.flat, *evaluated, *held, computes=self.autocast
+            ),
+            "update": one(
+                ["update", *rule],
+                update.function(),
+                self.flat,
+                self.flat.clone(),  # as gradients: a tensor of its own, since tensors that are one stay one
+                *self.state.values(),
+                *self.scalars(0)[0],
+                computes=nullcontext(),
+            ),
+        }
+
+    def _first_batch(self, split: Examples, size: int) -> tuple[Tensor, ...]:
+        inputs, targets = split.first(size).whole()
+        return self.task.prepared(inputs).contiguous(), targets.contiguous()
+
+    def _tolerance(self) -> float:
+        """Return how far a graph may be from its function: rounding, and no more."""
+        if self.training.precision == "bf16":
+            return 0.1
+        return 1e-9 if self.dtype == torch.float64 else 1e-3
+
+    def _update(self) -> Update:
+        first = self.columns.scalars(self.rule, 0, [1.0])[0]
+        clip = self.training.clip_norm
+        return Update.of(self.rule, first, self.columns.scale, clip, self.sizes, self.decayed)
 
     def train(self, checkpoint: Checkpoint | None = None) -> list[TrialResult]:
         """Train to the end, resuming from ``checkpoint`` if there is one, and saving on the way."""
@@ -199,36 +196,31 @@ class Block:
 
     def _epoch(self, before: int) -> Tensor:
         """Take the steps of an epoch and return the losses ``[steps, K]``."""
-        shared = len(self.seeds) == 1
-        losses = []
-        for batch, now in zip(self.feed.epoch(), self.scalars(before), strict=True):
-            inputs, targets = batch if shared else (part[self.which] for part in batch)
-            losses.append(self.train_step(inputs, targets, shared, now))
-        return torch.stack(losses)
+        steps = zip(self.feed.epoch(), self.scalars(before), strict=True)
+        return torch.stack([self.train_step(*batch, numbers) for batch, numbers in steps])
 
-    def train_step(self, inputs: Tensor, targets: Tensor, shared: bool, scalars: Scalars) -> Tensor:
-        """Take one step, on one prepared batch for all models or one for each; return the losses before it."""
-        smoothing = self.training.label_smoothing
+    def train_step(self, inputs: Tensor, targets: Tensor, numbers: Sequence[Tensor]) -> Tensor:
+        """Take one step on what the feed gives, and return the losses ``[K]`` before it."""
+        if not self.shared:
+            inputs, targets = inputs[self.which], targets[self.which]
+        functions, held = self.functions, self.buffers.values()
         with self.autocast:
-            gradient, loss, self.buffers = self.models.gradients(
-                self.flat, self.buffers, inputs, targets, shared=shared, label_smoothing=smoothing
+            gradient, losses, *written = functions["gradients"](
+                self.flat, inputs.contiguous(), targets.contiguous(), *held
             )
-        if self.columns.scale is not None:
-            gradient.mul_(self.columns.scale)
-        if self.training.clip_norm is not None:
-            # as torch.nn.utils.clip_grad_norm_ does, for each row
-            norm = gradient.norm(dim=1, keepdim=True)
-            gradient.mul_((self.training.clip_norm / (norm + 1e-6)).clamp_max(1))
-        self.trainer.update(self.rule, self.flat, gradient, self.state, scalars, self.sizes)
-        return loss
+        self.buffers |= dict(zip(self.models.written, written, strict=True))
+        functions["update"](self.flat, gradient, *self.state.values(), *numbers)
+        return losses
 
-    def scalars(self, before: int) -> list[dict[str, Any]]:
-        """Return the scalars of each step of an epoch: columns ``[K, 1]`` and numbers."""
+    def scalars(self, before: int) -> list[tuple[Tensor, ...]]:
+        """Return what changes from step to step of an epoch, as ``Update.function`` takes it after the state."""
         first = self.trials[0]
         total = self.task.steps(first.epochs, first.batch_size)
         rates = [first.schedule.multiplier(before + step, total) for step in range(self.steps)]
+        lasting = [one for one in (self.columns.scale, self.decayed) if one is not None]
         return [
-            {**scalars, "decayed": self.decayed} for scalars in self.columns.scalars(self.rule, before, rates)
+            (*(value for value in scalars.values() if isinstance(value, Tensor)), *lasting)
+            for scalars in self.columns.scalars(self.rule, before, rates)
         ]
 
     def _decayed(self) -> Tensor:
@@ -271,13 +263,17 @@ class Block:
                 self.models.load(model, self.flat[row], buffers)
                 self.records[trial].flatness = flatness(self.task, model)
 
+    def evaluate(self, split: Examples) -> list[Evaluation]:
+        """Return what the models of all rows give on ``split``."""
+        compiled = self.trainer.library is not None
+        evaluator = PackEvaluator(self.models, self.functions["evaluation"], compiled=compiled)
+        with self.autocast:
+            held = list(self.buffers.values())
+            return evaluator.evaluate(self.flat, held, split, self.trainer.evaluation_batch)
+
     def _evaluate(self, epoch: int) -> None:
         """Evaluate all splits, and continue without the trials whose metric gave no number."""
-        with self.autocast:
-            evaluations = {
-                name: self.models.evaluate(self.flat, self.buffers, split, self.trainer.evaluation_batch)
-                for name, split in self.task.splits.items()
-            }
+        evaluations = {name: self.evaluate(split) for name, split in self.task.splits.items()}
         for trial, row in self._rows().items():
             self.records[trial].note(epoch, {name: rows[row] for name, rows in evaluations.items()})
         going = torch.tensor([not self.records[trial].ended for trial in self.alive.tolist()])

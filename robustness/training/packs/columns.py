@@ -36,12 +36,13 @@ def signature(settings: TrialSettings) -> tuple[Any, ...]:
     )
 
 
-def blocks(trials: Sequence[TrialSettings]) -> list[list[int]]:
-    """Return the indices of ``trials`` grouped by ``signature``."""
+def blocks(trials: Sequence[TrialSettings], most: int | None = None) -> list[list[int]]:
+    """Return the indices of ``trials`` grouped by ``signature``, at most ``most`` of them in a group."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, settings in enumerate(trials):
         groups.setdefault(signature(settings), []).append(index)
-    return list(groups.values())
+    size = most or len(trials)
+    return [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
 
 
 class Columns:
@@ -51,20 +52,23 @@ class Columns:
         trials: At least one.
         device: Where the columns are needed.
         dtype: Of the parameters, to which what depends on a step is cast in the end.
+        spare: Whether what changes nothing for these trials, a weight decay of 0 or a gradient scale of 1, is left out.
 
     Attributes:
         hyper: Hyperparameters by name: a column, or the value that all share.
         scale: The gradient scales as ``dtype``; None if all are 1.
     """
 
-    def __init__(self, trials: Sequence[TrialSettings], device: str, dtype: torch.dtype) -> None:
-        self.device, self.dtype = device, dtype
+    def __init__(
+        self, trials: Sequence[TrialSettings], device: str, dtype: torch.dtype, *, spare: bool = True
+    ) -> None:
+        self.device, self.dtype, self.spare = device, dtype, spare
         self.hyper = {
             name: self._column(name, [settings.hyperparameters[name] for settings in trials])
             for name in trials[0].hyperparameters
         }
         scales = [settings.grad_scale for settings in trials]
-        self.scale = self._tensor(scales).to(dtype) if set(scales) != {1} else None
+        self.scale = None if spare and set(scales) == {1} else self._tensor(scales).to(dtype)
 
     def scalars(self, rule: Rule, before: int, rates: Sequence[float]) -> list[dict[str, Any]]:
         """Return what ``step_scalars`` gives for each of several steps in turn.
@@ -85,7 +89,7 @@ class Columns:
         return [dict(zip(by_step, values, strict=True)) for values in zip(*by_step.values(), strict=True)]
 
     def _column(self, name: str, values: list[Any]) -> Any:
-        if _fixed(name, values[0]) or (name == "weight_decay" and not any(values)):
+        if _fixed(name, values[0]) or (self.spare and name == "weight_decay" and not any(values)):
             return values[0]
         return self._tensor(values)
 

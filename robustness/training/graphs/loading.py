@@ -1,0 +1,70 @@
+"""Compiled graphs as functions: their library is loaded by ``ctypes``, and nothing of torch's compiler is imported."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C._dynamo import guards
+
+
+class KernelError(RuntimeError):
+    """A kernel refused its input, such as a class number that is none; the message is torch's."""
+
+
+def graph_function(body: str, kernels: Mapping[str, str], library: Path) -> Callable[..., tuple[Tensor, ...]]:
+    """Return a compiled graph as a function of tensors of the shapes and strides that it was compiled for.
+
+    Args:
+        body: As in ``lowering.Lowered``.
+        kernels: The library's name of each function that the body calls.
+        library: What ``building.build`` has made.
+
+    Raises:
+        OSError: If the library cannot be loaded.
+        NameError: When the graph is called and calls something that is not known here.
+    """
+    loaded = ctypes.CDLL(str(library))
+    names: dict[str, Any] = {**_KNOWN, **{name: _kernel(loaded, symbol) for name, symbol in kernels.items()}}
+    exec(f"def call(args):\n{textwrap.indent(textwrap.dedent(body), '    ')}", names)
+    call = names["call"]
+    return lambda *tensors: call(list(tensors))
+
+
+def _kernel(library: ctypes.CDLL, symbol: str) -> Callable[..., None]:
+    """Return a kernel as a function of tensors."""
+    native = getattr(library, symbol)
+    native.restype = ctypes.c_char_p
+    native.argtypes = ()
+
+    def kernel(*tensors: Tensor) -> None:
+        problem = native(*[ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors])
+        if problem is not None:
+            raise KernelError(problem.decode(errors="replace").partition("\n")[0])
+
+    return kernel
+
+
+# What torch's compiler writes into the body of a graph. Shapes are checked by it, since kernels take mere pointers.
+_KNOWN: dict[str, Any] = {
+    "torch": torch,
+    "math": math,
+    "inf": math.inf,
+    "nan": math.nan,
+    "device": torch.device,
+    "aten": torch.ops.aten,
+    "inductor_ops": torch.ops.inductor,
+    "empty_strided": torch.empty_strided,
+    "extern_kernels": torch,  # its matrix products are torch's own
+    "assert_size_stride": guards.assert_size_stride,
+    "assert_size_stride_grouped": guards.assert_size_stride_grouped,
+    "assert_alignment": guards.assert_alignment,
+    "empty_strided_cpu": guards._empty_strided_cpu,
+    "reinterpret_tensor": guards._reinterpret_tensor,
+}
