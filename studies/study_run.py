@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 from rich.console import Console
@@ -25,6 +26,7 @@ from studies.store.store import Store
 from studies.store.study_folder import failures
 from studies.store.task_file import begin_study
 from studies.sweep.admission import Admission, admit
+from studies.sweep.ahead import compile_ahead
 from studies.sweep.cluster import connected
 from studies.sweep.sweep import sweep_into
 from studies.terminal.progress import ProgressLine
@@ -84,6 +86,12 @@ class Ready:
             SweepError: If the disk is full.
         """
         begin_study(self.stored.store, self.work.spec, self.admitted.task)
+        logger.info("%s", self.expected)
+
+    @cached_property
+    def expected(self) -> str | None:
+        """When compiled packs are to be expected; what they need is compiled from the first question on."""
+        return compile_ahead(self.work.task, self.work.packs, self.work.engine, self.where)
 
     def run(self, console: Console) -> Outcome:
         """Sweep what is missing and report on all of it.
@@ -97,7 +105,7 @@ class Ready:
             recorded(store, work.spec, self.admitted.task, work.engine, self.where) as ending,
         ):
             tell(console, self.admitted.notes)
-            outcome = _run_stages(work, self.where, self.stored, console)
+            outcome = _run_stages(work, self.where, self.stored, self.expected, console)
             if outcome.failed or outcome.missing:
                 ending.outcome = f"{len(outcome.failed)} failed, {outcome.missing} not run"
                 ending.exit_code = 1
@@ -128,12 +136,16 @@ def make_ready(
     return Ready(work, where, stored, admitted)
 
 
-def _run_stages(work: Plan, workers: Workers, stored: ResumedStore, console: Console) -> Outcome:
+def _run_stages(
+    work: Plan, workers: Workers, stored: ResumedStore, expected: str | None, console: Console
+) -> Outcome:
     """Run the stages of a study one after the other; ``work`` is the plan of the first."""
     trials: list[Trial] = []
     problems: list[str] = []
     notes: list[str] = []
     with ExitStack() as lasting:
+        if work.pending:
+            say(console, f"engine: {engine_text(work.engine, expected)}")
         for stage in stages(work.spec, work.task, stored.rows, work.trials):
             own = of_stage(work, stage, stored.trial_ids())
             if own.pending and (work.spec.extend or work.spec.confirm):
@@ -156,8 +168,6 @@ def _run_packs(work: Plan, stage: str, workers: Workers, stored: ResumedStore, c
     goes = f"; rows go to {stored.store.location}" if stage == "grid" else ""
     if work.trials:
         say(console, f"{what}: {len(work.trials)} trials of {work.task.name}{note}{goes}")
-    if work.pending and stage == "grid":
-        say(console, f"engine: {engine_text(work.engine)}")
     logger.info(
         "%s: start: %d trials, %d stored, %s, %s", stage, len(work.trials), done, workers, work.engine
     )

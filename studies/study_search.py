@@ -7,10 +7,12 @@ never trained again, whether a grid or a search stored it.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from optuna.storages import BaseStorage
 from rich.console import Console
 
 from robustness.training import Engine
-from studies.planning.search_trials import choose_engine
+from studies.planning.plan import cut
+from studies.planning.search_trials import choose_engine, typical_trials
 from studies.planning.trials import expand
 from studies.planning.workers import Workers, workplace
 from studies.reports.search import write_search
@@ -42,8 +45,11 @@ from studies.store.store import Store
 from studies.store.suites.opening import hidden_workloads, open_stores
 from studies.store.task_file import begin_study
 from studies.sweep.admission import Admission, admit
+from studies.sweep.ahead import compile_ahead
 from studies.terminal.search import announce, progress_line
 from studies.terminal.text import engine_text, notices, tell
+
+logger = logging.getLogger("studies")
 
 
 def search(
@@ -173,6 +179,14 @@ class _Ready:
     def begin(self) -> None:
         """Make the folder the study's."""
         begin_study(self.wanted.store, self.wanted.plan.spec, self.admitted.task)
+        logger.info("%s", self.expected)
+
+    @cached_property
+    def expected(self) -> str | None:
+        """When compiled packs are to be expected; what they need is compiled from the first question on."""
+        plan = self.wanted.plan
+        first = typical_trials(plan.spec, plan.search, plan.task)
+        return compile_ahead(plan.task, cut(first, self.engine), self.engine, self.wanted.where)
 
     def search(self, shared: BaseStorage | None, over: Callable[[], bool], console: Console) -> SearchResult:
         """Go on until all points are there or time is ``over``; ``shared`` is a storage in place of the folder's."""
@@ -186,7 +200,7 @@ class _Ready:
             ExitStack() as stack,
         ):
             tell(console, self.admitted.notes)
-            announce(console, plan, engine_text(self.engine), store.location)
+            announce(console, plan, engine_text(self.engine, self.expected), store.location)
             line = stack.enter_context(progress_line(console, plan, store.trial_ids()))
             surfaces = Surfaces(spec, task, self.engine, where, self.stored, line, notices(console), stack)
             return write_search(SearchLoop(plan, points, surfaces).run(over), store)

@@ -7,6 +7,7 @@ from robustness.training.engine import ENGINES, Engine, choose
 from robustness.training.functions.driving import train_function
 from robustness.training.functions.run import Run
 from robustness.training.graphs.identity import processor
+from robustness.training.packs.ahead import build_ahead
 from robustness.training.packs.columns import signature
 from robustness.training.packs.trainer import PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread, warm_up
@@ -30,6 +31,7 @@ __all__ = [
     "Training",
     "TrialResult",
     "TrialSettings",
+    "build_ahead",
     "choose",
     "keep_freed_memory",
     "one_thread",

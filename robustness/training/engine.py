@@ -3,36 +3,34 @@
 A pack of small networks trains several times faster than its trials one by one. A network whose single step
 already fills the machine does not, and some models cannot be trained as a pack at all (random operations such
 as dropout, control flow that depends on values, state of Python). So each way is tried for a few steps of the task
-itself; compiled packs only where the work ahead is long enough to repay compiling. Packs are used only if a few of
-their steps give the numbers of single models. A measurement is kept in the user's cache folder for the same task,
-model, code, machine and versions.
+itself. Packs are used only if a few of their steps give the numbers of single models. They are compiled where the
+work ahead is long enough to repay it: this is decided by the number of trials and by what was measured, never by
+what lies compiled on disk, so that the same study is trained in the same way each time. A measurement is kept in the
+user's cache folder for the same task, model, code, machine and versions.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-import platform
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from robustness import __version__
 from robustness.optimizers import code_of, rule_of
 from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import BaseTask, Task
 from robustness.tasks.splits.generators import generators_kept
 from robustness.tasks.storage import cache_home
 from robustness.training.checks.packable import check_packable
+from robustness.training.graphs.identity import task_identity
 from robustness.training.packs.trainer import SLAB, PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread
-from robustness.training.randomness import initialized_model
 from robustness.training.settings import TrialSettings
 from robustness.training.timing import pack_seconds, sequential_seconds
 
@@ -44,8 +42,14 @@ WORTHWHILE = 1.05
 HOPELESS = 1.5
 # A step of a single model that takes so many seconds on a CPU is at the machine's limit: no pack is tried.
 FILLS_A_CORE = 0.03
-# Compiling is tried if each worker has at least so many seconds of training ahead: it costs about 20 (2 cores).
-LONG = 120.0
+# Compiling pays where each worker has at least so many seconds of uncompiled training ahead: it takes about 10 of one
+# core, most of them while Ray starts (2 cores).
+LONG = 10.0
+# A compiled pack takes this share of the time of one that is not, as long as it has not been measured: on 2 cores of
+# an Intel Xeon, digits-mlp 0.40.
+COMPILED_SHARE = 0.4
+# Turns of workers are so many at least, and of so many graphs' rows at most: results come often, turns cost little.
+FEWEST_TURNS, MOST_SLABS = 32, 8
 # Memory of parameters, gradients, states and temporaries, in copies of a model; activations come on top.
 COPIES = 16
 MEMORY_SHARE = 0.25
@@ -72,14 +76,21 @@ class Engine:
     measured: dict[str, float]
     reason: str | None = None
 
+    @property
+    def step_seconds(self) -> float | None:
+        """Seconds of a training step of one model, its share of the evaluations with it, as far as is known."""
+        if not self.compile:
+            return self.measured.get(self.name)
+        return self.measured.get("compiled", COMPILED_SHARE * self.measured["fused"])
+
 
 def choose(
     task: BaseTask, trials: Sequence[TrialSettings], device: str, wanted: str = "auto", workers: int = 1
 ) -> Engine:
     """Return the fastest engine for ``task`` on ``device``, measured with one of ``trials``.
 
-    The measurement takes a second or two (half a minute where compiling is tried) and is kept in the user's
-    cache folder.
+    The measurement takes a second or two (ten more where only a compiled pack may be faster than single models) and
+    is kept in the user's cache folder.
 
     Args:
         task: What is trained.
@@ -108,11 +119,10 @@ def choose(
     with one_thread(), generators_kept(device):
         if not measured:
             measured, reason = _measure(task, typical, device, wanted)
-        if _compiling_worthwhile(measured, steps, device):
-            size = SLAB * max(1, int(measured["pack_size"]) // SLAB)
-            measured["compiled"] = pack_seconds(task, typical, device, size, compile=True)
+        if _compiling_in_doubt(measured, steps, device):
+            measured["compiled"] = pack_seconds(task, typical, device, SLAB, compile=True)
     _write(path, measured, reason)
-    return _fastest(measured, steps, reason)
+    return _fastest(measured, steps, reason, len(trials), device)
 
 
 def _measure(
@@ -147,24 +157,37 @@ def _measure(
     return measured, reason
 
 
-def _compiling_worthwhile(measured: dict[str, float], steps: float, device: str) -> bool:
-    """Return whether a compiled pack is to be measured: the work is long, and packs are not hopeless."""
-    if "fused" not in measured or "compiled" in measured or not compiler_found(device):
+def _compiling_in_doubt(measured: dict[str, float], steps: float, device: str) -> bool:
+    """Return whether a compiled pack is to be measured: the work is long, and single models are as fast as packs."""
+    if "compiled" in measured or not _long(measured, steps, device):
         return False
-    alone = measured.get("sequential", measured["fused"])
-    return measured["fused"] < HOPELESS * alone and steps * min(alone, measured["fused"]) > LONG
+    return measured.get("sequential", math.inf) < measured["fused"] < HOPELESS * measured["sequential"]
 
 
-def _fastest(measured: dict[str, float], steps: float, reason: str | None) -> Engine:
-    ways = {
-        name: seconds for name, seconds in measured.items() if name in ("sequential", "fused", "compiled")
-    }
-    if steps * min(ways.values()) <= LONG and len(ways) > 1:
+def _long(measured: dict[str, float], steps: float, device: str) -> bool:
+    """Return whether there is so much to train as packs that compiling may pay."""
+    if "fused" not in measured or not compiler_found(device):
+        return False
+    return steps * min(measured["fused"], measured.get("sequential", math.inf)) > LONG
+
+
+def _fastest(
+    measured: dict[str, float], steps: float, reason: str | None, trials: int, device: str
+) -> Engine:
+    names = ("sequential", "fused", "compiled")
+    ways: dict[str, float] = {name: measured[name] for name in names if name in measured}
+    long = _long(measured, steps, device)
+    if not long and len(ways) > 1:
         ways.pop("compiled", None)  # measured for a longer study
     best = min(ways, key=ways.__getitem__)
     if best == "sequential":
         return Engine("sequential", 1, False, ways, reason)
-    return Engine("fused", int(measured["pack_size"]), best == "compiled", ways)
+    if not long:
+        return Engine("fused", int(measured["pack_size"]), False, ways)
+    if device != "cpu":
+        return Engine("fused", int(measured["pack_size"]), True, ways)
+    slabs = max(1, min(MOST_SLABS, trials // (FEWEST_TURNS * SLAB)))
+    return Engine("fused", slabs * SLAB, True, ways)
 
 
 def _fused_seconds(task: Task, settings: TrialSettings, device: str, alone: float | None) -> dict[str, float]:
@@ -190,47 +213,10 @@ def _memory(device: str) -> int:
 
 
 def _cache_path(task: Task, settings: TrialSettings, device: str, wanted: str) -> Path:
-    machine = torch.cuda.get_device_name() if device == "cuda" else [processor(), os.cpu_count()]
-    identity = [task.name, task.version, repr(task.options), settings.optimizer, settings.batch_size, wanted]
-    identity += [machine, torch.__version__, __version__, _code(task), repr(settings.training)]
-    identity += ["compared", "weighed by what counts", _model(task)]
-    if code := code_of(settings.optimizer):
-        identity.append(code)
+    identity = [*task_identity(task, device), settings.optimizer, code_of(settings.optimizer)]
+    identity += [settings.batch_size, repr(settings.training), wanted]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     return cache_home() / "engines" / f"{digest}.json"
-
-
-def processor() -> str:
-    """Return the processor's model; on Linux ``platform`` does not know it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
-
-
-def _code(task: Task) -> str:
-    """Return a digest of the module of a user's own task; empty for a registered one."""
-    return _source(task.name.partition(":")[0]) if ":" in task.name else ""
-
-
-def _source(name: str) -> str:
-    """Return a digest of the file of a module that is imported; empty without one."""
-    source = getattr(sys.modules.get(name), "__file__", None)
-    return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
-
-
-def _model(task: Task) -> list[Any]:
-    """Return what the task's model is: its text, its parameters, whether they are frozen, and its classes' code."""
-    try:
-        model = initialized_model(task, 0)
-    except Exception:  # a task's own code may raise anything; then each trial reports it for itself
-        return []
-    parameters = [(name, tuple(p.shape), p.requires_grad) for name, p in model.named_parameters()]
-    homes = {type(module).__module__ for module in model.modules()}
-    own = sorted(home for home in homes if home.partition(".")[0] not in ("torch", "torchvision"))
-    return [repr(model), parameters, [_source(home) for home in own]]
 
 
 def _read(path: Path) -> tuple[dict[str, float], str | None]:

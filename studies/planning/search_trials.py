@@ -69,17 +69,25 @@ def choose_engine(
         SpecError: If the task cannot be trained, by one of the optimizers at least.
         InputError: If ``engine`` is not valid, or the task cannot be trained by it.
     """
-    point = point_trials(spec, search, task, typical_point(search))
-    references = reference_trials(spec, search, task)
-    # in the order of the study, so that the trial that is measured and the size of packs are those of a grid
-    first = next(iter(spec.optimizers)) == search.optimizer
-    trials = [*point, *references] if first else [*references, *point]
+    trials = typical_trials(spec, search, task)
     check_ready(spec, task, trials, device)
+    point = [trial for trial in trials if trial.role == "search"]
     settings = [trial.settings for trial in (*trials, *point * (wanted - 1))]
     try:
         return choose(task, settings, device, engine, os.cpu_count() or 1)
     except ValueError as error:
         raise InputError(f"--engine: {engine}: {error}") from error
+
+
+def typical_trials(spec: StudySpec, search: SearchSpec, task: BaseTask) -> list[Trial]:
+    """Return the trials of a point from the middle of the space, and of the references.
+
+    They are in the order of the study, so that the trial that is measured and the size of packs are those of a grid.
+    """
+    point = point_trials(spec, search, task, typical_point(search))
+    references = reference_trials(spec, search, task)
+    first = next(iter(spec.optimizers)) == search.optimizer
+    return [*point, *references] if first else [*references, *point]
 
 
 def typical_point(search: SearchSpec) -> dict[str, Scalar]:

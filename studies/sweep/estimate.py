@@ -130,6 +130,8 @@ def _trial_seconds(plan: Plan, device: str) -> float | None:
         if plan.engine.name == "sequential":
             step = sequential_seconds(plan.task, pack[0].settings, device)
             return step * plan.task.steps(budget.epochs, budget.batch_size)
+        if plan.engine.step_seconds is not None and plan.engine.compile:  # a plan compiles nothing
+            return plan.engine.step_seconds * plan.task.steps(budget.epochs, budget.batch_size)
         settings = [replace(trial.settings, epochs=1) for trial in pack]
         runner = Runner(plan.task, device, plan.engine)
         runner.train(settings)  # warms caches up

@@ -155,9 +155,11 @@ class Runner:
 
     def _together(self, trainer: PackTrainer, trials: Sequence[Trial]) -> Iterator[Together]:
         """Train a block together; halve it if memory runs out, go one by one if it cannot be trained together."""
-        self.watch.begin(trials)
+        settings = [trial.settings for trial in trials]
         try:
-            results = trainer.train([trial.settings for trial in trials], self._checkpoint(trials))
+            trainer.prepare(settings)  # compiling counts for none of the trials
+            self.watch.begin(trials)
+            results = trainer.train(settings, self._checkpoint(trials))
         except Exception as error:  # one trial's own code may raise anything; the others are to finish
             if _out_of_memory(error) and len(trials) > 1:
                 half = len(trials) // 2

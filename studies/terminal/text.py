@@ -105,10 +105,10 @@ def near_text(metrics: Iterable[TaskMetric]) -> str:
     return " or ".join(sorted(near))
 
 
-def engine_text(engine: Engine) -> str:
-    """Describe the engine that was chosen, and the measurement that chose it."""
+def engine_text(engine: Engine, expected: str | None = None) -> str:
+    """Describe the engine that was chosen, the measurement that chose it, and when compiled packs are expected."""
     size = f", up to {engine.pack_size} trials at once" if engine.name == "fused" else ""
-    compiling = ", compiled" if engine.compile else ""
+    compiling = f", {expected or 'compiled'}" if engine.compile else ""
     measured = ", ".join(f"{name} {1e3 * seconds:.3g}" for name, seconds in engine.measured.items())
     if not measured:
         return f"{engine.name} ({engine.reason})" if engine.reason else f"{engine.name} (not measured)"

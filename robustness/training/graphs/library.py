@@ -66,7 +66,7 @@ class Library:
         self.known: dict[str, OnTensors] = {}
 
     def functions(self, wanted: Sequence[Wanted]) -> list[OnTensors]:
-        """Return each as a graph; those that are not on disk are compiled. One that cannot be is returned as it is."""
+        """Return each as a graph, compiled now if it is not on disk; one that cannot be is returned as it is."""
         keys = [self._key(one) for one in wanted]
         new = {key: one for key, one in zip(keys, wanted, strict=True) if key not in self.known}
         if self.device == "cpu":
@@ -74,6 +74,11 @@ class Library:
         else:
             self.known |= {key: compiled(one.function, dynamic=False) for key, one in new.items()}
         return [self.known[key] for key in keys]
+
+    def has(self, wanted: Sequence[Wanted]) -> bool:
+        """Return whether all of them are compiled already."""
+        folder = cache_home() / "graphs"
+        return all((folder / f"{self._key(one)}.json").exists() for one in wanted)
 
     def _key(self, wanted: Wanted) -> str:
         tensors = [(tuple(one.shape), one.stride(), str(one.dtype)) for one in wanted.arguments]

@@ -1,4 +1,4 @@
-"""Compiled graphs as functions: their library is loaded by ``ctypes``, and nothing of torch's compiler is imported."""
+"""Compiled graphs as functions: libraries are loaded by ``ctypes``, and nothing of torch's compiler is imported."""
 
 from __future__ import annotations
 
@@ -65,6 +65,6 @@ _KNOWN: dict[str, Any] = {
     "assert_size_stride": guards.assert_size_stride,
     "assert_size_stride_grouped": guards.assert_size_stride_grouped,
     "assert_alignment": guards.assert_alignment,
-    "empty_strided_cpu": guards._empty_strided_cpu,
-    "reinterpret_tensor": guards._reinterpret_tensor,
+    "empty_strided_cpu": guards._empty_strided_cpu,  # type: ignore[attr-defined]
+    "reinterpret_tensor": guards._reinterpret_tensor,  # type: ignore[attr-defined]
 }

@@ -1,8 +1,8 @@
 """From a function on tensors to a sequence of calls and the C++ kernels that it calls; nothing is compiled here.
 
 torch's own compiler (inductor) fuses the operations and writes the kernels. What is left out is its way of compiling
-each kernel by itself, which takes most of its time (a second a kernel and headers compiled beforehand): all kernels of
-a pack's graphs go through one run of the C++ compiler instead (``building``).
+each kernel by itself, which takes most of its time (a second a kernel, and headers compiled beforehand): all kernels
+of a pack's graphs go through one run of the C++ compiler instead (``building``).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def lowered(function: Callable[..., Any], arguments: Sequence[Tensor]) -> Lowere
         try:
             functional = torch.func.functionalize(function, remove="mutations")
             traced = make_fx(functional, select_decomp_table(), tracing_mode="fake")(*arguments)
-            text = compile_fx_inner(traced, list(arguments)).source_code
+            text: str = compile_fx_inner(traced, list(arguments)).source_code  # type: ignore[attr-defined]
         except Exception as error:  # a model may use anything, and torch raises as many kinds of errors
             raise NotLoweredError(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
     return _parsed(text)

@@ -52,7 +52,7 @@ class Columns:
         trials: At least one.
         device: Where the columns are needed.
         dtype: Of the parameters, to which what depends on a step is cast in the end.
-        spare: Whether what changes nothing for these trials, a weight decay of 0 or a gradient scale of 1, is left out.
+        spare: Whether to leave out what changes nothing for these trials: a weight decay of 0, a gradient scale of 1.
 
     Attributes:
         hyper: Hyperparameters by name: a column, or the value that all share.

@@ -16,7 +16,7 @@ from robustness.training.checkpoints import Checkpoint
 from robustness.training.graphs.identity import task_identity
 from robustness.training.graphs.library import Library, Wanted
 from robustness.training.packs.block import Block
-from robustness.training.packs.columns import blocks
+from robustness.training.packs.columns import blocks, signature
 from robustness.training.packs.evaluating import pack_examples
 from robustness.training.packs.flat import FlatModels, OnTensors
 from robustness.training.results import TrialResult
@@ -43,6 +43,7 @@ class PackTrainer:
         self.models = FlatModels(self.task, dtype)
         self.evaluation_batch = pack_examples(task)
         self.library: Library | None = None
+        self.prepared: set[tuple[object, ...]] = set()
         if compile and compiler_found(device):
             self.library = Library(task_identity(self.task, device), device)
 
@@ -71,6 +72,14 @@ class PackTrainer:
             block = Block(self, [trials[index] for index in indices])
             results |= dict(zip(indices, block.train(checkpoint), strict=True))
         return [results[index] for index in range(len(trials))]
+
+    def prepare(self, trials: Sequence[TrialSettings]) -> None:
+        """Have everything compiled that ``trials`` of one block need: a minute, perhaps, that is none of theirs."""
+        if self.library is not None:
+            kind = (signature(trials[0]), len({settings.seed for settings in trials}) == 1)
+            if kind not in self.prepared:
+                self.prepared.add(kind)
+                self.library.functions(list(Block(self, trials).wanted().values()))
 
     def functions(self, wanted: Mapping[str, Wanted]) -> dict[str, OnTensors]:
         """Return functions by name: compiled ones, or as they are."""

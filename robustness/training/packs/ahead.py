@@ -1,0 +1,64 @@
+"""Compiling ahead: a process beside this one compiles what packs will need, while this one goes on."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from robustness.tasks import Task
+from robustness.training.graphs.library import Wanted
+from robustness.training.packs.block import Block
+from robustness.training.packs.columns import signature
+from robustness.training.packs.trainer import PackTrainer
+from robustness.training.settings import TrialSettings
+
+
+def build_ahead(task: Task, packs: Iterable[Sequence[TrialSettings]], *, wait: bool = False) -> bool:
+    """Begin to compile what ``packs`` need on a CPU, in a process that ends by itself, or with this one.
+
+    Whoever needs a graph waits until it is compiled, or compiles it, so nothing depends on how far this gets. Except
+    on Linux, where a fork finds all imports ready, nothing is begun.
+
+    Args:
+        task: What is trained.
+        packs: Each of trials that are trained together or one block after the other.
+        wait: Only look whether it is compiled.
+
+    Returns:
+        Whether everything is compiled already.
+    """
+    trainer = PackTrainer(task, compile=True)
+    if trainer.library is None or trainer.library.has(wanted_by(trainer, packs)):
+        return True
+    if wait or sys.platform != "linux":
+        return False
+    with warnings.catch_warnings():  # of threads, which this child uses none of
+        warnings.simplefilter("ignore", DeprecationWarning)
+        multiprocessing.get_context("fork").Process(target=_build, args=(trainer, packs), daemon=True).start()
+    return False
+
+
+def _build(trainer: PackTrainer, packs: Iterable[Sequence[TrialSettings]]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; with it this process ends
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # what is wrong, those say who need the graphs
+    torch.set_num_threads(1)
+    assert trainer.library is not None  # or everything would be compiled already
+    trainer.library.functions(wanted_by(trainer, packs))
+
+
+def wanted_by(trainer: PackTrainer, packs: Iterable[Sequence[TrialSettings]]) -> list[Wanted]:
+    """Return what ``packs`` compute, each function once."""
+    found: dict[tuple[object, ...], list[Wanted]] = {}
+    for pack in packs:
+        for indices in trainer.blocks(pack):
+            trials = [pack[index] for index in indices]
+            kind = (signature(trials[0]), len({settings.seed for settings in trials}) == 1)
+            if kind not in found:
+                found[kind] = list(Block(trainer, trials).wanted().values())
+    return [one for several in found.values() for one in several]
