@@ -16,8 +16,7 @@ from studies.planning.plan import Plan, following, of_stage, plan
 from studies.planning.stages import rows_of, stages, to_measure
 from studies.planning.trials import Trial
 from studies.planning.workers import Workers
-from studies.reports.report import write_report
-from studies.reports.verdict import verdict_lines
+from studies.reports.loading import Foreseen
 from studies.spec.study import StudySpec
 from studies.store.provenance import recorded
 from studies.store.resume import ResumedStore
@@ -110,6 +109,8 @@ class Ready:
                 ending.outcome = f"{len(outcome.failed)} failed, {outcome.missing} not run"
                 ending.exit_code = 1
         outcome.notes = [*self.admitted.notes, *outcome.notes]
+        from studies.reports.verdict import verdict_lines
+
         outcome.verdict = verdict_lines(work.spec.verdict, outcome.rows)
         return outcome
 
@@ -174,7 +175,8 @@ def _run_packs(work: Plan, stage: str, workers: Workers, stored: ResumedStore, c
 
     started = time.monotonic()
     with ProgressLine(console, len(work.trials), done, stage) as line:
-        problems = sweep_into(stored, work, workers, line, notices(console))
+        progress = Foreseen(line, work.pending)
+        problems = sweep_into(stored, work, workers, progress, notices(console))
     seconds = time.monotonic() - started
     if work.pending:
         say(console, f"{work.pending} trials in {seconds:.0f} s")
@@ -183,6 +185,8 @@ def _run_packs(work: Plan, stage: str, workers: Workers, stored: ResumedStore, c
 
 
 def _conclude(trials: Sequence[Trial], store: Store, problems: list[str], notes: list[str]) -> Outcome:
+    from studies.reports.report import write_report
+
     rows = rows_of(trials, store.rows())
     written = write_report(rows, store.diagnostics(), store)
     missing = len(trials) - len(rows)

@@ -10,9 +10,7 @@ import pandas as pd
 from rich.console import Console
 
 from studies.planning.workers import workplace
-from studies.reports.report import write_report
 from studies.reports.suite import Suite
-from studies.reports.verdict import verdict_lines
 from studies.reports.workloads import check_distinct
 from studies.spec.presets import load_spec
 from studies.spec.study import StudySpec
@@ -99,6 +97,9 @@ def _run_suite(suite: SuiteSpec, store: Store, readied: Sequence[Ready], console
             if ready.work.pending:
                 lasting.enter_context(connected(ready.where))  # one Ray for this workload and those after it
             outcomes[name] = ready.run(console)
+    from studies.reports.report import write_report  # matplotlib and scipy take seconds
+    from studies.reports.verdict import verdict_lines
+
     missing = sum(outcome.missing for outcome in outcomes.values())
     failed = [f"{name}: {line}" for name, outcome in outcomes.items() for line in outcome.failed]
     notes = [f"{name}: {note}" for name, outcome in outcomes.items() for note in outcome.notes]

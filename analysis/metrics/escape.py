@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv, gammaincinv, ndtri
+import scipy  # each of its parts is loaded when it is first used: they take long
 
 ESCAPE_COLUMNS = [
     "runs", "escaped", "time", "time_low", "time_high", "share", "share_low", "share_high",
@@ -65,11 +65,11 @@ def escape_table(times: pd.DataFrame, by: Sequence[str], level: float = 0.95) ->
     k, runs = table["there"].to_numpy(float), table["runs"].to_numpy(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         table["time"] = _mean_time(n / total)
-        table["time_low"] = _mean_time(gammaincinv(n + 1, 1 - tail) / total)
-        table["time_high"] = np.where(n > 0, _mean_time(gammaincinv(n, tail) / total), np.inf)
+        table["time_low"] = _mean_time(scipy.special.gammaincinv(n + 1, 1 - tail) / total)
+        table["time_high"] = np.where(n > 0, _mean_time(scipy.special.gammaincinv(n, tail) / total), np.inf)
         table["share"] = k / runs
-        table["share_low"] = np.where(k > 0, betaincinv(k, runs - k + 1, tail), 0.0)
-        table["share_high"] = np.where(k < runs, betaincinv(k + 1, runs - k, 1 - tail), 1.0)
+        table["share_low"] = np.where(k > 0, scipy.special.betaincinv(k, runs - k + 1, tail), 0.0)
+        table["share_high"] = np.where(k < runs, scipy.special.betaincinv(k + 1, runs - k, 1 - tail), 1.0)
     return table.reset_index()[[*by, *ESCAPE_COLUMNS]]
 
 
@@ -101,7 +101,7 @@ def kramers_slope(barriers: Sequence[float], times: Sequence[float], escapes: Se
     spread = (w * (x - centre) ** 2).sum()
     slope = (w * (x - centre) * y).sum() / spread
     intercept = np.average(y, weights=w) - slope * centre
-    half = ndtri(0.975) / np.sqrt(spread)
+    half = scipy.special.ndtri(0.975) / np.sqrt(spread)
     chi2 = (w * (y - intercept - slope * x) ** 2).sum()
     return pd.Series(
         {"slope": slope, "low": slope - half, "high": slope + half, "intercept": intercept, "chi2": chi2}

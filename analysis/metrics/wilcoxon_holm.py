@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # each of its parts is loaded when it is first used: they take long
 
 from analysis.metrics.reference_gap import reference_gaps
 from analysis.metrics.selection import selected_cells, test_error_at
@@ -73,4 +73,4 @@ def _p_value(difference: np.ndarray) -> float:
     if not len(difference):
         return np.nan
     different = difference[difference != 0]
-    return float(stats.wilcoxon(different).pvalue) if len(different) else 1.0
+    return float(scipy.stats.wilcoxon(different).pvalue) if len(different) else 1.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
+import scipy
 
 
 def t_half_width(sd: pd.Series, n: pd.Series, level: float = 0.95) -> pd.Series:
@@ -26,7 +26,7 @@ def t_half_width(sd: pd.Series, n: pd.Series, level: float = 0.95) -> pd.Series:
     if not 0 < level < 1:
         raise ValueError(f"level must be in (0, 1), but got {level}")
     count = n.where(n > 1).astype(float)
-    quantile = pd.Series(stdtrit((count - 1).to_numpy(), (1 + level) / 2), index=sd.index)
+    quantile = pd.Series(scipy.special.stdtrit((count - 1).to_numpy(), (1 + level) / 2), index=sd.index)
     return quantile * sd / np.sqrt(count)
 
 

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
 
 Array = NDArray[np.float64]
 
@@ -62,11 +62,11 @@ class Estimate(NamedTuple):
 
     def lower(self, alpha: float) -> Array:
         """Return the lower bound of the one-sided interval of level 1 - alpha."""
-        return self.value - stdtrit(self.df, 1 - alpha) * self.se
+        return self.value - scipy.special.stdtrit(self.df, 1 - alpha) * self.se
 
     def upper(self, alpha: float) -> Array:
         """Return the upper bound of the one-sided interval of level 1 - alpha."""
-        return self.value + stdtrit(self.df, 1 - alpha) * self.se
+        return self.value + scipy.special.stdtrit(self.df, 1 - alpha) * self.se
 
     def p_below(self, bound: Array) -> Array:
         """Return the one-sided p-value of the hypothesis that the truth is `bound` or more.
@@ -76,7 +76,8 @@ class Estimate(NamedTuple):
         # differences of accuracies that tie exactly also tie in floating point
         distance = np.round(self.value - bound, 12)
         spread = np.where(self.se > 0, self.se, 1.0)
-        return np.where(self.se > 0, stdtr(self.df, distance / spread), np.where(distance < 0, 0.0, 1.0))
+        below = scipy.special.stdtr(self.df, distance / spread)
+        return np.where(self.se > 0, below, np.where(distance < 0, 0.0, 1.0))
 
     def p_above(self, bound: Array) -> Array:
         """Return the one-sided p-value of the hypothesis that the truth is `bound` or less."""

@@ -6,6 +6,7 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
@@ -24,6 +25,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+@cache
 def warm_up() -> None:
     """Import now what torch imports at an optimizer's first step, so that no trial's time contains those seconds."""
     parameter = torch.nn.Parameter(torch.zeros(1))

@@ -33,6 +33,7 @@ from robustness.training import (
     one_thread,
     train,
     train_function,
+    warm_up,
 )
 from robustness.user_code.errors import place_of, shown_place
 from studies.planning.plan import Pack
@@ -173,6 +174,7 @@ class Runner:
         yield list(zip(trials, results, strict=True)), "fused"
 
     def _one_by_one(self, trials: Sequence[Trial]) -> Iterator[Together]:
+        warm_up()
         for trial in trials:
             self.watch.begin([trial])
             yield [(trial, self._train_or_fail(trial))], "sequential"

@@ -25,7 +25,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from robustness.tasks import BaseTask
-from robustness.training import Engine, warm_up
+from robustness.training import Engine
 from studies.planning.plan import Pack, Plan
 from studies.spec.errors import SweepError
 from studies.spec.problems import one_line
@@ -77,7 +77,6 @@ class _Worker:
     def __init__(self, setup: Setup) -> None:
         task: BaseTask = ray.get(setup.task)
         self.setup, self.trials, self.used = setup, ray.get(setup.trials), False
-        warm_up()
         self.runner = Runner(task, setup.device, setup.engine, setup.checkpoints)
 
     def run(self, turn: Turn) -> Any:
