@@ -7,9 +7,11 @@ import platform
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from robustness.user_code.source import is_installed
@@ -29,6 +31,7 @@ RAY_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_ENABLE_ZERO_COPY_TORCH_TENSORS": "1",
+    "PL_DISABLE_FORK": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
@@ -65,42 +68,71 @@ def connected(workers: Workers) -> Iterator[None]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if workers.address is None:
         options |= {"include_dashboard": False, "num_cpus": workers.count, "address": "local"}
-        # workers find a user's own modules where this process does, by the environment that they inherit: a runtime
-        # environment would keep Ray from using the workers that it has started in advance
+        options["_system_config"] = {"preload_python_modules": ["studies.sweep.tune"]}
+        # workers find a user's own modules where this process does, by the environment that they inherit
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     else:
         options["address"] = workers.address
-    try:
-        with _loopback() if workers.address is None else nullcontext():
-            ray.init(**options)
-    except Exception as error:  # Ray raises a different class for every way to fail
-        where = workers.address or "this machine"
-        raise SweepError(
-            one_line(f"Ray cannot be started at {where}: {_mismatch(error) or error}")
-        ) from error
-    try:
+    with ExitStack() as lasting:
+        try:
+            with _alone() if workers.address is None else nullcontext():
+                ray.init(**options)
+            lasting.callback(ray.shutdown)
+            if workers.address is None:
+                lasting.enter_context(_prestarted())
+        except Exception as error:  # Ray raises a different class for every way to fail
+            where = workers.address or "this machine"
+            raise SweepError(
+                one_line(f"Ray cannot be started at {where}: {_mismatch(error) or error}")
+            ) from error
         if workers.address is not None:
             _probe_nodes()
         yield
-    finally:
-        ray.shutdown()
 
 
 @contextmanager
-def _loopback() -> Iterator[None]:
-    """Let Ray listen on the loopback address alone, as it does on systems where it does not support clusters.
+def _alone() -> Iterator[None]:
+    """Let Ray start as it does on systems where it does not support clusters, and without what only clusters need.
 
-    On all others it turns 127.0.0.1 into the machine's own address and listens on all of its addresses.
+    It then listens on the loopback address; on all other systems it turns 127.0.0.1 into the machine's own address
+    and listens on all of its addresses. Neither are nodes added nor are workers' prints shown, so the processes for
+    these are left out.
     """
-    from ray._private import ray_constants
+    from ray._private import parameter, ray_constants
 
-    name, before = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants.ENABLE_RAY_CLUSTER
-    os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    without: dict[str, Any] = {"no_monitor": True, "include_log_monitor": False}
+    fewer = partial(parameter.RayParams, **without)
+    os.environ[name] = "0"
+    try:
+        with _replaced(ray_constants, ENABLE_RAY_CLUSTER=False), _replaced(parameter, RayParams=fewer):
+            yield
+    finally:
+        del os.environ[name]
+
+
+@contextmanager
+def _prestarted() -> Iterator[None]:
+    """Let Tune train on the workers that Ray has started in advance.
+
+    Tune wants workers with some variables of the driver's environment, for which Ray would start others. On one
+    machine all have inherited these.
+    """
+    from ray.tune.execution import class_cache
+
+    with _replaced(class_cache, DEFAULT_ENV_VARS={}, ENV_VARS_TO_PROPAGATE=frozenset()):
+        yield
+
+
+@contextmanager
+def _replaced(module: ModuleType, **values: Any) -> Iterator[None]:
+    """Give names of ``module`` other values for a while; those that a version of Ray does not have are left alone."""
+    before = {name: getattr(module, name) for name in values if hasattr(module, name)}
+    vars(module).update({name: values[name] for name in before})
     try:
         yield
     finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
-        del os.environ[name]
+        vars(module).update(before)
 
 
 def _check_reachable(address: str) -> None:
