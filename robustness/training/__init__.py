@@ -2,6 +2,7 @@
 
 from robustness.training.checkpoints import Checkpoint
 from robustness.training.checks.factory import TaskUnfitError
+from robustness.training.checks.passed import preflight_once
 from robustness.training.checks.preflight import OptimizerUnfitError, preflight
 from robustness.training.engine import ENGINES, Engine, choose
 from robustness.training.functions.driving import train_function
@@ -36,6 +37,7 @@ __all__ = [
     "keep_freed_memory",
     "one_thread",
     "preflight",
+    "preflight_once",
     "processor",
     "sequential_seconds",
     "signature",

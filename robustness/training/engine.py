@@ -11,8 +11,6 @@ user's cache folder for the same task, model, code, machine and versions.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 import warnings
@@ -26,9 +24,9 @@ from robustness.optimizers import code_of, rule_of
 from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import BaseTask, Task
 from robustness.tasks.splits.generators import generators_kept
-from robustness.tasks.storage import cache_home
 from robustness.training.checks.packable import check_packable
 from robustness.training.graphs.identity import task_identity
+from robustness.training.kept import keep, kept_path, read_kept
 from robustness.training.packs.trainer import SLAB, PackTrainer
 from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.settings import TrialSettings
@@ -214,27 +212,18 @@ def _memory(device: str) -> int:
 
 def _cache_path(task: Task, settings: TrialSettings, device: str, wanted: str) -> Path:
     identity = [*task_identity(task, device), settings.optimizer, code_of(settings.optimizer)]
-    identity += [settings.batch_size, repr(settings.training), wanted]
-    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-    return cache_home() / "engines" / f"{digest}.json"
+    return kept_path("engines", [*identity, settings.batch_size, repr(settings.training), wanted])
 
 
 def _read(path: Path) -> tuple[dict[str, float], str | None]:
     """Return a measurement that was kept, and why packs are not in it; empty if there is none."""
+    kept = read_kept(path)
+    reason = kept.pop("reason", None)
     try:
-        kept = json.loads(path.read_text())
-        reason = kept.pop("reason", None)
         return {str(name): float(value) for name, value in kept.items()}, reason
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError):
         return {}, None
 
 
 def _write(path: Path, measured: dict[str, float], reason: str | None) -> None:
-    """Keep a measurement; if the folder cannot be written to, it is measured again the next time."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps({**measured, **({"reason": reason} if reason else {})}))
-        temporary.replace(path)
-    except OSError:
-        return
+    keep(path, {**measured, **({"reason": reason} if reason else {})})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from robustness.tasks import BaseTask, Task
-from robustness.training import OptimizerUnfitError, TaskUnfitError, TrialSettings, preflight
+from robustness.training import OptimizerUnfitError, TaskUnfitError, TrialSettings, preflight_once
 from studies.planning.trials import Trial
 from studies.spec.errors import SpecError
 from studies.spec.problems import one_line
@@ -14,6 +14,8 @@ from studies.spec.study import StudySpec
 
 def check_ready(spec: StudySpec, task: BaseTask, trials: Sequence[Trial], device: str) -> None:
     """Take one step of the task's model with each optimizer of ``trials``; a training function is not called.
+
+    What has passed on this machine is not asked again.
 
     Raises:
         SpecError: If no trial, or none of an optimizer, could give a right number; one line says why.
@@ -24,7 +26,7 @@ def check_ready(spec: StudySpec, task: BaseTask, trials: Sequence[Trial], device
     for trial in trials:
         first.setdefault(trial.label, trial.settings)
     try:
-        preflight(task, first, device)
+        preflight_once(task, first, device)
     except TaskUnfitError as error:
         raise SpecError(one_line(f"{spec.source}: task: {task.name!r}: {error}")) from error
     except OptimizerUnfitError as error:

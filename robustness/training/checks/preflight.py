@@ -52,7 +52,7 @@ class OptimizerUnfitError(ValueError):
         self.label = label
 
 
-def preflight(task: Task, trials: Mapping[str, TrialSettings], device: str = "cpu") -> None:
+def preflight(task: Task, trials: Mapping[str, TrialSettings], device: str = "cpu") -> bool:
     """Take one step of the task's model with each optimizer.
 
     Args:
@@ -60,14 +60,17 @@ def preflight(task: Task, trials: Mapping[str, TrialSettings], device: str = "cp
         trials: One trial of each optimizer, by its label.
         device: ``cpu`` or ``cuda``.
 
+    Returns:
+        Whether each of them has taken its step, or time was too short for some.
+
     Raises:
         TaskUnfitError: If the model, the loss, the targets, ``correct`` or the metric do not fit each other, or it is
             not known what the metric gives for knowing nothing.
         OptimizerUnfitError: If an optimizer cannot be built on the model, or cannot take a step.
     """
     if not trials:
-        return
-    started = time.monotonic()
+        return True
+    complete, started = True, time.monotonic()
     with one_thread(), generators_kept(device), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using a target size")  # refused below
         model, batch = _task_step(task, next(iter(trials.values())), device)
@@ -75,7 +78,7 @@ def preflight(task: Task, trials: Mapping[str, TrialSettings], device: str = "cp
         for label, settings in trials.items():
             try:
                 stepper = _stepper(task, model, settings, device)
-                if time.monotonic() - started < LONG:
+                if complete := time.monotonic() - started < LONG:
                     suit_gradients(stepper.optimizer)
                     stepper.step(*batch)
             except Exception as error:  # an optimizer may be anyone's
@@ -84,6 +87,7 @@ def preflight(task: Task, trials: Mapping[str, TrialSettings], device: str = "cp
                 for parameter, (value, gradient) in zip(model.parameters(), values, strict=True):
                     parameter.copy_(value)
                     parameter.grad = gradient
+    return complete
 
 
 def _task_step(task: Task, settings: TrialSettings, device: str) -> tuple[nn.Module, Batch]:
