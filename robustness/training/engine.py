@@ -116,7 +116,9 @@ def choose(
     measured, reason = _read(path)
     with one_thread(), generators_kept(device):
         if not measured:
-            measured, reason = _measure(task, typical, device, wanted)
+            measured, reason = _measure(task, typical, device, wanted, steps)
+        if "fused" in measured and "pack_size" not in measured and not _long(measured, steps, device):
+            measured["pack_size"] = _best_pack(task, typical, device, measured.get("sequential"))[0]
         if _compiling_in_doubt(measured, steps, device):
             measured["compiled"] = pack_seconds(task, typical, device, SLAB, compile=True)
     _write(path, measured, reason)
@@ -124,7 +126,7 @@ def choose(
 
 
 def _measure(
-    task: Task, settings: TrialSettings, device: str, wanted: str
+    task: Task, settings: TrialSettings, device: str, wanted: str, steps: float
 ) -> tuple[dict[str, float], str | None]:
     """Return the seconds of a step of one model for each way, with the best pack size, and why there are no packs."""
     if device == "cpu":
@@ -145,7 +147,7 @@ def _measure(
                 if rule_of(settings.optimizer) is None:
                     raise ValueError(f"{settings.optimizer} has no rule")
                 check_packable(task, settings, device)
-                measured |= _fused_seconds(task, settings, device, measured.get("sequential"))
+                measured |= _fused_seconds(task, settings, device, measured.get("sequential"), steps)
         except (
             Exception
         ) as error:  # models may refuse to be trained as a pack in as many ways as there are models
@@ -188,7 +190,19 @@ def _fastest(
     return Engine("fused", slabs * SLAB, True, ways)
 
 
-def _fused_seconds(task: Task, settings: TrialSettings, device: str, alone: float | None) -> dict[str, float]:
+def _fused_seconds(
+    task: Task, settings: TrialSettings, device: str, alone: float | None, steps: float
+) -> dict[str, float]:
+    """Return the time of one step of a model in the best pack, and its size unless compiled graphs decide it."""
+    if device == "cpu" and alone is not None and _long({"fused": alone}, steps, device):
+        seconds = pack_seconds(task, settings, device, SLAB)
+        if seconds <= alone and _long({"fused": seconds}, steps, device):
+            return {"fused": seconds}
+    size, seconds = _best_pack(task, settings, device, alone)
+    return {"fused": seconds, "pack_size": float(size)}
+
+
+def _best_pack(task: Task, settings: TrialSettings, device: str, alone: float | None) -> tuple[int, float]:
     """Return the best pack size and the time of one step of one of its models."""
     best_size, best = 0, float("inf")
     weights = sum(PackTrainer(task).models.sizes)
@@ -200,7 +214,7 @@ def _fused_seconds(task: Task, settings: TrialSettings, device: str, alone: floa
             best_size, best = size, seconds
         if alone is not None and seconds > HOPELESS * alone:
             break
-    return {"fused": best, "pack_size": float(best_size)}
+    return best_size, best
 
 
 def _memory(device: str) -> int:

@@ -86,6 +86,15 @@ def test_a_compiled_pack_is_chosen_only_where_much_is_ahead(cache, count, compil
     assert (engine.name, engine.compile) == ("fused", compile)
 
 
+def test_only_work_that_is_not_compiled_has_its_pack_sizes_measured(cache):
+    choose(load("digits-mlp"), [SETTINGS] * 100_000, "cpu")
+    (kept,) = cache.rglob("*.json")
+    long = json.loads(kept.read_text())
+    assert long.keys() == {"sequential", "fused"}
+    choose(load("digits-mlp"), [SETTINGS], "cpu")
+    assert json.loads(kept.read_text()).items() > long.items()  # what is decided by it stays as it is
+
+
 def test_a_choice_leaves_the_number_of_threads_and_the_generator_alone():
     torch.manual_seed(0)
     before, threads = torch.get_rng_state(), torch.get_num_threads()
