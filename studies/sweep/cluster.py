@@ -8,16 +8,15 @@ import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from functools import partial
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from robustness.user_code.source import is_installed
 from studies.spec.errors import SweepError
 from studies.spec.problems import one_line
 from studies.sweep.authentication import agree_on_token
+from studies.sweep.local.starting import PRELOADED, alone, prestarted
 
 if TYPE_CHECKING:
     from studies.planning.workers import Workers
@@ -68,18 +67,18 @@ def connected(workers: Workers) -> Iterator[None]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if workers.address is None:
         options |= {"include_dashboard": False, "num_cpus": workers.count, "address": "local"}
-        options["_system_config"] = {"preload_python_modules": ["studies.sweep.tune"]}
+        options["_system_config"] = {"preload_python_modules": [PRELOADED]}
         # workers find a user's own modules where this process does, by the environment that they inherit
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     else:
         options["address"] = workers.address
     with ExitStack() as lasting:
         try:
-            with _alone() if workers.address is None else nullcontext():
+            with alone() if workers.address is None else nullcontext():
                 ray.init(**options)
             lasting.callback(ray.shutdown)
             if workers.address is None:
-                lasting.enter_context(_prestarted())
+                lasting.enter_context(prestarted())
         except Exception as error:  # Ray raises a different class for every way to fail
             where = workers.address or "this machine"
             raise SweepError(
@@ -88,51 +87,6 @@ def connected(workers: Workers) -> Iterator[None]:
         if workers.address is not None:
             _probe_nodes()
         yield
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Let Ray start as it does on systems where it does not support clusters, and without what only clusters need.
-
-    It then listens on the loopback address; on all other systems it turns 127.0.0.1 into the machine's own address
-    and listens on all of its addresses. Neither are nodes added nor are workers' prints shown, so the processes for
-    these are left out.
-    """
-    from ray._private import parameter, ray_constants
-
-    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
-    without: dict[str, Any] = {"no_monitor": True, "include_log_monitor": False}
-    fewer = partial(parameter.RayParams, **without)
-    os.environ[name] = "0"
-    try:
-        with _replaced(ray_constants, ENABLE_RAY_CLUSTER=False), _replaced(parameter, RayParams=fewer):
-            yield
-    finally:
-        del os.environ[name]
-
-
-@contextmanager
-def _prestarted() -> Iterator[None]:
-    """Let Tune train on the workers that Ray has started in advance.
-
-    Tune wants workers with some variables of the driver's environment, for which Ray would start others. On one
-    machine all have inherited these.
-    """
-    from ray.tune.execution import class_cache
-
-    with _replaced(class_cache, DEFAULT_ENV_VARS={}, ENV_VARS_TO_PROPAGATE=frozenset()):
-        yield
-
-
-@contextmanager
-def _replaced(module: ModuleType, **values: Any) -> Iterator[None]:
-    """Give names of ``module`` other values for a while; those that a version of Ray does not have are left alone."""
-    before = {name: getattr(module, name) for name in values if hasattr(module, name)}
-    vars(module).update({name: values[name] for name in before})
-    try:
-        yield
-    finally:
-        vars(module).update(before)
 
 
 def _check_reachable(address: str) -> None:
