@@ -36,6 +36,11 @@ def loaded_by(statement):
         ),
         ("import studies", {"torch", "ray", "optuna", "pandas", "analysis", "robustness"}),
         ("import studies; studies.load", {"torch", "ray", "optuna", "robustness"}),
+        ("import studies.suite_run", {"ray", "optuna", "sklearn", "seaborn", "matplotlib"}),
+        (
+            "import studies.sweep.local.preload, gc; assert gc.isenabled()",
+            {"optuna", "sklearn", "seaborn", "matplotlib"},
+        ),
         ("import studies.cli", {"torch", "ray", "optuna", "pandas", "pyarrow", "pydantic"}),
     ],
 )
