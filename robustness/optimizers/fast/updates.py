@@ -37,6 +37,10 @@ GATHERED_CPU, GATHERED_ELSEWHERE = 2**14, 2**20
 TILE = 2**17
 # Vectors in a compiled call, which costs 40 microseconds of its own; each of these numbers is a graph to compile.
 AT_ONCE = (16, 4, 1)
+# Contexts for compiling, made once, since that takes 20 microseconds. By default torch compiles a graph for each pattern
+# of equal lengths, and reads and converts even constants anew for every few elements.
+ONE_GRAPH_FOR_ALL_LENGTHS = torch.fx.experimental._config.patch(use_duck_shape=False)  # type: ignore[attr-defined]
+CONSTANTS = torch._dynamo.config.patch(specialize_float=True)
 COMPILED_DTYPES = (torch.float32, torch.float64)
 
 Vectors = dict[tuple[int, ...], Vector]
@@ -189,8 +193,7 @@ def update_compiled(rule: Rule, works: Sequence[CompiledWork], scalars: Scalars)
         while len(works) - first >= count:
             some = works[first : first + count]
             params, grads, states = zip(*(work.whole for work in some), strict=True)
-            # One graph for all lengths; by default torch compiles one for each pattern of equal lengths.
-            with torch.fx.experimental._config.patch(use_duck_shape=False):  # type: ignore[attr-defined]
+            with ONE_GRAPH_FOR_ALL_LENGTHS, CONSTANTS:
                 _compiled_updates(rule)(params, grads, states, scalars)
             first += count
     for work in works:
