@@ -14,17 +14,11 @@ from torch import Tensor
 
 # Exponents up to this size neither overflow nor underflow from any normal number.
 LARGEST_EXPONENT = 0.9
-# log2(1 + u) / u for 2/3 <= 1 + u < 4/3, from u^0 on: the log2 is off by at most 4.5e-8; 2^r - 1 for |r| <= 0.51, from
-# r^1 on: off by at most 2.3e-9 of 2^r. Minimax fits (Lawson's weighted least squares in float64).
+# log2(1 + u) / u for 2/3 <= 1 + u < 4/3, from u^0 on: the log2 is off by at most 4.5e-8. (2^r - 1) / r for
+# |r| <= 0.51: off by at most 2.3e-9 of 2^r. Minimax fits (Lawson's weighted least squares in float64).
 LOG2 = (
-    1.442694068,
-    -0.7213439345,
-    0.4810197353,
-    -0.3609276712,
-    0.2845879197,
-    -0.2346796691,
-    0.2520267367,
-    -0.2319819629,
+    *(1.442694068, -0.7213439345, 0.4810197353, -0.3609276712),
+    *(0.2845879197, -0.2346796691, 0.2520267367, -0.2319819629),
 )
 EXP2 = (0.6931471825, 0.2402264774, 0.0555032603, 0.009618462995, 0.001340147806, 0.0001535126066)
 _MANTISSA_BITS = 23
@@ -36,7 +30,8 @@ _BIAS = 127
 def power32(x: Tensor, p: float) -> Tensor:
     """Return ``x ** p`` for float32 ``x >= 0``, off by at most 3e-7 of it, as ``rule.power`` does.
 
-    Numbers under the smallest normal one count as that one; of infinity it is 2^126 or, for ``p < 0``, 0; NaN stays NaN.
+    Numbers under the smallest normal one count as that one. Of infinity it is 2^126 or, for ``p < 0``, 0; NaN stays
+    NaN.
 
     With ``x = 2^e f`` and ``2/3 <= f < 4/3`` it is ``2^n 2^r``, where ``n`` is the integer nearest to
     ``p e + p log2 f``. ``p`` is split into a head of 16 bits, whose product with ``e`` is exact, and a tail.
