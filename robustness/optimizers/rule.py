@@ -226,7 +226,7 @@ def power(x: Tensor, p: Scalar) -> Tensor:
         x: Non-negative values.
         p: A finite exponent, a number or a tensor that broadcasts against ``x``, taken as ``exp(p log x)``.
             The number 0 and multiples of 1/8 up to 1, of either sign, are computed by square roots alone, and
-            other numbers of ordinary size, in compiled code and float32, by polynomials (``power32``).
+            other numbers of ordinary size, in float32 compiled for a CPU, by polynomials (``power32``).
     """
     if not isinstance(p, Tensor):
         if p == 0:
@@ -236,7 +236,8 @@ def power(x: Tensor, p: Scalar) -> Tensor:
             return (
                 _root(x, eighths) if p > 0 else _root(x.clamp_min(smallest(x.dtype)), eighths).reciprocal_()
             )
-        if torch.compiler.is_compiling() and x.dtype == torch.float32 and abs(p) <= LARGEST_EXPONENT:
+        on_cpu = x.dtype == torch.float32 and x.device.type == "cpu"
+        if torch.compiler.is_compiling() and on_cpu and abs(p) <= LARGEST_EXPONENT:
             return power32(x, p)
     tiny = smallest(x.dtype)
     p = p.to(x) if isinstance(p, Tensor) else p
