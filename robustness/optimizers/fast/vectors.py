@@ -162,7 +162,7 @@ def _alias(dense: Tensor) -> Tensor:
     """Return all elements in memory order as a tensor that shares the memory but is not a view.
 
     It has a storage of its own that begins where the elements do: compiled code asks every tensor that begins
-    elsewhere in its storage for the place, at each call, which takes longer than the rest of the call.
+    elsewhere in its storage for the place, in Python and at each call.
     """
     shared: Tensor = from_dlpack(to_dlpack(_line(dense.detach())))
     return shared
