@@ -1,7 +1,7 @@
 """A power of float32 numbers for compiled code: bit operations and polynomials that fuse into one vectorized loop.
 
-It replaces ``exp(p * log(x))``, whose error in float32 grows with ``p log x``: for ``p`` = 0.3 it is up to 3e-6 of the
-result over the whole range of ``x``, here 1.2e-7. Uncompiled, each operation would be a pass over memory of its own.
+It replaces ``exp(p * log(x))``, whose error in float32 grows with ``p log x``: for ``p`` = 0.3 it is up to 3e-6 of
+the result over the whole range of ``x``, here 1.2e-7. Uncompiled, each operation would be a pass over memory.
 """
 
 from __future__ import annotations

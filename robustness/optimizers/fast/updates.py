@@ -37,8 +37,8 @@ GATHERED_CPU, GATHERED_ELSEWHERE = 2**14, 2**20
 TILE = 2**17
 # Vectors in a compiled call, which costs 40 microseconds of its own; each of these numbers is a graph to compile.
 AT_ONCE = (16, 4, 1)
-# Contexts for compiling, made once, since each defines a class when it is made. By default torch compiles a graph for each
-# pattern of equal lengths, and reads and converts even constants anew for every few elements.
+# Contexts for compiling, made once, since each defines a class when it is made. By default torch compiles a graph for
+# each pattern of equal lengths, and reads and converts even constants anew for every few elements.
 ONE_GRAPH_FOR_ALL_LENGTHS = torch.fx.experimental._config.patch(use_duck_shape=False)  # type: ignore[attr-defined]
 CONSTANTS = torch._dynamo.config.patch(specialize_float=True)
 COMPILED_DTYPES = (torch.float32, torch.float64)
