@@ -101,13 +101,14 @@ def run(
         job |= {"device": arguments.device, "workers": workers, "folder": name, "jax": arguments.jax_way}
         files = {name: folder / f"{name}.json" for name in ("job", "answer")}
         files["job"].write_text(json.dumps(job))
-        command = [sys.executable, HERE / "contenders.py", contender.function, *files.values()]
         if contender.function is None:
             write_data(arguments.task, options, folder)
-            command = [arguments.jax_python, HERE / "jax_contender.py", *files.values()]
+            command = [arguments.jax_python, HERE / "jax_contender.py"]
+        else:
+            command = [sys.executable, HERE / "contenders.py", contender.function]
         started = time.perf_counter()
         done = subprocess.run(
-            command,
+            [*command, *files.values()],
             env={**os.environ, **_environment(caches or folder), "RAY_USAGE_STATS_ENABLED": "0"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -15,7 +15,11 @@ from workloads import options_of, write_data
 
 HERE = Path(__file__).parent
 CHUNKS = (1, 2, 4, 8, 16, 32, 64)
-ROUNDS, EPOCHS = 4, 2  # chunks a process, and epochs of each, for a rate
+ROUNDS, LEAST, EPOCHS = (
+    3,
+    32,
+    2,
+)  # a rate is of so many chunks a process or trials at least, so many epochs long
 GIVE_UP = 0.8  # larger chunks are not tried once one has less than this share of the best rate
 
 INSTALL = (
@@ -27,7 +31,7 @@ INSTALL = (
 def rate(
     task: str, python: str, trials: Sequence[dict[str, Any]], way: dict[str, int], epochs: int, cores: int
 ) -> float:
-    """Return the trials a second of ``ROUNDS`` chunks a process, without start and compiling.
+    """Return the trials a second of all processes together, without start and compiling.
 
     Args:
         task: Its name.
@@ -37,7 +41,7 @@ def rate(
         epochs: Of every trial.
         cores: How many the processes have together.
     """
-    count = ROUNDS * way["chunk"] * way["processes"]
+    count = way["processes"] * way["chunk"] * max(ROUNDS, 1 + LEAST // way["chunk"])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         options = options_of(task, folder)
@@ -49,10 +53,9 @@ def rate(
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             raise SystemExit(f"JAX: exit code {done.returncode}\n{done.stdout[-3000:]}")
-        finished = sorted(json.loads((folder / "answer.json").read_text())["finished"])
-    # the first chunk of each process waits for the compiler
-    first = finished[way["chunk"] * way["processes"] - 1]
-    return (count - way["chunk"] * way["processes"]) / (finished[-1] - first)
+        shares = json.loads((folder / "answer.json").read_text())["shares"]
+    # of each process from its first chunk on, which waits for the compiler
+    return sum((len(moments) - way["chunk"]) / (moments[-1] - moments[0]) for moments in shares)
 
 
 def chosen(task: str, python: str, trials: list[dict[str, Any]]) -> dict[str, int]:

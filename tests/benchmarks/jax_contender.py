@@ -2,8 +2,8 @@
 
 ``JOB`` is that of ``contenders.py`` with ``jax``: ``chunk``, how many models are trained at once, and ``processes``,
 1 with all cores or one for each of ``workers`` cores with one thread each. ``epochs`` may be given. The data of
-char-lm are in ``data.npz`` in the job's folder. ``ANSWER`` is as ``contenders.py`` writes it; the losses and
-accuracies of all trials go to ``curves.npz`` there, ``[trials, epochs + 1]`` each.
+char-lm are in ``data.npz`` in the job's folder. ``ANSWER`` is as ``contenders.py`` writes it, with ``finished`` by
+process as ``shares``; the losses and accuracies of all trials go to ``curves.npz``, ``[trials, epochs + 1]`` each.
 
 A chunk is one compiled function: ``vmap`` over the models, ``scan`` over epochs and steps. Its models share a seed,
 and so the batches, of which the first layer then needs one product for all of them.
@@ -133,6 +133,7 @@ def train_all(job: Job) -> Answer:
     np.savez(Path(job["folder"]) / "curves.npz", **dict(zip(NAMES, curves, strict=True)))
     return {
         "finished": [moment for _, moments, _ in shares for moment in moments],
+        "shares": [moments for _, moments, _ in shares],
         "accuracy": float(curves[NAMES.index("test_accuracy"), :, -1].mean()),
         "note": f"chunks of {job['jax']['chunk']}, {processes} process{'es' if processes > 1 else ''}",
     }

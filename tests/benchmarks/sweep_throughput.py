@@ -1,4 +1,4 @@
-"""The same grid of short trials, trained by Ray Tune, by a loop written by hand, and by this project.
+"""The same grid of short trials, trained by Ray Tune, by a loop written by hand, by JAX, and by this project.
 
 digits-mlp on 2 cores (Intel Xeon, AVX-512), Python 3.11.7, torch 2.15.0, Ray 2.60, medians, start-up included: 512
 trials (n = 2 rounds) take Ray Tune as documented 1,648 s (extrapolated), Ray Tune with reused actors 64 s
@@ -12,11 +12,19 @@ b`` were run with a and with b trials, and the rest is read off a straight line 
 whose cost per trial grows with the number of trials. ``trials/s`` is the rate once running: the slope of that line
 or, where all trials were run, the rate at which the second half of them arrived. ``start s`` is the rest of the time.
 
-``share`` compares the fused training step of digits-mlp with the machine's own matrix product.
+``--warm`` lets each contender run once before, untimed, to fill its caches of what it compiles and measures. JAX, which
+is no dependency of this project, is left out without ``--jax-python``, the interpreter of an environment with
+``jax-requirements.txt``; how many models it trains at once, in one process or one a core, is what an untimed search
+beforehand finds to be fastest, and is in its row's note. char-lm is made small, as ``workloads.py`` says.
+
+``share`` compares the fused training step of digits-mlp with the machine's own matrix product; ``steps`` compares what
+a step of one model takes once running, its evaluations included, by hand, by this project and by JAX.
 
 Examples:
     python tests/benchmarks/sweep_throughput.py
     python tests/benchmarks/sweep_throughput.py --trials 4096 --only iii,iv
+    python tests/benchmarks/sweep_throughput.py --only iii,iv,v --warm --rounds 3 --jax-python DIR/bin/python
+    python tests/benchmarks/sweep_throughput.py --only steps --task char-lm --jax-python DIR/bin/python
     python tests/benchmarks/sweep_throughput.py --task digits-cnn
     python tests/benchmarks/sweep_throughput.py --task resnet8
     python tests/benchmarks/sweep_throughput.py --device cuda
