@@ -12,13 +12,13 @@ b`` were run with a and with b trials, and the rest is read off a straight line 
 whose cost per trial grows with the number of trials. ``trials/s`` is the rate once running: the slope of that line
 or, where all trials were run, the rate at which the second half of them arrived. ``start s`` is the rest of the time.
 
-``--warm`` lets each contender run once before, untimed, to fill its caches of what it compiles and measures. JAX, which
-is no dependency of this project, is left out without ``--jax-python``, the interpreter of an environment with
+``--warm`` lets each contender run once before, untimed, to fill its caches of what it compiles and measures. JAX,
+which is no dependency of this project, is left out without ``--jax-python``, the interpreter of an environment with
 ``jax-requirements.txt``; how many models it trains at once, in one process or one a core, is what an untimed search
 beforehand finds to be fastest, and is in its row's note. char-lm is made small, as ``workloads.py`` says.
 
-``share`` compares the fused training step of digits-mlp with the machine's own matrix product; ``steps`` compares what
-a step of one model takes once running, its evaluations included, by hand, by this project and by JAX.
+``share`` compares the fused training step of digits-mlp with the machine's own matrix product; ``steps`` compares
+what a step of one model takes once running, its evaluations included, by hand, by this project and by JAX.
 
 Examples:
     python tests/benchmarks/sweep_throughput.py
