@@ -47,6 +47,13 @@ def packed(trainer: PackTrainer, trials: list[dict[str, Any]]) -> float:
     return (seconds[1] - seconds[0]) / (MANY - FEW) / len(trials)
 
 
+def in_jax(task: str, python: str, trials: list[dict[str, Any]], chunk: int) -> float:
+    """Return a model's share of the seconds of an epoch of a chunk in JAX, evaluations included."""
+    way = {"chunk": chunk, "processes": 1}
+    few, many = (1 / rate(task, python, trials, way, count, 1) for count in (FEW, MANY))
+    return (many - few) / (MANY - FEW)
+
+
 def product() -> float:
     """Return the seconds of a product of 1024 cubed."""
     left, right = torch.randn(2, 1024, 1024)
@@ -81,12 +88,9 @@ def once_running(
     for size in PACKS:
         cases[f"this project, {size} models"] = lambda size=size: packed(trainer, trials[:size]) / steps
     for chunk in CHUNKS if jax_python else ():
-        way = {"chunk": chunk, "processes": 1}
-
-        def jax(way: dict[str, int] = way) -> float:
-            return 1 / (rate(name, str(jax_python), trials, way, MANY, 1) * MANY * steps)
-
-        cases[f"JAX, {chunk} models"] = jax
+        cases[f"JAX, {chunk} models"] = lambda chunk=chunk: (
+            in_jax(name, str(jax_python), trials, chunk) / steps
+        )
     seconds: dict[str, list[float]] = {case: [] for case in cases}
     for number in range(-1, 3 * rounds):  # the first compiles, and does not count
         for case, measure in cases.items():
