@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from robustness.training import keep_freed_memory
 from robustness.training.pack import PackTrainer
 
 PACKS, CHUNKS = (4, 16, 64), (2, 16)  # models at once
+PRODUCT = "torch.mm 1024^3"
 FEW, MANY = 1, 4  # epochs: what MANY take longer than FEW is once running
 
 
@@ -83,30 +85,29 @@ def once_running(
         task = load(name, **options_of(name, Path(folder)))
     steps = task.steps_per_epoch(BATCH_SIZE)
     trainer = PackTrainer(task, compile=True)
-    cases: dict[str, Callable[[], float]] = {"torch.mm 1024^3": product}
-    cases["one model by hand"] = lambda: by_hand(task, trials[0]) / steps
-    for size in PACKS:
-        cases[f"this project, {size} models"] = lambda size=size: packed(trainer, trials[:size]) / steps
-    for chunk in CHUNKS if jax_python else ():
-        cases[f"JAX, {chunk} models"] = lambda chunk=chunk: (
-            in_jax(name, str(jax_python), trials, chunk) / steps
-        )
+    cases: dict[str, Callable[[], float]] = {PRODUCT: product}
+    cases["one model by hand"] = partial(by_hand, task, trials[0])
+    cases |= {f"this project, {size} models": partial(packed, trainer, trials[:size]) for size in PACKS}
+    if jax_python is not None:
+        cases |= {
+            f"JAX, {chunk} models": partial(in_jax, name, jax_python, trials, chunk) for chunk in CHUNKS
+        }
     seconds: dict[str, list[float]] = {case: [] for case in cases}
     for number in range(-1, 3 * rounds):  # the first compiles, and does not count
         for case, measure in cases.items():
-            took = measure()
+            took = measure() / (1 if case == PRODUCT else steps)
             print(f"{case}: {1e3 * took:.4g} ms", file=sys.stderr)
             if number >= 0:
                 seconds[case].append(took)
     flops = sum(product_flops(task))
     found = {case: statistics.median(times) for case, times in seconds.items()}
-    speeds = {case: (flops if case != "torch.mm 1024^3" else 2 * 1024**3) / t for case, t in found.items()}
+    speeds = {case: (flops if case != PRODUCT else 2 * 1024**3) / t for case, t in found.items()}
     return [
         {
             "case": case,
             "ms": 1e3 * t,
             "GFLOP/s": speeds[case] / 1e9,
-            "share of mm": speeds[case] / speeds["torch.mm 1024^3"],
+            "share of mm": speeds[case] / speeds[PRODUCT],
         }
         for case, t in found.items()
     ]
