@@ -62,7 +62,8 @@ class Block:
         self.steps = task.steps_per_epoch(first.batch_size)
         self.models = trainer.models
         self.training = first.training
-        self.autocast = autocast(self.device, self.training)
+        lower = self.training.precision == "bf16"
+        self.autocast = autocast(self.device, self.training) if lower else nullcontext()
         check_loss(task, self.training)
         self.decayed = self._decayed() if self.training.decay == "matrices" else None
         models = {seed: initialized_model(task, seed).to(self.device, self.dtype) for seed in self.seeds}
@@ -191,7 +192,7 @@ class Block:
         self.alive, self.flat = saved["alive"], saved["flat"].to(self.device)
         self.state = {slot: tensor.to(self.device) for slot, tensor in saved["state"].items()}
         self.buffers = {name: buffer.to(self.device) for name, buffer in saved["buffers"].items()}
-        self._collect_numbers()
+        self._keep(torch.arange(len(self.alive), device=self.device))
         self.feed.skip(saved["epoch"])
 
     def _epoch(self, before: int) -> Tensor:
@@ -235,7 +236,8 @@ class Block:
         """Record the trials whose loss or parameters are not finite, and continue without their rows."""
         broken = ~losses.isfinite()
         first = torch.where(broken.any(0), broken.int().argmax(0) + 1, self.steps)
-        diverged = broken.any(0) | ~self.flat.isfinite().all(1)
+        low, high = self.flat.aminmax(dim=1)  # one pass; NaN where a row has one
+        diverged = broken.any(0) | ~(low.isfinite() & high.isfinite())
         if not diverged.any():
             return
         for index, step, ended in zip(self.alive.tolist(), first.tolist(), diverged.tolist(), strict=True):
