@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from contenders import BATCH_SIZE, epochs
 from jax_choice import rate
+from robustness.training.pack import PackTrainer
 from training_steps import product_flops, settings
 from workloads import options_of
 
 from robustness.tasks import Task, load
 from robustness.training import keep_freed_memory
-from robustness.training.pack import PackTrainer
 
 PACKS, CHUNKS = (4, 16, 64), (2, 16)  # models at once
 PRODUCT = "torch.mm 1024^3"

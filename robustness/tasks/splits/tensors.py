@@ -12,7 +12,6 @@ from torch import Tensor
 
 from robustness.tasks.splits.examples import Batch, Examples, cast
 
-
 # The most bytes of inputs that are copied at a time, for several batches.
 MOST_GATHERED = 2**20
 
