@@ -15,14 +15,13 @@ from typing import Any
 import torch
 from contenders import BATCH_SIZE, epochs
 from jax_choice import rate
-from robustness.training.pack import PackTrainer
 from training_steps import product_flops, settings
 from workloads import options_of
 
 from robustness.tasks import Task, load
-from robustness.training import keep_freed_memory
+from robustness.training import PackTrainer, keep_freed_memory
 
-PACKS, CHUNKS = (4, 16, 64), (2, 16)  # models at once
+PACKS, CHUNKS = (16, 64), (2, 16)  # models at once
 PRODUCT = "torch.mm 1024^3"
 FEW, MANY = 1, 4  # epochs: what MANY take longer than FEW is once running
 

@@ -1,4 +1,4 @@
-"""Time of one training step: by hand, by this project, and against what the machine reaches in a matrix product."""
+"""Time of one training step of ResNet-8, and the operations that the products of a task's step take."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from robustness.optimizers import hyperparameters
 from robustness.tasks import Task, load
-from robustness.training import Schedule, TrialSettings, choose, keep_freed_memory
+from robustness.training import Schedule, TrialSettings, choose
 from robustness.training.packs.block import Block
-from robustness.training.packs.trainer import PackTrainer
+from robustness.training.packs.context import PackContext
 from robustness.training.trial import Trainer
 
-PACKS = (16, 32, 64)
 RESNET_BATCH = 128
 
 
@@ -52,43 +51,6 @@ def settings(trial: dict[str, Any], batch_size: int) -> TrialSettings:
     return TrialSettings("adamw", values, trial["grad_scale"], int(trial["seed"]), **common)
 
 
-def share_of_peak(trials: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:
-    """Compare steps of digits-mlp, by hand and fused, with a product of 1024 cubed; one thread, float32.
-
-    Args:
-        trials: At least as many as the largest pack, of one seed.
-        rounds: How often each is measured: ten times as often.
-    """
-    torch.set_num_threads(1)
-    keep_freed_memory()  # as workers do
-    task = load("digits-mlp")
-    steps = task.steps_per_epoch(BATCH_SIZE)
-    splits = task.train.inputs.split(BATCH_SIZE), task.train.targets.split(BATCH_SIZE)
-    batches = list(zip(*splits, strict=True))[:steps]
-    left, right = torch.randn(2, 1024, 1024)
-    product = torch.empty(1024, 1024)
-    step = stepper(task, trials[0], "cpu")[1]
-    trainer = PackTrainer(task, compile=True)
-    blocks = {size: Block(trainer, [settings(t, BATCH_SIZE) for t in trials[:size]]) for size in PACKS}
-
-    def fused(block: Block) -> None:
-        for batch, now in zip(batches, block.scalars(0), strict=True):
-            block.train_step(*batch, True, now)
-
-    cases = {"torch.mm 1024^3": lambda: torch.mm(left, right, out=product)}
-    cases["one model by hand"] = lambda: [step(*batch, 1.0) for batch in batches]
-    cases |= {f"fused, {size} models": lambda b=block: fused(b) for size, block in blocks.items()}
-    counts = [1, *(steps * models for models in (1, *PACKS))]
-    flops = [2 * 1024**3, *[product_flops(task)[0]] * (1 + len(PACKS))]
-    seconds = [statistics.median(times) for times in interleaved(cases, 10 * rounds).values()]
-    each = [took / count for took, count in zip(seconds, counts, strict=True)]
-    speeds = [count / took / 1e9 for count, took in zip(flops, each, strict=True)]
-    return [
-        {"case": name, "ms": 1e3 * took, "GFLOP/s": speed, "share of mm": speed / speeds[0]}
-        for name, took, speed in zip(cases, each, speeds, strict=True)
-    ]
-
-
 def resnet8(device: str, rounds: int, jax_python: str | None) -> list[dict[str, Any]]:
     """Compare a step of ResNet-8 by hand with the same by the engine that was chosen, and in JAX; one thread."""
     torch.set_num_threads(1)
@@ -107,9 +69,9 @@ def resnet8(device: str, rounds: int, jax_python: str | None) -> list[dict[str, 
         trainer = Trainer(task, wanted, device, torch.float32)
         cases["chosen: sequential"] = lambda: trainer.train_step(*batch)
     else:
-        block = Block(PackTrainer(task, device=device), [wanted] * engine.pack_size)
+        block = Block(PackContext(task, device=device), [wanted] * engine.pack_size)
         now = block.scalars(0)[0]
-        cases[f"chosen: fused, {engine.pack_size} models"] = lambda: block.train_step(*batch, True, now)
+        cases[f"chosen: fused, {engine.pack_size} models"] = lambda: block.train_step(*batch, now)
     models = dict(zip(cases, (1, engine.pack_size), strict=True))
     rows = [
         {"case": name, "ms": 1e3 * statistics.median(times) / models[name]}

@@ -8,7 +8,7 @@ from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import Split, Task
 from robustness.training import Checkpoint, PackTrainer, TrialSettings, train
 from robustness.training.graphs import building
-from robustness.training.packs.trainer import SLAB
+from robustness.training.packs.context import SLAB
 
 pytestmark = pytest.mark.skipif(not compiler_found("cpu"), reason="needs a C++ compiler")
 
