@@ -17,8 +17,8 @@ which is no dependency of this project, is left out without ``--jax-python``, th
 ``jax-requirements.txt``; how many models it trains at once, in one process or one a core, is what an untimed search
 beforehand finds to be fastest, and is in its row's note. char-lm is made small, as ``workloads.py`` says.
 
-``share`` compares the fused training step of digits-mlp with the machine's own matrix product; ``steps`` compares
-what a step of one model takes once running, its evaluations included, by hand, by this project and by JAX.
+``steps`` compares what a step of one model takes once running, its evaluations included, by hand, by this project
+and by JAX, with the machine's own matrix product.
 
 Examples:
     python tests/benchmarks/sweep_throughput.py
@@ -40,7 +40,7 @@ from contest import CONTENDERS, axes, cells, sweeps
 from jax_choice import INSTALL
 from measure import report
 from once_running import once_running
-from training_steps import PACKS, resnet8, share_of_peak
+from training_steps import resnet8
 from workloads import TASKS
 
 
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=512)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(
-        "--only", help="some of i,ii,iii,iv,v,share,steps; default: what the task and the device allow"
+        "--only", help="some of i,ii,iii,iv,v,steps; default: what the task and the device allow"
     )
     parser.add_argument("--rounds", type=int, default=1, help="how often each contender runs")
     parser.add_argument(
@@ -68,7 +68,7 @@ def main() -> None:
         report(f"ResNet-8, batch 128, {arguments.device}: a training step of a model", rows, arguments.json)
         return
     names = (arguments.only or default(arguments.task, arguments.device)).split(",")
-    if unknown := set(names) - {*CONTENDERS, "share", "steps"}:
+    if unknown := set(names) - {*CONTENDERS, "steps"}:
         parser.error(f"--only: there is no {', '.join(sorted(unknown))}")
     if "v" in names and arguments.jax_python is None:
         names.remove("v")
@@ -80,18 +80,15 @@ def default(task: str, device: str) -> str:
     """Return what is compared if nothing is asked for."""
     if device == "cuda":
         return "iii,iv"
-    return "i,ii,iii,iv,v,share" if task == "digits-mlp" else "iii,iv,v"
+    return "i,ii,iii,iv,v,steps" if task == "digits-mlp" else "iii,iv,v"
 
 
 def tables(names: list[str], arguments: argparse.Namespace) -> None:
-    """Print a table for the contenders, one for steps against a product, one for what is once running."""
+    """Print a table for the contenders, and one for a step once running."""
     if contenders := [name for name in CONTENDERS if name in names]:
         caches = "filled" if arguments.warm else "empty"
         title = f"{arguments.trials} trials of {arguments.task}, {EPOCHS} epochs, {arguments.device}, {caches} caches"
         report(title, sweeps(contenders, arguments), arguments.json)
-    if "share" in names:
-        rows = share_of_peak(cells(axes(2 * max(PACKS))), arguments.rounds)
-        report("digits-mlp, batch 64, one thread: a training step of a model", rows, arguments.json)
     if "steps" in names:
         rows = once_running(arguments.task, cells(axes(128)), arguments.rounds, arguments.jax_python)
         title = f"{arguments.task}, one thread, once running: a training step of a model with its evaluations"
