@@ -31,7 +31,7 @@ LONG = [
         "studies/store/test_provenance.py",
         "analysis/figures/test_gallery.py",
         "robustness/training/test_flatness.py",
-        "robustness/training/test_pack.py",
+        "robustness/training/packs/test_pack.py",
         "studies/endtoend/test_measuring.py",
         "studies/reports/test_report.py",
         "robustness/tasks/test_two_minima.py",

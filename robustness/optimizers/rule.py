@@ -25,6 +25,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from robustness.optimizers.fast.powers import LARGEST_EXPONENT, power32
+
 Scalar: TypeAlias = float | Tensor
 State: TypeAlias = Mapping[str, Any]
 Hyper: TypeAlias = Mapping[str, Any]
@@ -223,7 +225,8 @@ def power(x: Tensor, p: Scalar) -> Tensor:
     Args:
         x: Non-negative values.
         p: A finite exponent, a number or a tensor that broadcasts against ``x``, taken as ``exp(p log x)``.
-            The number 0 and multiples of 1/8 up to 1, of either sign, are computed by square roots alone.
+            The number 0 and multiples of 1/8 up to 1, of either sign, are computed by square roots alone, and
+            other numbers of ordinary size, in float32 compiled for a CPU, by polynomials (``power32``).
     """
     if not isinstance(p, Tensor):
         if p == 0:
@@ -233,6 +236,9 @@ def power(x: Tensor, p: Scalar) -> Tensor:
             return (
                 _root(x, eighths) if p > 0 else _root(x.clamp_min(smallest(x.dtype)), eighths).reciprocal_()
             )
+        on_cpu = x.dtype == torch.float32 and x.device.type == "cpu"
+        if torch.compiler.is_compiling() and on_cpu and abs(p) <= LARGEST_EXPONENT:
+            return power32(x, p)
     tiny = smallest(x.dtype)
     p = p.to(x) if isinstance(p, Tensor) else p
     return x.clamp_min(tiny).log_().mul_(p).clamp_max_(-math.log(tiny)).exp_()

@@ -27,7 +27,7 @@ from robustness.tasks.splits.generators import generators_kept
 from robustness.training.checks.packable import check_packable
 from robustness.training.graphs.identity import task_identity
 from robustness.training.kept import keep, kept_path, read_kept
-from robustness.training.packs.trainer import SLAB, PackTrainer
+from robustness.training.packs.context import SLAB, PackContext
 from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.settings import TrialSettings
 from robustness.training.timing import pack_seconds, sequential_seconds
@@ -205,7 +205,7 @@ def _fused_seconds(
 def _best_pack(task: Task, settings: TrialSettings, device: str, alone: float | None) -> tuple[int, float]:
     """Return the best pack size and the time of one step of one of its models."""
     best_size, best = 0, float("inf")
-    weights = sum(PackTrainer(task).models.sizes)
+    weights = sum(PackContext(task).models.sizes)
     for size in SIZES[device]:
         if best_size and size * weights * 4 * COPIES > _memory(device) * MEMORY_SHARE:
             break

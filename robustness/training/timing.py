@@ -15,7 +15,7 @@ import torch
 from robustness.optimizers.fast.compiling import synchronize
 from robustness.tasks import Task
 from robustness.training.packs.block import Block
-from robustness.training.packs.trainer import PackTrainer
+from robustness.training.packs.context import PackContext
 from robustness.training.settings import TrialSettings
 from robustness.training.trial import Trainer, evaluate, examples_at_once
 
@@ -51,13 +51,13 @@ def pack_seconds(
     task: Task, settings: TrialSettings, device: str, size: int, *, compile: bool = False
 ) -> float:
     """Return the time of one step of one of ``size`` models trained together, with its share of the evaluations."""
-    trainer = PackTrainer(task, device=device, compile=compile)
+    context = PackContext(task, device=device, compile=compile)
     rates = [settings.hyperparameters["lr"] * (1 + 1e-3 * row) for row in range(size)]
     rows = [replace(settings, hyperparameters={**settings.hyperparameters, "lr": rate}) for rate in rates]
-    block = Block(trainer, rows)
+    block = Block(context, rows)
     batch, scalars = next(iter(block.feed.epoch())), block.scalars(0)[0]
     step = best_seconds(lambda: block.train_step(*batch, scalars), device)
-    some = trainer.task.train.first(trainer.evaluation_batch)
+    some = context.task.train.first(context.evaluation_batch)
     evaluation = best_seconds(lambda: block.evaluate(some), device)
     return (step + evaluation / len(some) * evaluated_per_step(task, settings)) / size
 

@@ -1,8 +1,9 @@
 """Ways to train a grid of AdamW trials, each in a fresh process: ``python contenders.py NAME JOB ANSWER``.
 
-``JOB`` is a JSON file with ``task``, ``axes`` (what spans the grid), ``trials`` (those of its cells that are to
-be trained), ``device``, ``workers`` and ``folder``. ``ANSWER`` is written as another, with ``finished`` (the
-clock at the end of each trial), ``accuracy`` (the mean on the test split, to see that all do the same) and ``note``.
+``JOB`` is a JSON file with ``task``, its ``options``, ``axes`` (what spans the grid), ``trials`` (those of its cells
+that are to be trained), ``device``, ``workers`` and ``folder``. ``ANSWER`` is written as another, with ``finished``
+(the clock at the end of each trial), ``accuracy`` (the mean on the test split, to see that all do the same) and
+``note``.
 
 Nothing heavy is imported before it is needed, since imports are part of what is timed.
 """
@@ -33,7 +34,6 @@ def stepper(task: Any, trial: dict[str, Any], device: str) -> tuple[Any, Callabl
     The function is called with inputs, targets and the learning rate as a multiple of its peak.
     """
     import torch
-    from torch.nn import functional
 
     torch.manual_seed(trial["seed"])
     model = task.model().to(device)
@@ -47,7 +47,7 @@ def stepper(task: Any, trial: dict[str, Any], device: str) -> tuple[Any, Callabl
     def step(inputs: Any, targets: Any, multiplier: float) -> None:
         group["lr"] = trial["lr"] * multiplier
         optimizer.zero_grad()
-        loss = functional.cross_entropy(model(inputs), targets)
+        loss = task.loss(model(inputs), targets)
         (loss if scale == 1 else loss * scale).backward()
         optimizer.step()
 
@@ -72,29 +72,32 @@ def epochs(task: Any, trial: dict[str, Any], device: str) -> Iterator[dict[str, 
 def measured(task: Any, model: Any) -> dict[str, float]:
     """Return the loss and the accuracy of each split."""
     import torch
-    from torch.nn import functional
 
     metrics: dict[str, float] = {}
     model.eval()
     with torch.inference_mode():
         for name, split in task.splits.items():
             outputs = model(split.inputs)
-            metrics[f"{name}_loss"] = functional.cross_entropy(outputs, split.targets).item()
-            right = outputs.argmax(1) == split.targets
-            metrics[f"{name}_accuracy"] = right.float().mean().item()
+            metrics[f"{name}_loss"] = task.loss(outputs, split.targets).item()
+            metrics[f"{name}_accuracy"] = task.correct(outputs, split.targets).float().mean().item()
     model.train()
     return metrics
 
 
 @cache
-def loaded(name: str, device: str) -> Any:
+def loaded(name: str, options: tuple[tuple[str, Any], ...], device: str) -> Any:
     """Return the task with its data on ``device``, made once per process."""
     import torch
 
     from robustness.tasks import load
 
     torch.set_num_threads(1)
-    return load(name).to(device)
+    return load(name, **dict(options)).to(device)
+
+
+def named(job: Job) -> tuple[str, tuple[tuple[str, Any], ...], str]:
+    """Return what ``loaded`` takes."""
+    return job["task"], tuple(job["options"].items()), job["device"]
 
 
 def ray_documented(job: Job) -> Answer:
@@ -106,7 +109,7 @@ def ray_documented(job: Job) -> Answer:
 
         from robustness.tasks import load
 
-        for metrics in epochs(load(job["task"]), config["trial"], "cpu"):
+        for metrics in epochs(load(job["task"], **job["options"]), config["trial"], "cpu"):
             tune.report({**metrics, "finished": time.time()})
 
     return _tuned(
@@ -131,10 +134,10 @@ def ray_reusing(job: Job) -> Answer:
 
     def trainable(config: dict[str, Any]) -> None:
         # from a module, so that what is loaded once stays as long as the process
-        from contenders import epochs, loaded
+        from contenders import epochs, loaded, named
         from ray import tune
 
-        curve = list(epochs(loaded(job["task"], "cpu"), config["trial"], "cpu"))
+        curve = list(epochs(loaded(*named(job)), config["trial"], "cpu"))
         tune.report({**curve[-1], "curve": curve, "finished": time.time()})
 
     ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
@@ -164,8 +167,8 @@ def _tuned(tuner: Any) -> Answer:
 
 def by_hand(job: Job) -> Answer:
     """Train with a hand-written loop: one process per core with one thread each, or one process on a GPU."""
-    loaded(job["task"], job["device"])  # forked processes then find imports and data ready
-    cases = [(job["task"], trial, job["device"]) for trial in job["trials"]]
+    loaded(*named(job))  # forked processes then find imports and data ready
+    cases = [(named(job), trial) for trial in job["trials"]]
     if job["device"] == "cuda":
         ends = [_to_its_end(case) for case in cases]
     else:
@@ -181,9 +184,9 @@ def by_hand(job: Job) -> Answer:
     }
 
 
-def _to_its_end(case: tuple[str, dict[str, Any], str]) -> tuple[float, list[dict[str, float]]]:
-    name, trial, device = case
-    curve = list(epochs(loaded(name, device), trial, device))
+def _to_its_end(case: tuple[Any, dict[str, Any]]) -> tuple[float, list[dict[str, float]]]:
+    names, trial = case
+    curve = list(epochs(loaded(*names), trial, names[-1]))
     return time.time(), curve
 
 
@@ -196,7 +199,7 @@ def project(job: Job) -> Answer:
     axes = dict(job["axes"])
     spec = studies.StudySpec(
         name="throughput",
-        task=job["task"],
+        task={"name": job["task"], **job["options"]},
         budget={"epochs": EPOCHS, "batch_size": BATCH_SIZE},
         schedule={"name": "cosine"},
         seeds=axes.pop("seed"),

@@ -1,38 +1,47 @@
-"""Time of one training step: by hand, by this project, and against what the machine reaches in a matrix product."""
+"""Time of one training step of ResNet-8, and the operations that the products of a task's step take."""
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
 from contenders import BATCH_SIZE, EPOCHS, stepper
 from measure import interleaved
-from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from robustness.optimizers import hyperparameters
-from robustness.tasks import load
-from robustness.training import Schedule, TrialSettings, choose, keep_freed_memory
+from robustness.tasks import Task, load
+from robustness.training import Schedule, TrialSettings, choose
 from robustness.training.packs.block import Block
-from robustness.training.packs.trainer import PackTrainer
+from robustness.training.packs.context import PackContext
 from robustness.training.trial import Trainer
 
-PACKS = (16, 32, 64)
 RESNET_BATCH = 128
 
 
-def step_flops(model: nn.Module) -> int:
-    """Return the operations in matrix products of one training step of a network of linear layers.
+def product_flops(task: Task) -> tuple[int, float]:
+    """Return the operations in matrix products and convolutions of a training step, and its share of evaluations.
 
-    ``2 B in out`` a layer forward, as many for the weights' gradients, and as many for the inputs' gradients of
-    all layers but the first.
+    ``2 m k n`` for a product of ``[m, k]`` and ``[k, n]``, forward and backward as torch computes them (no gradients
+    of the inputs), as ``torch.utils.flop_counter`` counts them; evaluations are of all splits after each epoch.
     """
-    sizes = [m.in_features * m.out_features for m in model.modules() if isinstance(m, nn.Linear)]
-    return 2 * BATCH_SIZE * (3 * sum(sizes) - sizes[0])
+    model = task.model()
+    with FlopCounterMode(display=False) as step:
+        inputs, targets = task.train.inputs[:BATCH_SIZE], task.train.targets[:BATCH_SIZE]
+        task.loss(model(inputs), targets).backward()
+    with FlopCounterMode(display=False) as evaluation, torch.no_grad():
+        model(inputs)
+    examples = sum(len(split) for split in task.splits.values())
+    each = evaluation.get_total_flops() / BATCH_SIZE
+    return step.get_total_flops(), examples * each / task.steps_per_epoch(BATCH_SIZE)
 
 
 def settings(trial: dict[str, Any], batch_size: int) -> TrialSettings:
@@ -42,45 +51,8 @@ def settings(trial: dict[str, Any], batch_size: int) -> TrialSettings:
     return TrialSettings("adamw", values, trial["grad_scale"], int(trial["seed"]), **common)
 
 
-def share_of_peak(trials: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:
-    """Compare steps of digits-mlp, by hand and fused, with a product of 1024 cubed; one thread, float32.
-
-    Args:
-        trials: At least as many as the largest pack, of one seed.
-        rounds: How often each is measured: ten times as often.
-    """
-    torch.set_num_threads(1)
-    keep_freed_memory()  # as workers do
-    task = load("digits-mlp")
-    steps = task.steps_per_epoch(BATCH_SIZE)
-    splits = task.train.inputs.split(BATCH_SIZE), task.train.targets.split(BATCH_SIZE)
-    batches = list(zip(*splits, strict=True))[:steps]
-    left, right = torch.randn(2, 1024, 1024)
-    product = torch.empty(1024, 1024)
-    step = stepper(task, trials[0], "cpu")[1]
-    trainer = PackTrainer(task, compile=True)
-    blocks = {size: Block(trainer, [settings(t, BATCH_SIZE) for t in trials[:size]]) for size in PACKS}
-
-    def fused(block: Block) -> None:
-        for batch, now in zip(batches, block.scalars(0), strict=True):
-            block.train_step(*batch, True, now)
-
-    cases = {"torch.mm 1024^3": lambda: torch.mm(left, right, out=product)}
-    cases["one model by hand"] = lambda: [step(*batch, 1.0) for batch in batches]
-    cases |= {f"fused, {size} models": lambda b=block: fused(b) for size, block in blocks.items()}
-    counts = [1, *(steps * models for models in (1, *PACKS))]
-    flops = [2 * 1024**3, *[step_flops(task.model())] * (1 + len(PACKS))]
-    seconds = [statistics.median(times) for times in interleaved(cases, 10 * rounds).values()]
-    each = [took / count for took, count in zip(seconds, counts, strict=True)]
-    speeds = [count / took / 1e9 for count, took in zip(flops, each, strict=True)]
-    return [
-        {"case": name, "ms": 1e3 * took, "GFLOP/s": speed, "share of mm": speed / speeds[0]}
-        for name, took, speed in zip(cases, each, speeds, strict=True)
-    ]
-
-
-def resnet8(device: str, rounds: int) -> list[dict[str, Any]]:
-    """Compare a step of ResNet-8 by hand with the same by the engine that was chosen; one thread."""
+def resnet8(device: str, rounds: int, jax_python: str | None) -> list[dict[str, Any]]:
+    """Compare a step of ResNet-8 by hand with the same by the engine that was chosen, and in JAX; one thread."""
     torch.set_num_threads(1)
     task = load("resnet8:task").to(device)
     trial = {"lr": 1e-3, "weight_decay": 1e-4, "grad_scale": 1.0, "seed": 0}
@@ -97,9 +69,9 @@ def resnet8(device: str, rounds: int) -> list[dict[str, Any]]:
         trainer = Trainer(task, wanted, device, torch.float32)
         cases["chosen: sequential"] = lambda: trainer.train_step(*batch)
     else:
-        block = Block(PackTrainer(task, device=device), [wanted] * engine.pack_size)
+        block = Block(PackContext(task, device=device), [wanted] * engine.pack_size)
         now = block.scalars(0)[0]
-        cases[f"chosen: fused, {engine.pack_size} models"] = lambda: block.train_step(*batch, True, now)
+        cases[f"chosen: fused, {engine.pack_size} models"] = lambda: block.train_step(*batch, now)
     models = dict(zip(cases, (1, engine.pack_size), strict=True))
     rows = [
         {"case": name, "ms": 1e3 * statistics.median(times) / models[name]}
@@ -107,4 +79,8 @@ def resnet8(device: str, rounds: int) -> list[dict[str, Any]]:
     ]
     # as `choose` measured them: a step with its share of the evaluations
     rows += [{"case": f"tried: {way}", "ms": 1e3 * took} for way, took in engine.measured.items()]
+    if jax_python is not None and device == "cpu":
+        command = [jax_python, Path(__file__).parent / "jax_resnet8.py", str(RESNET_BATCH), str(3 * rounds)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        rows += [{"case": f"JAX, {way}", "ms": took} for way, took in json.loads(done.stdout).items()]
     return rows

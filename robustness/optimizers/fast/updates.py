@@ -37,6 +37,10 @@ GATHERED_CPU, GATHERED_ELSEWHERE = 2**14, 2**20
 TILE = 2**17
 # Vectors in a compiled call, which costs 40 microseconds of its own; each of these numbers is a graph to compile.
 AT_ONCE = (16, 4, 1)
+# Contexts for compiling, made once, since each defines a class when it is made. By default torch compiles a graph for
+# each pattern of equal lengths, and reads and converts even constants anew for every few elements.
+ONE_GRAPH_FOR_ALL_LENGTHS = torch.fx.experimental._config.patch(use_duck_shape=False)  # type: ignore[attr-defined]
+CONSTANTS = torch._dynamo.config.patch(specialize_float=True)
 COMPILED_DTYPES = (torch.float32, torch.float64)
 
 Vectors = dict[tuple[int, ...], Vector]
@@ -189,9 +193,11 @@ def update_compiled(rule: Rule, works: Sequence[CompiledWork], scalars: Scalars)
         while len(works) - first >= count:
             some = works[first : first + count]
             params, grads, states = zip(*(work.whole for work in some), strict=True)
-            # One graph for all lengths; by default torch compiles one for each pattern of equal lengths.
-            with torch.fx.experimental._config.patch(use_duck_shape=False):  # type: ignore[attr-defined]
-                _compiled_updates(rule)(params, grads, states, scalars)
+            slots = [
+                tuple(state.values()) for state in states
+            ]  # checked faster than dictionaries, at each call
+            with ONE_GRAPH_FOR_ALL_LENGTHS, CONSTANTS:
+                _compiled_updates(rule)(params, grads, slots, scalars)
             first += count
     for work in works:
         work.updated()
@@ -222,9 +228,11 @@ def _global_moments(rule: Rule, works: Sequence[Work]) -> list[Scalar | None]:
 
 
 def _may_be_vector(job: Job) -> bool:
-    plain = job.group["foreach"] is False and not job.group["compile"]
-    usual = type(job.param) in (Tensor, torch.nn.Parameter)  # a subclass may give its memory another meaning
-    return not plain and usual and memory_format(job) is not None
+    if type(job.param) not in (Tensor, torch.nn.Parameter):  # a subclass may give its memory another meaning
+        return False
+    if job.group["foreach"] is False and not job.group["compile"]:
+        return False
+    return memory_format(job) is not None
 
 
 def _compiles(job: Job) -> bool:
@@ -239,10 +247,13 @@ def _update(rule: Rule, param: Tensor, grad: Tensor, state: State, scalars: Scal
 @cache
 def _compiled_updates(rule: Rule) -> Callable[..., None]:
     def updates(
-        params: Sequence[Tensor], grads: Sequence[Tensor], states: Sequence[State], scalars: Scalars
+        params: Sequence[Tensor],
+        grads: Sequence[Tensor],
+        states: Sequence[Sequence[Tensor]],
+        scalars: Scalars,
     ) -> None:
         for param, grad, state in zip(params, grads, states, strict=True):
-            _update(rule, param, grad, state, scalars)
+            _update(rule, param, grad, dict(zip(rule.slots, state, strict=True)), scalars)
 
     return compiled(updates, dynamic=True)
 

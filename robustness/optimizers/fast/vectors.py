@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack, to_dlpack
 
 from robustness.optimizers.rule import Scalar, State, mean_dtype
 
@@ -88,10 +89,15 @@ class Vector:
 
     def fits(self, jobs: Sequence[Job], *, compiled: bool) -> bool:
         """Return whether these parameters and states are still the memory that the vector was made from."""
-        return self.compiled == compiled and all(
-            job.param.data_ptr() == address and all(job.state[slot] is value for slot, value in kept.items())
-            for job, address, kept in zip(jobs, self._addresses, self._kept, strict=True)
-        )
+        if self.compiled != compiled:
+            return False
+        for job, address, kept in zip(jobs, self._addresses, self._kept, strict=True):
+            if job.param.data_ptr() != address:
+                return False
+            for slot, value in kept.items():
+                if job.state[slot] is not value:
+                    return False
+        return True
 
     def gathered(self, jobs: Sequence[Job]) -> Piece:
         """Return the parameters and gradients of this step, and the state."""
@@ -121,7 +127,9 @@ class Vector:
 
 def memory_format(job: Job) -> torch.memory_format | None:
     """Return the dense format that a parameter and its gradient share; None if there is none."""
-    for dense in (torch.contiguous_format, *_FORMATS.get(job.param.dim(), ())):
+    if job.param.is_contiguous() and job.grad.is_contiguous():
+        return torch.contiguous_format
+    for dense in _FORMATS.get(job.param.dim(), ()):
         if job.param.is_contiguous(memory_format=dense) and job.grad.is_contiguous(memory_format=dense):
             return dense
     return None
@@ -151,5 +159,10 @@ def _line(dense: Tensor) -> Tensor:
 
 
 def _alias(dense: Tensor) -> Tensor:
-    """Return all elements in memory order as a tensor that shares the memory but is not a view."""
-    return dense.new_empty(0).set_(dense.untyped_storage(), dense.storage_offset(), (dense.numel(),), (1,))
+    """Return all elements in memory order as a tensor that shares the memory but is not a view.
+
+    It has a storage of its own that begins where the elements do: compiled code asks every tensor that begins
+    elsewhere in its storage for the place, in Python and at each call.
+    """
+    shared: Tensor = from_dlpack(to_dlpack(_line(dense.detach())))
+    return shared

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from robustness.tasks.splits.examples import Batch, Examples, cast
 
+# The most bytes of inputs that are copied at a time, for several batches.
+MOST_GATHERED = 2**20
+
 
 @dataclass(frozen=True)
 class Split(Examples):
@@ -87,8 +90,11 @@ class Split(Examples):
 
     def chosen(self, indices: Tensor, draws: int) -> Iterator[Batch]:
         """Yield the batches that ``indices`` ``[steps, batch]`` choose; nothing is drawn."""
-        for rows in indices.to(self.device):
-            yield self.inputs[rows], self.targets[rows]
+        steps = max(1, MOST_GATHERED // max(1, indices.shape[1] * self.inputs[0].nbytes))
+        for several in indices.to(self.device).split(steps):  # small batches many at a time, in one operation
+            shape = several.shape
+            inputs, targets = (part[several.flatten()] for part in (self.inputs, self.targets))
+            yield from zip(inputs.unflatten(0, shape), targets.unflatten(0, shape), strict=True)
 
     def all_targets(self) -> Tensor:
         """Return the targets."""

@@ -18,7 +18,7 @@ from robustness.tasks import Task
 from robustness.tasks.splits.generators import generators_kept
 from robustness.training.evaluation.tally import Evaluation
 from robustness.training.packs.block import Block
-from robustness.training.packs.trainer import PackTrainer
+from robustness.training.packs.context import PackContext
 from robustness.training.process import one_thread
 from robustness.training.settings import TrialSettings
 from robustness.training.trial import Trainer, evaluate
@@ -112,7 +112,7 @@ def _alone(task: Task, settings: TrialSettings, device: str, dtype: torch.dtype)
 
 
 def _pack(task: Task, trials: list[TrialSettings], device: str, dtype: torch.dtype) -> list[Run]:
-    block = Block(PackTrainer(task, device=device, dtype=dtype), trials)
+    block = Block(PackContext(task, device=device, dtype=dtype), trials)
     runs = [Run([], [], []) for _ in trials]
     scalars = [now for epoch in range(STEPS) for now in block.scalars(epoch * block.steps)]
     for (inputs, targets), now in zip(_batches(block), scalars, strict=False):

@@ -34,7 +34,7 @@ def build_ahead(task: Task, packs: Iterable[Sequence[TrialSettings]], *, wait: b
         Whether everything is compiled already.
     """
     trainer = PackTrainer(task, compile=True)
-    if trainer.library is None or trainer.library.has(wanted_by(trainer, packs)):
+    if trainer.context.library is None or trainer.context.library.has(wanted_by(trainer, packs)):
         return True
     if wait or sys.platform != "linux":
         return False
@@ -48,8 +48,8 @@ def _build(trainer: PackTrainer, packs: Iterable[Sequence[TrialSettings]]) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; with it this process ends
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # what is wrong, those say who need the graphs
     torch.set_num_threads(1)
-    assert trainer.library is not None  # or everything would be compiled already
-    trainer.library.functions(wanted_by(trainer, packs))
+    assert trainer.context.library is not None  # or everything would be compiled already
+    trainer.context.library.functions(wanted_by(trainer, packs))
 
 
 def wanted_by(trainer: PackTrainer, packs: Iterable[Sequence[TrialSettings]]) -> list[Wanted]:
@@ -60,5 +60,5 @@ def wanted_by(trainer: PackTrainer, packs: Iterable[Sequence[TrialSettings]]) ->
             trials = [pack[index] for index in indices]
             kind = (signature(trials[0]), len({settings.seed for settings in trials}) == 1)
             if kind not in found:
-                found[kind] = list(Block(trainer, trials).wanted().values())
+                found[kind] = list(Block(trainer.context, trials).wanted().values())
     return [one for several in found.values() for one in several]

@@ -14,7 +14,7 @@ from robustness.training.packs.flat import FlatModels, OnTensors, judged
 from robustness.training.trial import FEWEST_EVALUATED
 
 # The most predictions of each model at once, so that the outputs of all models of a pack stay in the cache.
-EVALUATED_PREDICTIONS = 256
+EVALUATED_PREDICTIONS = 128
 # The most bytes of outputs that are held at once for a metric of a whole split; those of one model are, however many.
 MOST_COLLECTED = 2**27
 

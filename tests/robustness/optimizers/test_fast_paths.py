@@ -67,10 +67,11 @@ def test_ada2ms_at_any_mixing_and_scope(options: dict[str, object], way: dict[st
 
 
 @ways
-def test_float32_over_many_steps(way: dict[str, bool]) -> None:
+@pytest.mark.parametrize("mixing", [0.5, 0.3])
+def test_float32_over_many_steps(mixing: float, way: dict[str, bool]) -> None:
     shapes = ((7,), (3, 5), (GATHERED_CPU,))
-    plain_params, plain = make("ada2ms", torch.float32, shapes, foreach=False)
-    params, fast = make("ada2ms", torch.float32, shapes, **way)
+    plain_params, plain = make("ada2ms", torch.float32, shapes, mixing=mixing, foreach=False)
+    params, fast = make("ada2ms", torch.float32, shapes, mixing=mixing, **way)
     drive(plain_params, plain, range(200))
     drive(params, fast, range(200))
     torch.testing.assert_close(params, plain_params, rtol=1e-4, atol=1e-5)

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from robustness.optimizers import RULES, hyperparameters
-from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import Split, Task, load
 from robustness.training import PackTrainer, Schedule, TrialSettings, train
 from robustness.training.packs.evaluating import evaluation_batch
@@ -139,16 +138,6 @@ def test_float32_packs_agree_with_single_trials_on_real_images():
     alone = [train(task, settings).metrics["test_accuracy"] for settings in pack]
     assert sum(together) / 100 == pytest.approx(sum(alone) / 100, abs=0.002)
     assert max(abs(one - other) for one, other in zip(together, alone, strict=True)) <= 0.02
-
-
-def test_compiled_packs_agree_with_eager_ones_for_any_number_of_trials():
-    if not compiler_found("cpu"):
-        pytest.skip("needs a C++ compiler")
-    task = load("digits-mlp")
-    compiled, eager = PackTrainer(task, compile=True), PackTrainer(task)
-    pack = trials("ada2ms", 20, epochs=1, batch_size=64) + trials("sgd", 1, epochs=1, batch_size=64)
-    for one, other in zip(compiled.train(pack), eager.train(pack), strict=True):
-        assert_same(one, other, 2e-4)
 
 
 @pytest.mark.parametrize(

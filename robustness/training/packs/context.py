@@ -1,0 +1,60 @@
+"""What all blocks of one task share: its data and models, and how functions of them are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from robustness.optimizers.fast.compiling import compiler_found
+from robustness.tasks import Task
+from robustness.training.graphs.identity import task_identity
+from robustness.training.graphs.library import Library, Wanted
+from robustness.training.packs.evaluating import pack_examples
+from robustness.training.packs.flat import FlatModels, OnTensors
+
+# On a CPU a graph serves one number of models: this one, about as many small networks as a core's cache holds.
+SLAB = 16
+
+
+class PackContext:
+    """One task on one device, with what is compiled for it.
+
+    Args:
+        task: With data that all trials share.
+        device: Where the models live.
+        dtype: Of the models' parameters.
+        compile: Whether to compile the computations of a step, where there is a compiler.
+
+    Attributes:
+        models: Compute with a matrix of models.
+        evaluation_batch: Examples that all models are evaluated on at once.
+        library: Compiled functions; None where nothing is compiled.
+    """
+
+    def __init__(
+        self, task: Task, *, device: str = "cpu", dtype: torch.dtype = torch.float32, compile: bool = False
+    ) -> None:
+        self.task, self.device, self.dtype = task.to(device, dtype), device, dtype
+        self.models = FlatModels(self.task, dtype)
+        self.evaluation_batch = pack_examples(task)
+        self.library: Library | None = None
+        if compile and compiler_found(device):
+            self.library = Library(task_identity(self.task, device), device)
+
+    def functions(self, wanted: Mapping[str, Wanted]) -> dict[str, OnTensors]:
+        """Return functions by name: compiled ones, or as they are."""
+        if self.library is None:
+            return {name: one.function for name, one in wanted.items()}
+        return dict(zip(wanted, self.library.functions(list(wanted.values())), strict=True))
+
+    @property
+    def most(self) -> int | None:
+        """How many models a block has at most; None: as many as it is given."""
+        return SLAB if self.library is not None and self.device == "cpu" else None
+
+    def rows(self, count: int) -> int:
+        """Return how many rows a matrix of ``count`` models has; further ones repeat the last."""
+        if self.library is None:
+            return count
+        return SLAB if self.device == "cpu" else 1 << max(count - 1, 1).bit_length()
