@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -48,6 +49,7 @@ def _build(trainer: PackTrainer, packs: Iterable[Sequence[TrialSettings]]) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; with it this process ends
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # what is wrong, those say who need the graphs
     torch.set_num_threads(1)
+    gc.disable()  # a tenth of the time, for what is left to the end of a short process
     assert trainer.context.library is not None  # or everything would be compiled already
     trainer.context.library.functions(wanted_by(trainer, packs))
 
