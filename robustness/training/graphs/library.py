@@ -24,7 +24,7 @@ from torch import Tensor
 
 from robustness.optimizers.fast.compiling import compiled
 from robustness.tasks.storage import cache_home
-from robustness.training.graphs.loading import graph_function
+from robustness.training.graphs.loading import graph_function, graph_text
 
 logger = logging.getLogger(__name__)
 
@@ -113,8 +113,8 @@ def _load(folder: Path, key: str) -> OnTensors | None:
     """Return a graph that is on disk, or None."""
     try:
         kept = json.loads((folder / f"{key}.json").read_text())
-        return graph_function(kept["body"], kept["kernels"], folder / kept["library"])
-    except (OSError, ValueError, KeyError, SyntaxError):
+        return graph_function(folder / f"{key}.py", kept["kernels"], folder / kept["library"])
+    except (OSError, ValueError, KeyError, SyntaxError, AttributeError):
         return None
 
 
@@ -134,19 +134,21 @@ def _built(folder: Path, wanted: dict[str, Wanted]) -> dict[str, OnTensors]:
         logger.warning("compiling failed (%s); continuing uncompiled: slower, same results", error)
         return found
     for (key, one), kernels in zip(wanted.items(), symbols, strict=True):
-        graph = graph_function(graphs[key].body, kernels, library)
+        _write(folder / f"{key}.py", graph_text(graphs[key].body))
+        graph = graph_function(folder / f"{key}.py", kernels, library)
         if (problem := difference(one, graph)) is not None:
             logger.warning("a compiled graph %s; continuing uncompiled: slower, same results", problem)
             continue
         found[key] = graph
-        _keep(folder, key, {"body": graphs[key].body, "kernels": kernels, "library": library.name})
+        _write(folder / f"{key}.json", json.dumps({"kernels": kernels, "library": library.name}))
     return found
 
 
-def _keep(folder: Path, key: str, graph: dict[str, Any]) -> None:
-    temporary = folder / f"{key}.{os.getpid()}"
-    temporary.write_text(json.dumps(graph))
-    temporary.replace(folder / f"{key}.json")
+def _write(path: Path, text: str) -> None:
+    """Write a file that is whole or not there."""
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(path)
 
 
 def difference(wanted: Wanted, graph: OnTensors) -> str | None:

@@ -6,7 +6,9 @@ import ctypes
 import math
 import textwrap
 from collections.abc import Callable, Mapping
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -18,23 +20,32 @@ class KernelError(RuntimeError):
     """A kernel refused its input, such as a class number that is none; the message is torch's."""
 
 
-def graph_function(body: str, kernels: Mapping[str, str], library: Path) -> Callable[..., tuple[Tensor, ...]]:
+def graph_text(body: str) -> str:
+    """Return a graph's body (``lowering.Lowered``) as the text of a module with the function ``call``."""
+    return f"def call(args):\n{textwrap.indent(textwrap.dedent(body), '    ')}"
+
+
+def graph_function(
+    path: Path, kernels: Mapping[str, str], library: Path
+) -> Callable[..., tuple[Tensor, ...]]:
     """Return a compiled graph as a function of tensors of the shapes and strides that it was compiled for.
 
     Args:
-        body: As in ``lowering.Lowered``.
+        path: Of the module, which ``graph_text`` has made.
         kernels: The library's name of each function that the body calls.
         library: What ``building.build`` has made.
 
     Raises:
-        OSError: If the library cannot be loaded.
+        OSError: If the library or the module cannot be loaded.
+        SyntaxError: If the module is damaged.
         NameError: When the graph is called and calls something that is not known here.
     """
     loaded = ctypes.CDLL(str(library))
-    names: dict[str, Any] = {**_KNOWN, **{name: _kernel(loaded, symbol) for name, symbol in kernels.items()}}
-    exec(f"def call(args):\n{textwrap.indent(textwrap.dedent(body), '    ')}", names)
-    call = names["call"]
-    return lambda *tensors: call(list(tensors))
+    loader = SourceFileLoader(f"graph_{path.stem}", str(path))
+    module = ModuleType(loader.name)
+    vars(module).update(_KNOWN, **{name: _kernel(loaded, symbol) for name, symbol in kernels.items()})
+    loader.exec_module(module)
+    return lambda *tensors: module.call(list(tensors))
 
 
 def _kernel(library: ctypes.CDLL, symbol: str) -> Callable[..., None]:

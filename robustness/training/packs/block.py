@@ -234,7 +234,10 @@ class Block:
         """Record the trials whose loss or parameters are not finite, and continue without their rows."""
         broken = ~losses.isfinite()
         first = torch.where(broken.any(0), broken.int().argmax(0) + 1, self.steps)
-        low, high = self.flat.amin(1), self.flat.amax(1)  # NaN where a row has one; ten times as fast as each element
+        low, high = (
+            self.flat.amin(1),
+            self.flat.amax(1),
+        )  # NaN where a row has one; ten times as fast as each element
         diverged = broken.any(0) | ~(low.isfinite() & high.isfinite())
         if not diverged.any():
             return

@@ -11,7 +11,7 @@ import torch
 from robustness.optimizers.fast.compiling import compiler_found
 from robustness.training.graphs import building, library
 from robustness.training.graphs.library import Library, Wanted, difference
-from robustness.training.graphs.loading import KernelError, graph_function
+from robustness.training.graphs.loading import KernelError, graph_function, graph_text
 from robustness.training.graphs.lowering import NotLoweredError, lowered
 
 pytestmark = pytest.mark.skipif(not compiler_found("cpu"), reason="needs a C++ compiler")
@@ -93,7 +93,9 @@ def test_a_damaged_graph_is_compiled_once_more(home, tmp_path, monkeypatch, dama
     folder.mkdir(parents=True)
     (entry,) = home.glob("*.json")
     held = json.loads(entry.read_text())
-    (folder / entry.name).write_text("{damaged" if damage == "text" else json.dumps(held))
+    (folder / entry.name).write_text(json.dumps(held))
+    text = entry.with_suffix(".py").read_text()
+    (folder / entry.name).with_suffix(".py").write_text("def call(" if damage == "text" else text)
     built = []
 
     def build(graphs, into):
@@ -106,11 +108,11 @@ def test_a_damaged_graph_is_compiled_once_more(home, tmp_path, monkeypatch, dama
     assert difference(wanted(), graph) is None
 
 
-def other_numbers(body, kernels, path):
+def other_numbers(path, kernels, library):
     return lambda weights, *rest: (stepped(weights, *rest)[0] * 1.001,)
 
 
-def nothing_known(body, kernels, path):
+def nothing_known(path, kernels, library):
     return lambda *tensors: missing  # noqa: F821
 
 
@@ -147,11 +149,13 @@ def test_a_compiler_that_fails_is_told_in_one_line(tmp_path, monkeypatch):
         building.build([lowered(stepped, wanted().arguments)], tmp_path)
 
 
-def test_kernels_of_several_graphs_are_one_library(home, tmp_path, monkeypatch):
+def test_kernels_of_several_graphs_are_one_library(home, tmp_path):
     twice = [lowered(stepped, wanted().arguments)] * 2
     source, symbols = building._source(twice)
     assert symbols[0] == symbols[1]
     assert source.count('extern "C" const char*') == len(twice[0].kernels)
     held = json.loads(next(home.glob("*.json")).read_text())
     assert symbols[0] == held["kernels"]  # the same text has the same name, in every process
-    assert difference(wanted(), graph_function(twice[0].body, symbols[0], home / held["library"])) is None
+    (tmp_path / "graph.py").write_text(graph_text(twice[0].body))
+    graph = graph_function(tmp_path / "graph.py", symbols[0], home / held["library"])
+    assert difference(wanted(), graph) is None
