@@ -12,7 +12,7 @@ from functools import cached_property
 import pandas as pd
 from rich.console import Console
 
-from studies.planning.plan import Plan, following, of_stage, plan
+from studies.planning.plan import Plan, following, likely_confirmation, of_stage, plan
 from studies.planning.stages import rows_of, stages, to_measure
 from studies.planning.trials import Trial
 from studies.planning.workers import Workers
@@ -90,7 +90,8 @@ class Ready:
     @cached_property
     def expected(self) -> str | None:
         """When compiled packs are to be expected; what they need is compiled from the first question on."""
-        return compile_ahead(self.work.task, self.work.packs, self.work.engine, self.where)
+        work = self.work
+        return compile_ahead(work.task, work.packs, work.engine, self.where, likely_confirmation(work))
 
     def run(self, console: Console) -> Outcome:
         """Sweep what is missing and report on all of it.

@@ -75,6 +75,11 @@ class Engine:
     reason: str | None = None
 
     @property
+    def rows(self) -> int:
+        """How many trials take as long as one: a compiled graph has so many rows, whether or not they are filled."""
+        return SLAB if self.compile else 1
+
+    @property
     def step_seconds(self) -> float | None:
         """Seconds of a training step of one model, its share of the evaluations with it, as far as is known."""
         if not self.compile:

@@ -12,6 +12,7 @@ from typing import Any
 
 from robustness.tasks import BaseTask
 from robustness.training import Engine, choose, signature
+from studies.planning.extension import fresh_seeds
 from studies.planning.readiness import check_ready
 from studies.planning.stages import Stage
 from studies.planning.trials import Trial, expand
@@ -119,7 +120,7 @@ def cut(trials: Sequence[Trial], engine: Engine) -> tuple[Pack, ...]:
         seeds = _grouped(alike, lambda trial: trial.settings.seed)
         filled = all(2 * len(group) >= engine.pack_size for group in seeds)
         for group in seeds if filled else [alike]:
-            size = min(engine.pack_size, math.ceil(len(group) / FEWEST_PACKS))
+            size = min(engine.pack_size, max(math.ceil(len(group) / FEWEST_PACKS), engine.rows))
             packs += map(_pack, _even(group, size))
     return tuple(packs)
 
@@ -150,3 +151,17 @@ def without(packs: Iterable[Pack], stored: set[str]) -> tuple[Pack, ...]:
         for pack in packs
     )
     return tuple(pack for pack in pending if pack.trials)
+
+
+def likely_confirmation(plan: Plan) -> tuple[Pack, ...]:
+    """Return packs like those of the fresh seeds that the study asks for, whose cells are not known yet."""
+    if not plan.spec.confirm:
+        return ()
+    first = {trial.label: trial for trial in reversed(plan.trials)}
+    seeds = fresh_seeds(plan.spec.seeds, plan.spec.confirm)
+    likely = [
+        replace(trial, settings=replace(trial.settings, seed=seed))
+        for trial in first.values()
+        for seed in seeds
+    ]
+    return cut(likely, plan.engine)

@@ -18,17 +18,19 @@ COMPILED_AFTER = 15
 """Seconds after which packs of digits-mlp were compiled, with nothing in the cache (2 cores of an Intel Xeon)."""
 
 
-def compile_ahead(task: BaseTask, packs: Sequence[Pack], engine: Engine, workers: Workers) -> str | None:
-    """Begin to compile what ``packs`` need, if they are to be trained by compiled graphs.
+def compile_ahead(
+    task: BaseTask, packs: Sequence[Pack], engine: Engine, workers: Workers, later: Sequence[Pack] = ()
+) -> str | None:
+    """Begin to compile what ``packs`` need, then what packs like ``later`` need, if they are to be compiled.
 
     Returns:
         When compiled packs are to be expected, in words; None where nothing is compiled.
     """
     if not engine.compile or not packs or not isinstance(task, Task):
         return None
-    settings = [[trial.settings for trial in pack.trials] for pack in packs]
+    stages = [[[trial.settings for trial in pack.trials] for pack in stage] for stage in (packs, later)]
     here = workers.address is None and workers.count != 0 and workers.device == "cpu"
-    known = build_ahead(task, settings, wait=not here)
+    known = build_ahead(task, stages, look_only=not here)
     return (
         "compiled packs from the start"
         if known

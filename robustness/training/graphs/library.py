@@ -28,6 +28,8 @@ from robustness.training.graphs.loading import graph_function, graph_text
 
 logger = logging.getLogger(__name__)
 
+# Seconds after which nobody waits any longer for another process to compile.
+LONGEST = 600.0
 # Part of every key: raise it when graphs are stored in another way.
 FORMAT = 1
 
@@ -94,9 +96,9 @@ def _from_disk(wanted: dict[str, Wanted]) -> dict[str, OnTensors]:
         found = {key: graph for key in wanted if (graph := _load(folder, key)) is not None}
         if len(found) == len(wanted):
             return found
-        with FileLock(folder / "lock"):
+        with FileLock(folder / "lock", timeout=LONGEST):
             return _found_or_built(folder, wanted)
-    except OSError:  # nothing can be kept: each process compiles for itself
+    except OSError:  # nothing can be kept, or who compiles hangs: this process compiles for itself
         with tempfile.TemporaryDirectory(prefix="robustness-") as own:
             return _found_or_built(Path(own), wanted)
 

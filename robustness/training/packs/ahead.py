@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 
@@ -19,42 +20,49 @@ from robustness.training.packs.columns import signature
 from robustness.training.packs.trainer import PackTrainer
 from robustness.training.settings import TrialSettings
 
+Packs: TypeAlias = Sequence[Sequence[TrialSettings]]
+"""Trials that are trained together, or one block after the other."""
 
-def build_ahead(task: Task, packs: Iterable[Sequence[TrialSettings]], *, wait: bool = False) -> bool:
-    """Begin to compile what ``packs`` need on a CPU, in a process that ends by itself, or with this one.
+
+def build_ahead(task: Task, stages: Sequence[Packs], *, look_only: bool = False) -> bool:
+    """Begin to compile what packs need on a CPU, in a process that ends by itself, or with this one.
 
     Whoever needs a graph waits until it is compiled, or compiles it, so nothing depends on how far this gets. Except
     on Linux, where a fork finds all imports ready, nothing is begun.
 
     Args:
         task: What is trained.
-        packs: Each of trials that are trained together or one block after the other.
-        wait: Only look whether it is compiled.
+        stages: What is compiled first comes first.
+        look_only: Begin nothing.
 
     Returns:
         Whether everything is compiled already.
     """
     trainer = PackTrainer(task, compile=True)
-    if trainer.context.library is None or trainer.context.library.has(wanted_by(trainer, packs)):
+    library = trainer.context.library
+    if library is None or all(library.has(wanted_by(trainer, packs)) for packs in stages):
         return True
-    if wait or sys.platform != "linux":
+    if look_only or sys.platform != "linux":
         return False
     with warnings.catch_warnings():  # of threads, which this child uses none of
         warnings.simplefilter("ignore", DeprecationWarning)
-        multiprocessing.get_context("fork").Process(target=_build, args=(trainer, packs), daemon=True).start()
+        multiprocessing.get_context("fork").Process(
+            target=_build, args=(trainer, stages), daemon=True
+        ).start()
     return False
 
 
-def _build(trainer: PackTrainer, packs: Iterable[Sequence[TrialSettings]]) -> None:
+def _build(trainer: PackTrainer, stages: Sequence[Packs]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; with it this process ends
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # what is wrong, those say who need the graphs
     torch.set_num_threads(1)
     gc.disable()  # a tenth of the time, for what is left to the end of a short process
     assert trainer.context.library is not None  # or everything would be compiled already
-    trainer.context.library.functions(wanted_by(trainer, packs))
+    for packs in stages:
+        trainer.context.library.functions(wanted_by(trainer, packs))
 
 
-def wanted_by(trainer: PackTrainer, packs: Iterable[Sequence[TrialSettings]]) -> list[Wanted]:
+def wanted_by(trainer: PackTrainer, packs: Packs) -> list[Wanted]:
     """Return what ``packs`` compute, each function once."""
     found: dict[tuple[object, ...], list[Wanted]] = {}
     for pack in packs:
