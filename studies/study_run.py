@@ -85,7 +85,7 @@ class Ready:
             SweepError: If the disk is full.
         """
         begin_study(self.stored.store, self.work.spec, self.admitted.task)
-        logger.info("%s", self.expected)
+        logger.info("graphs: %s", self.expected)
 
     @cached_property
     def expected(self) -> str | None:

@@ -179,7 +179,7 @@ class _Ready:
     def begin(self) -> None:
         """Make the folder the study's."""
         begin_study(self.wanted.store, self.wanted.plan.spec, self.admitted.task)
-        logger.info("%s", self.expected)
+        logger.info("graphs: %s", self.expected)
 
     @cached_property
     def expected(self) -> str | None:
