@@ -9,7 +9,6 @@ import importlib.util
 import logging
 import os
 import shutil
-import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
@@ -62,23 +61,6 @@ def compiled(function: F, *, dynamic: bool) -> F:
             return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]
-
-
-def faster(function: F, fast: F, device: str, *args: Any, **kwargs: Any) -> F:
-    """Return the faster of two functions that compute the same, timed on these arguments, which stay unchanged."""
-
-    def seconds(candidate: F) -> float:
-        candidate(*args, **kwargs)  # compiles, warms caches
-        best = float("inf")
-        for _ in range(5):
-            synchronize(device)
-            started = time.perf_counter()
-            candidate(*args, **kwargs)
-            synchronize(device)
-            best = min(best, time.perf_counter() - started)
-        return best
-
-    return fast if seconds(fast) < seconds(function) else function
 
 
 def synchronize(device: str) -> None:

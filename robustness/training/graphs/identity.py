@@ -11,10 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 import robustness
 from robustness.tasks import Task
 from robustness.training.randomness import initialized_model
+
+# Layers that say all of their settings.
+_TOLD = (
+    nn.Sequential,
+    nn.Linear,
+    nn.ReLU,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Flatten,
+    nn.Unflatten,
+    nn.Conv2d,
+    nn.MaxPool2d,
+)
 
 
 def task_identity(task: Task, device: str) -> list[Any]:
@@ -22,6 +36,27 @@ def task_identity(task: Task, device: str) -> list[Any]:
     machine = torch.cuda.get_device_name() if device == "cuda" else [processor(), os.cpu_count()]
     named = [task.name, task.version, repr(task.options), task.code, _source(task.name.partition(":")[0])]
     return [*named, machine, torch.__version__, robustness.__version__, _own_source(), _model(task)]
+
+
+def tells_all(task: Task) -> bool:
+    """Return whether the identity of a task says all of how it computes.
+
+    It does where the loss is a function of torch or of this project, and the model is made of layers whose text
+    has all of their settings. A closure, a ``partial`` or a class of a user's own may hold numbers that it has not.
+    """
+    try:
+        modules = list(initialized_model(task, 0).modules())
+    except Exception:  # a task's own code may raise anything; then each trial reports it for itself
+        return False
+    plain = all(type(module) in _TOLD and "forward" not in vars(module) for module in modules)
+    return plain and all(_is_known(one) for one in (task.loss, task.correct) if one is not None)
+
+
+def _is_known(function: Any) -> bool:
+    home = sys.modules.get(getattr(function, "__module__", ""))
+    name = getattr(function, "__qualname__", "")
+    known = home is not None and home.__name__.partition(".")[0] in ("torch", "robustness")
+    return known and getattr(home, name, None) is function
 
 
 @cache

@@ -2,7 +2,8 @@
 
 A graph is found by what decides it (``identity``, and the shapes of its arguments), so that nothing has to be traced
 or compared to find it. It is used only after it has given the numbers of the function that it was made from, once,
-when it was compiled. Processes that need the same graphs wait for the first of them to compile.
+when it was compiled; and once in each process where what decides it may not be all, as with a loss that is a closure.
+Processes that need the same graphs wait for the first of them to compile.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Wanted:
         arguments: Examples of what it takes.
         context: In which it computes.
         tolerance: How far a graph may be from it, as a share of the largest number.
+        told: Whether name and identity say all of how it computes; a graph of another function is compared again by
+            each process that loads it.
     """
 
     name: Sequence[Any]
@@ -53,6 +56,7 @@ class Wanted:
     arguments: tuple[Tensor, ...]
     context: AbstractContextManager[Any]
     tolerance: float
+    told: bool = True
 
 
 class Library:
@@ -93,7 +97,7 @@ def _from_disk(wanted: dict[str, Wanted]) -> dict[str, OnTensors]:
     folder = cache_home() / "graphs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        found = {key: graph for key in wanted if (graph := _load(folder, key)) is not None}
+        found = _found(folder, wanted)
         if len(found) == len(wanted):
             return found
         with FileLock(folder / "lock", timeout=LONGEST):
@@ -104,11 +108,21 @@ def _from_disk(wanted: dict[str, Wanted]) -> dict[str, OnTensors]:
 
 
 def _found_or_built(folder: Path, wanted: dict[str, Wanted]) -> dict[str, OnTensors]:
-    found = {key: graph for key in wanted if (graph := _load(folder, key)) is not None}
+    found = _found(folder, wanted)
     missing = {key: one for key, one in wanted.items() if key not in found}
     if missing:
         found |= _built(folder, missing)
     return found
+
+
+def _found(folder: Path, wanted: dict[str, Wanted]) -> dict[str, OnTensors]:
+    """Return the graphs that are on disk and are those of what is wanted."""
+    graphs = {key: _load(folder, key) for key in wanted}
+    return {
+        key: graph
+        for key, graph in graphs.items()
+        if graph is not None and (wanted[key].told or difference(wanted[key], graph) is None)
+    }
 
 
 def _load(folder: Path, key: str) -> OnTensors | None:

@@ -107,32 +107,32 @@ class Block:
         update = self._update()
         smoothing = training.label_smoothing
         gradients = self.models.gradients(shared=self.shared, label_smoothing=smoothing)
-        rule = [first.optimizer, code_of(first.optimizer), *update.described()]
-        held, tolerance = tuple(self.buffers.values()), self._tolerance()
-
-        def one(name: list[Any], function: OnTensors, *arguments: Tensor, computes: Any) -> Wanted:
-            return Wanted([*name, repr(training.precision)], function, arguments, computes, tolerance)
-
+        code, told = code_of(first.optimizer), self.context.told
+        held, computes = tuple(self.buffers.values()), (self.autocast, self._tolerance())
+        numbers = self.scalars(0)[0]
         return {
-            "gradients": one(
-                ["gradients", self.shared, smoothing],
+            "gradients": Wanted(
+                ["gradients", self.shared, smoothing, training.precision],
                 gradients,
-                self.flat,
-                *batch,
-                *held,
-                computes=self.autocast,
+                (self.flat, *batch, *held),
+                *computes,
+                told=told,
             ),
-            "evaluation": one(
-                ["evaluation"], self.models.evaluation(), self.flat, *evaluated, *held, computes=self.autocast
+            "evaluation": Wanted(
+                ["evaluation", training.precision],
+                self.models.evaluation(),
+                (self.flat, *evaluated, *held),
+                *computes,
+                told=told,
             ),
-            "update": one(
-                ["update", *rule],
+            "update": Wanted(
+                ["update", first.optimizer, code, *update.described()],
                 update.function(),
-                self.flat,
-                self.flat.clone(),  # as gradients: a tensor of its own, since tensors that are one stay one
-                *self.state.values(),
-                *self.scalars(0)[0],
-                computes=nullcontext(),
+                # a copy as gradients, since tensors that are one stay one
+                (self.flat, self.flat.clone(), *self.state.values(), *numbers),
+                nullcontext(),
+                self._tolerance(),
+                told=code is None,
             ),
         }
 
@@ -144,7 +144,7 @@ class Block:
         """Return how far a graph may be from its function: rounding, and no more."""
         if self.training.precision == "bf16":
             return 0.1
-        return 1e-9 if self.dtype == torch.float64 else 1e-3
+        return 1e-9 if self.dtype == torch.float64 else 1e-4
 
     def _update(self) -> Update:
         first = self.columns.scalars(self.rule, 0, [1.0])[0]

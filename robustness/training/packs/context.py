@@ -8,7 +8,7 @@ import torch
 
 from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import Task
-from robustness.training.graphs.identity import task_identity
+from robustness.training.graphs.identity import task_identity, tells_all
 from robustness.training.graphs.library import Library, Wanted
 from robustness.training.packs.evaluating import pack_examples
 from robustness.training.packs.flat import FlatModels, OnTensors
@@ -30,6 +30,7 @@ class PackContext:
         models: Compute with a matrix of models.
         evaluation_batch: Examples that all models are evaluated on at once.
         library: Compiled functions; None where nothing is compiled.
+        told: Whether the task's identity says all of how it computes.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class PackContext:
         self.models = FlatModels(self.task, dtype)
         self.evaluation_batch = pack_examples(task)
         self.library: Library | None = None
+        self.told = False
         if compile and compiler_found(device):
             self.library = Library(task_identity(self.task, device), device)
+            self.told = tells_all(self.task)
 
     def functions(self, wanted: Mapping[str, Wanted]) -> dict[str, OnTensors]:
         """Return functions by name: compiled ones, or as they are."""

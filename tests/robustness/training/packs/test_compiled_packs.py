@@ -1,13 +1,17 @@
 """Compiled packs: the numbers of single models, whatever the company and whoever compiled."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 import torch
 
 from robustness.optimizers import hyperparameters
 from robustness.optimizers.fast.compiling import compiler_found
-from robustness.tasks import Split, Task
+from robustness.tasks import Split, Task, load
 from robustness.training import Checkpoint, PackTrainer, TrialSettings, train
 from robustness.training.graphs import building
+from robustness.training.graphs.identity import tells_all
 from robustness.training.packs.context import SLAB
 
 pytestmark = pytest.mark.skipif(not compiler_found("cpu"), reason="needs a C++ compiler")
@@ -108,3 +112,34 @@ def test_what_is_compiled_needs_no_compiler_and_no_child(monkeypatch):
     trainer = PackTrainer(task(), dtype=torch.float64, compile=True)
     trainer.prepare(trials())
     assert len(trainer.train(trials())) == 5
+
+
+class Weighing(torch.nn.Module):
+    """A loss with a number that nothing shows."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, outputs, targets):
+        return self.weight * torch.nn.functional.cross_entropy(outputs, targets)
+
+
+def test_tasks_that_differ_in_what_no_text_shows_do_not_share_a_graph():
+    settings = trials()[1:2]
+    for weight in (1.0, 1.1):
+        given = replace(task(), loss=Weighing(weight))
+        assert not tells_all(given)
+        (together,) = PackTrainer(given, dtype=torch.float64, compile=True).train(settings)
+        alone = train(given, settings[0], dtype=torch.float64)
+        assert together.metrics["test_loss"] == pytest.approx(alone.metrics["test_loss"], rel=1e-9)
+
+
+def test_only_plain_layers_and_known_losses_tell_all():
+    assert tells_all(load("digits-mlp"))
+    assert tells_all(load("digits-cnn"))
+    assert not tells_all(task())  # batch normalization may be frozen, by a mode that its text does not show
+    plain = load("digits-mlp")
+    assert not tells_all(replace(plain, loss=partial(torch.nn.functional.cross_entropy, label_smoothing=0.1)))
+    assert not tells_all(replace(plain, loss=lambda outputs, targets: outputs.square().mean()))
+    assert not tells_all(replace(plain, correct=lambda outputs, targets: targets == 0))
