@@ -37,10 +37,6 @@ GATHERED_CPU, GATHERED_ELSEWHERE = 2**14, 2**20
 TILE = 2**17
 # Vectors in a compiled call, which costs 40 microseconds of its own; each of these numbers is a graph to compile.
 AT_ONCE = (16, 4, 1)
-# Contexts for compiling, made once, since each defines a class when it is made. By default torch compiles a graph for
-# each pattern of equal lengths, and reads and converts even constants anew for every few elements.
-ONE_GRAPH_FOR_ALL_LENGTHS = torch.fx.experimental._config.patch(use_duck_shape=False)  # type: ignore[attr-defined]
-CONSTANTS = torch._dynamo.config.patch(specialize_float=True)
 COMPILED_DTYPES = (torch.float32, torch.float64)
 
 Vectors = dict[tuple[int, ...], Vector]
@@ -186,6 +182,17 @@ def run(rule: Rule, works: Sequence[Work]) -> None:
         update_compiled(rule, alike, prepared[key])
 
 
+@cache
+def _compiling_contexts() -> tuple[Any, Any]:
+    """Return contexts for compiling, made once, since each defines a class when it is made.
+
+    By default torch compiles a graph for each pattern of equal lengths, and reads and converts even constants anew
+    for every few elements. They are made when first used: torch's compiler takes seconds to import.
+    """
+    lengths = torch.fx.experimental._config.patch(use_duck_shape=False)  # type: ignore[attr-defined]
+    return lengths, torch._dynamo.config.patch(specialize_float=True)
+
+
 def update_compiled(rule: Rule, works: Sequence[CompiledWork], scalars: Scalars) -> None:
     """Do the whole updates of works that share their scalars, several in each call."""
     first = 0
@@ -196,7 +203,8 @@ def update_compiled(rule: Rule, works: Sequence[CompiledWork], scalars: Scalars)
             slots = [
                 tuple(state.values()) for state in states
             ]  # checked faster than dictionaries, at each call
-            with ONE_GRAPH_FOR_ALL_LENGTHS, CONSTANTS:
+            lengths, constants = _compiling_contexts()
+            with lengths, constants:
                 _compiled_updates(rule)(params, grads, slots, scalars)
             first += count
     for work in works:
