@@ -200,9 +200,7 @@ def update_compiled(rule: Rule, works: Sequence[CompiledWork], scalars: Scalars)
         while len(works) - first >= count:
             some = works[first : first + count]
             params, grads, states = zip(*(work.whole for work in some), strict=True)
-            slots = [
-                tuple(state.values()) for state in states
-            ]  # checked faster than dictionaries, at each call
+            slots = [tuple(state.values()) for state in states]  # faster to check than dictionaries
             lengths, constants = _compiling_contexts()
             with lengths, constants:
                 _compiled_updates(rule)(params, grads, slots, scalars)

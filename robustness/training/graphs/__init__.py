@@ -1,5 +1,5 @@
 """Functions on tensors of fixed shapes as compiled graphs on disk, made by one process and loaded by others.
 
 ``lowering`` turns functions into calls of kernels, ``building`` compiles the kernels, ``loading`` runs what was
-compiled, ``pack_graphs`` says which functions a pack needs.
+compiled, ``library`` keeps it under what ``identity`` says of a task.
 """

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from filelock import FileLock
@@ -34,7 +34,8 @@ LONGEST = 600.0
 # Part of every key: raise it when graphs are stored in another way.
 FORMAT = 1
 
-OnTensors = Callable[..., tuple[Tensor, ...]]
+OnTensors: TypeAlias = Callable[..., tuple[Tensor, ...]]
+"""A function of tensors alone, as a compiled graph is."""
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
 from robustness.tasks import Task
 from robustness.training.graphs.library import Wanted
 from robustness.training.packs.block import Block
-from robustness.training.packs.columns import signature
+from robustness.training.packs.columns import kind
 from robustness.training.packs.trainer import PackTrainer
 from robustness.training.settings import TrialSettings
 
@@ -64,11 +64,11 @@ def _build(trainer: PackTrainer, stages: Sequence[Packs]) -> None:
 
 def wanted_by(trainer: PackTrainer, packs: Packs) -> list[Wanted]:
     """Return what ``packs`` compute, each function once."""
-    found: dict[tuple[object, ...], list[Wanted]] = {}
+    found: dict[tuple[Any, ...], list[Wanted]] = {}
     for pack in packs:
         for indices in trainer.blocks(pack):
             trials = [pack[index] for index in indices]
-            kind = (signature(trials[0]), len({settings.seed for settings in trials}) == 1)
-            if kind not in found:
-                found[kind] = list(Block(trainer.context, trials).wanted().values())
+            needed = kind(trials)
+            if needed not in found:
+                found[needed] = list(Block(trainer.context, trials).wanted().values())
     return [one for several in found.values() for one in several]

@@ -22,12 +22,11 @@ from robustness.training.checkpoints import Checkpoint
 from robustness.training.evaluation.tally import Evaluation
 from robustness.training.feed import Feed
 from robustness.training.flatness import flatness
-from robustness.training.graphs.library import Wanted
+from robustness.training.graphs.library import OnTensors, Wanted
 from robustness.training.moments import moment_spreads
 from robustness.training.packs.columns import Columns
 from robustness.training.packs.context import PackContext
 from robustness.training.packs.evaluating import PackEvaluator
-from robustness.training.packs.flat import OnTensors
 from robustness.training.packs.update import Update
 from robustness.training.randomness import initialized_model
 from robustness.training.results import Record, TrialResult
@@ -234,10 +233,8 @@ class Block:
         """Record the trials whose loss or parameters are not finite, and continue without their rows."""
         broken = ~losses.isfinite()
         first = torch.where(broken.any(0), broken.int().argmax(0) + 1, self.steps)
-        low, high = (
-            self.flat.amin(1),
-            self.flat.amax(1),
-        )  # NaN where a row has one; ten times as fast as each element
+        # NaN where a row has one; ten times as fast as to look at each element
+        low, high = self.flat.amin(1), self.flat.amax(1)
         diverged = broken.any(0) | ~(low.isfinite() & high.isfinite())
         if not diverged.any():
             return

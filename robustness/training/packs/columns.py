@@ -45,6 +45,11 @@ def blocks(trials: Sequence[TrialSettings], most: int | None = None) -> list[lis
     return [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
 
 
+def kind(trials: Sequence[TrialSettings]) -> tuple[Any, ...]:
+    """Return what decides the functions of a block of ``trials``: their signature, and whether they share batches."""
+    return signature(trials[0]), len({settings.seed for settings in trials}) == 1
+
+
 class Columns:
     """The numbers of K trials of one signature, as columns ``[K, 1]`` in float64.
 

@@ -9,9 +9,9 @@ import torch
 from robustness.optimizers.fast.compiling import compiler_found
 from robustness.tasks import Task
 from robustness.training.graphs.identity import task_identity, tells_all
-from robustness.training.graphs.library import Library, Wanted
+from robustness.training.graphs.library import Library, OnTensors, Wanted
 from robustness.training.packs.evaluating import pack_examples
-from robustness.training.packs.flat import FlatModels, OnTensors
+from robustness.training.packs.flat import FlatModels
 
 # On a CPU a graph serves one number of models: this one, about as many small networks as a core's cache holds.
 SLAB = 16

@@ -10,7 +10,8 @@ from torch import Tensor
 from robustness.tasks import Task
 from robustness.tasks.splits.examples import Examples
 from robustness.training.evaluation.tally import Evaluation, Tally, add_to_all
-from robustness.training.packs.flat import FlatModels, OnTensors, judged
+from robustness.training.graphs.library import OnTensors
+from robustness.training.packs.flat import FlatModels, judged
 from robustness.training.trial import FEWEST_EVALUATED
 
 # The most predictions of each model at once, so that the outputs of all models of a pack stay in the cache.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -11,12 +11,11 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from robustness.tasks import Task
 from robustness.training.checks.probe import with_gradient
+from robustness.training.graphs.library import OnTensors
 from robustness.training.randomness import initialized_model
 from robustness.training.steps import decayed, evaluating
 
 Buffers: TypeAlias = dict[str, Tensor]
-OnTensors: TypeAlias = Callable[..., tuple[Tensor, ...]]
-"""A function of tensors alone, as a compiled graph is."""
 
 
 class FlatModels:

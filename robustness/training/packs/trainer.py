@@ -7,13 +7,14 @@ buffer cannot be packed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from robustness.tasks import Task
 from robustness.training.checkpoints import Checkpoint
 from robustness.training.packs.block import Block
-from robustness.training.packs.columns import blocks, signature
+from robustness.training.packs.columns import blocks, kind
 from robustness.training.packs.context import PackContext
 from robustness.training.results import TrialResult
 from robustness.training.settings import TrialSettings
@@ -33,7 +34,7 @@ class PackTrainer:
         self, task: Task, *, device: str = "cpu", dtype: torch.dtype = torch.float32, compile: bool = False
     ) -> None:
         self.context = PackContext(task, device=device, dtype=dtype, compile=compile)
-        self.prepared: set[tuple[object, ...]] = set()
+        self.prepared: set[tuple[Any, ...]] = set()
 
     def blocks(self, trials: Sequence[TrialSettings]) -> list[list[int]]:
         """Return the indices of ``trials`` that are trained together: of one signature, and no more than serve."""
@@ -64,7 +65,7 @@ class PackTrainer:
     def prepare(self, trials: Sequence[TrialSettings]) -> None:
         """Have everything compiled that ``trials`` of one block need: a minute, perhaps, that is none of theirs."""
         if (library := self.context.library) is not None:
-            kind = (signature(trials[0]), len({settings.seed for settings in trials}) == 1)
-            if kind not in self.prepared:
-                self.prepared.add(kind)
+            needed = kind(trials)
+            if needed not in self.prepared:
+                self.prepared.add(needed)
                 library.functions(list(Block(self.context, trials).wanted().values()))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from robustness.optimizers import advance
 from robustness.optimizers.rule import Rule
-from robustness.training.packs.flat import OnTensors
+from robustness.training.graphs.library import OnTensors
 
 
 @dataclass(frozen=True)
