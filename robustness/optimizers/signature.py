@@ -6,6 +6,7 @@ import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from numbers import Real
 from typing import Any
 
@@ -68,7 +69,14 @@ def signature(name: str) -> Signature:
         >>> signature("adamw")
         Signature(defaults={'beta1': 0.9, 'beta2': 0.999, 'eps': 1e-08}, decays=True, betas=2)
     """
-    found, own = find(name), name not in OPTIMIZERS
+    found: Any = find(name)  # mypy does not see that classes can be hashed
+    return _signature(found, name)
+
+
+@cache
+def _signature(found: Any, name: str) -> Signature:
+    """Return what a class takes, which is asked for each trial."""
+    own = name not in OPTIMIZERS
     taken = _arguments(found)
     defaults: dict[str, Any] = {}
     betas = 0

@@ -27,7 +27,7 @@ from robustness.tasks.splits.generators import generators_kept
 from robustness.training.checks.packable import check_packable
 from robustness.training.graphs.identity import task_identity
 from robustness.training.kept import keep, kept_path, read_kept
-from robustness.training.packs.context import SLAB, PackContext
+from robustness.training.packs.context import MOST_COMPILED, SLAB, PackContext
 from robustness.training.process import keep_freed_memory, one_thread
 from robustness.training.settings import TrialSettings
 from robustness.training.timing import pack_seconds, sequential_seconds
@@ -46,8 +46,8 @@ LONG = 10.0
 # A compiled pack takes this share of the time of one that is not, as long as it has not been measured: on 2 cores of
 # an Intel Xeon, digits-mlp 0.40.
 COMPILED_SHARE = 0.4
-# Turns of workers are so many at least, and of so many graphs' rows at most: results come often, turns cost little.
-FEWEST_TURNS, MOST_SLABS = 32, 8
+# Turns of workers are so many at least, and of so many blocks at most: results come often, turns cost little.
+FEWEST_TURNS, MOST_BLOCKS = 32, 8
 # Memory of parameters, gradients, states and temporaries, in copies of a model; activations come on top.
 COPIES = 16
 MEMORY_SHARE = 0.25
@@ -125,7 +125,7 @@ def choose(
         if "fused" in measured and "pack_size" not in measured and not _long(measured, steps, device):
             measured["pack_size"] = _best_pack(task, typical, device, measured.get("sequential"))[0]
         if _compiling_in_doubt(measured, steps, device):
-            measured["compiled"] = pack_seconds(task, typical, device, SLAB, compile=True)
+            measured["compiled"] = pack_seconds(task, typical, device, MOST_COMPILED, compile=True)
     _write(path, measured, reason)
     return _fastest(measured, steps, reason, len(trials), device)
 
@@ -191,8 +191,8 @@ def _fastest(
         return Engine("fused", int(measured["pack_size"]), False, ways)
     if device != "cpu":
         return Engine("fused", int(measured["pack_size"]), True, ways)
-    slabs = max(1, min(MOST_SLABS, trials // (FEWEST_TURNS * SLAB)))
-    return Engine("fused", slabs * SLAB, True, ways)
+    several = max(1, min(MOST_BLOCKS, trials // (FEWEST_TURNS * MOST_COMPILED)))
+    return Engine("fused", several * MOST_COMPILED, True, ways)
 
 
 def _fused_seconds(
@@ -200,7 +200,7 @@ def _fused_seconds(
 ) -> dict[str, float]:
     """Return the time of one step of a model in the best pack, and its size unless compiled graphs decide it."""
     if device == "cpu" and alone is not None and _long({"fused": alone}, steps, device):
-        seconds = pack_seconds(task, settings, device, SLAB)
+        seconds = pack_seconds(task, settings, device, MOST_COMPILED)
         if seconds <= alone and _long({"fused": seconds}, steps, device):
             return {"fused": seconds}
     size, seconds = _best_pack(task, settings, device, alone)

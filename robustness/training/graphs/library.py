@@ -13,9 +13,9 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,6 +25,7 @@ from torch import Tensor
 
 from robustness.optimizers.fast.compiling import compiled
 from robustness.tasks.storage import cache_home
+from robustness.training.graphs.calls import NativeGraph, run
 from robustness.training.graphs.loading import graph_function, graph_text
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 # Seconds after which nobody waits any longer for another process to compile.
 LONGEST = 600.0
 # Part of every key: raise it when graphs are stored in another way.
-FORMAT = 1
+FORMAT = 2
 
 OnTensors: TypeAlias = Callable[..., tuple[Tensor, ...]]
 """A function of tensors alone, as a compiled graph is."""
@@ -93,6 +94,15 @@ class Library:
         return hashlib.sha256(whole.encode()).hexdigest()[:24]
 
 
+def in_a_row(function: OnTensors, arguments: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
+    """Return what ``function`` returns for each of ``arguments``; native ones without Python in between."""
+    if not isinstance(function, NativeGraph):
+        return [function(*one) for one in arguments]
+    calls = [function.call(*one) for one in arguments]
+    run(calls)
+    return [call.results() for call in calls]
+
+
 def _from_disk(wanted: dict[str, Wanted]) -> dict[str, OnTensors]:
     """Return graphs by their keys; those that nobody has compiled yet are compiled here, while others wait."""
     folder = cache_home() / "graphs"
@@ -130,34 +140,47 @@ def _load(folder: Path, key: str) -> OnTensors | None:
     """Return a graph that is on disk, or None."""
     try:
         kept = json.loads((folder / f"{key}.json").read_text())
-        return graph_function(folder / f"{key}.py", kept["kernels"], folder / kept["library"])
-    except (OSError, ValueError, KeyError, SyntaxError, AttributeError):
+        return _function(folder, key, kept)
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, AttributeError):
         return None
+
+
+def _function(folder: Path, key: str, kept: Mapping[str, Any]) -> OnTensors:
+    """Return the graph that ``kept`` describes."""
+    if "symbol" in kept:
+        return NativeGraph(folder / kept["library"], kept["symbol"], kept["layout"])
+    return graph_function(folder / f"{key}.py", kept["kernels"], folder / kept["library"])
 
 
 def _built(folder: Path, wanted: dict[str, Wanted]) -> dict[str, OnTensors]:
     """Compile graphs, compare them with their functions, and keep those that agree."""
     from robustness.training.graphs.building import build
     from robustness.training.graphs.lowering import Lowered, NotLoweredError, lowered
+    from robustness.training.graphs.native import Native, translated
 
-    graphs: dict[str, Lowered] = {}
+    graphs: dict[str, Lowered | Native] = {}
     found: dict[str, OnTensors] = {key: one.function for key, one in wanted.items()}
     try:
         for key, one in wanted.items():
             with one.context:
-                graphs[key] = lowered(one.function, one.arguments)
-        library, symbols = build(list(graphs.values()), folder)
+                graphs[key] = translated(lowered(one.function, one.arguments), one.arguments)
+        library = build(list(graphs.values()), folder)
     except NotLoweredError as error:
         logger.warning("compiling failed (%s); continuing uncompiled: slower, same results", error)
         return found
-    for (key, one), kernels in zip(wanted.items(), symbols, strict=True):
-        _write(folder / f"{key}.py", graph_text(graphs[key].body))
-        graph = graph_function(folder / f"{key}.py", kernels, library)
-        if (problem := difference(one, graph)) is not None:
+    for key, one in wanted.items():
+        graph, kept = graphs[key], dict[str, Any](library=library.name)
+        if isinstance(graph, Native):
+            kept |= {"symbol": graph.symbol, "layout": asdict(graph.layout)}
+        else:
+            kept |= {"kernels": {kernel.name: kernel.symbol for kernel in graph.kernels}}
+            _write(folder / f"{key}.py", graph_text(graph.body))
+        function = _function(folder, key, kept)
+        if (problem := difference(one, function)) is not None:
             logger.warning("a compiled graph %s; continuing uncompiled: slower, same results", problem)
             continue
-        found[key] = graph
-        _write(folder / f"{key}.json", json.dumps({"kernels": kernels, "library": library.name}))
+        found[key] = function
+        _write(folder / f"{key}.json", json.dumps(kept))
     return found
 
 

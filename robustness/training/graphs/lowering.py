@@ -7,6 +7,7 @@ of a pack's graphs go through one run of the C++ compiler instead (``building``)
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ _KERNEL = re.compile(
     r"^(\w+) = async_compile\.cpp_pybinding\(\[(.*?)\], r'''\n(.*?)'''\)$", re.DOTALL | re.MULTILINE
 )
 _CALL = re.compile(r"^    def call\(self, args\):\n(.*?)^runner = ", re.DOTALL | re.MULTILINE)
+
+
+def named(kind: str, text: str) -> str:
+    """Return a name for a C++ function that its text decides."""
+    return kind + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class NotLoweredError(ValueError):
@@ -39,6 +45,11 @@ class Kernel:
     name: str
     pointers: tuple[str, ...]
     source: str
+
+    @property
+    def symbol(self) -> str:
+        """Its name in a library of kernels: the same text has the same, in every process."""
+        return named("k", self.source)
 
 
 @dataclass(frozen=True)

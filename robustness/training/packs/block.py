@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import torch
@@ -24,14 +25,18 @@ from robustness.training.feed import Feed
 from robustness.training.flatness import flatness
 from robustness.training.graphs.library import OnTensors, Wanted
 from robustness.training.moments import moment_spreads
-from robustness.training.packs.columns import Columns
+from robustness.training.packs.columns import Columns, by_slab
 from robustness.training.packs.context import PackContext
-from robustness.training.packs.evaluating import PackEvaluator
+from robustness.training.packs.evaluating import PackEvaluator, slab_by_slab
+from robustness.training.packs.stepping import Given, Numbers, Slab, Stepper
 from robustness.training.packs.update import Update
 from robustness.training.randomness import initialized_model
 from robustness.training.results import Record, TrialResult
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import autocast, check_loss
+
+# Steps that the models of a slab take before those of the next one: so many, and of so many bytes of inputs, at most.
+AT_ONCE, MOST_HELD = 16, 2**24
 
 
 class Block:
@@ -62,7 +67,7 @@ class Block:
         lower = self.training.precision == "bf16"
         self.autocast = autocast(self.device, self.training) if lower else nullcontext()
         check_loss(task, self.training)
-        self.decayed = self._decayed() if self.training.decay == "matrices" else None
+        self.decayed = self.models.elements_decayed() if self.training.decay == "matrices" else None
         models = {seed: initialized_model(task, seed).to(self.device, self.dtype) for seed in self.seeds}
         self.flat, self.buffers = self.models.matrix([models[settings.seed] for settings in self.trials])
         self.state = {slot: torch.zeros_like(self.flat) for slot in self.rule.slots}
@@ -82,6 +87,7 @@ class Block:
         self.buffers = {name: buffer[rows] for name, buffer in self.buffers.items()}
         if len(rows):
             self._collect_numbers()
+        self.slabs = self.context.slabs(len(rows))
 
     def _collect_numbers(self) -> None:
         """Collect the numbers of the trials that are alive, and the index in ``seeds`` of the seed of each."""
@@ -96,59 +102,47 @@ class Block:
         return self.context.functions(self.wanted())
 
     def wanted(self) -> dict[str, Wanted]:
-        """Return what the block computes, with examples of what it is computed from."""
-        first, training = self.trials[0], self.training
-        batch = self._first_batch(self.task.train, first.batch_size)
+        """Return the block's functions, with examples of what they are computed from: the first slab's."""
+        first, training, task, context, slab = (
+            self.trials[0],
+            self.training,
+            self.task,
+            self.context,
+            self.slabs[0],
+        )
+        flat, batch = self.flat[slab], context.first_batch(task.train, first.batch_size)
         if not self.shared:
-            batch = tuple(part.expand(len(self.flat), *part.shape).contiguous() for part in batch)
-        largest = max(self.task.splits.values(), key=len)
-        evaluated = self._first_batch(largest, self.context.evaluation_batch)
-        update = self._update()
-        smoothing = training.label_smoothing
-        gradients = self.models.gradients(shared=self.shared, label_smoothing=smoothing)
-        code, told = code_of(first.optimizer), self.context.told
-        held, computes = tuple(self.buffers.values()), (self.autocast, self._tolerance())
-        numbers = self.scalars(0)[0]
+            batch = tuple(part.expand(len(flat), *part.shape).contiguous() for part in batch)
+        evaluated = context.first_batch(max(task.splits.values(), key=len), context.evaluation_batch)
+        held, state = ([one[slab] for one in all_rows.values()] for all_rows in (self.buffers, self.state))
+        models, smoothing = self.models, training.label_smoothing
+        gradients = models.gradients(shared=self.shared, label_smoothing=smoothing)
+        scalars = self.columns.scalars(self.rule, 0, [1.0])[0]
+        clip = training.clip_norm
+        update = Update.of(self.rule, scalars, self.columns.scale, clip, self.sizes, self.decayed)
+        code, told = code_of(first.optimizer), context.told
+        how = (self.autocast, context.tolerance(training))
         return {
             "gradients": Wanted(
                 ["gradients", self.shared, smoothing, training.precision],
                 gradients,
-                (self.flat, *batch, *held),
-                *computes,
-                told=told,
+                (flat, *batch, *held),
+                *how,
+                told,
             ),
             "evaluation": Wanted(
-                ["evaluation", training.precision],
-                self.models.evaluation(),
-                (self.flat, *evaluated, *held),
-                *computes,
-                told=told,
+                ["evaluation", training.precision], models.evaluation(), (flat, *evaluated, *held), *how, told
             ),
             "update": Wanted(
                 ["update", first.optimizer, code, *update.described()],
                 update.function(),
                 # a copy as gradients, since tensors that are one stay one
-                (self.flat, self.flat.clone(), *self.state.values(), *numbers),
+                (flat, flat.clone(), *state, *self.scalars(0)[0][0]),
                 nullcontext(),
-                self._tolerance(),
+                context.tolerance(training),
                 told=code is None,
             ),
         }
-
-    def _first_batch(self, split: Examples, size: int) -> tuple[Tensor, ...]:
-        inputs, targets = split.first(size).whole()
-        return self.task.prepared(inputs).contiguous(), targets.contiguous()
-
-    def _tolerance(self) -> float:
-        """Return how far a graph may be from its function: rounding, and no more."""
-        if self.training.precision == "bf16":
-            return 0.1
-        return 1e-9 if self.dtype == torch.float64 else 1e-4
-
-    def _update(self) -> Update:
-        first = self.columns.scalars(self.rule, 0, [1.0])[0]
-        clip = self.training.clip_norm
-        return Update.of(self.rule, first, self.columns.scale, clip, self.sizes, self.decayed)
 
     def train(self, checkpoint: Checkpoint | None = None) -> list[TrialResult]:
         """Train to the end, resuming from ``checkpoint`` if there is one, and saving on the way."""
@@ -194,40 +188,59 @@ class Block:
 
     def _epoch(self, before: int) -> Tensor:
         """Take the steps of an epoch and return the losses ``[steps, K]``."""
-        steps = zip(self.feed.epoch(), self.scalars(before), strict=True)
-        return torch.stack([self.train_step(*batch, numbers) for batch, numbers in steps])
+        batches = zip(self.feed.epoch(), self.scalars(before), strict=True)
+        steps = ((*batch, numbers) for batch, numbers in batches)
+        several = iter(lambda: list(islice(steps, self._at_once)), [])
+        return torch.cat([self._several_steps(some) for some in several])
 
-    def train_step(self, inputs: Tensor, targets: Tensor, numbers: Sequence[Tensor]) -> Tensor:
+    @cached_property
+    def _at_once(self) -> int:
+        """How many steps a slab takes in a row."""
+        if self.context.most is None:
+            return 1
+        inputs, _ = self.context.first_batch(self.task.train, 1)
+        held = inputs.nbytes * self.trials[0].batch_size * len(self.seeds)
+        return max(1, min(AT_ONCE, MOST_HELD // held))
+
+    def _several_steps(self, steps: Sequence[tuple[Tensor, Tensor, Numbers]]) -> Tensor:
+        """Take the same steps with each slab in turn, whose models then stay in the cache; return ``[steps, K]``."""
+        parts = []
+        for number, rows in enumerate(self.slabs):
+            own = [self._given(rows, inputs, targets, numbers[number]) for inputs, targets, numbers in steps]
+            parts.append(self._stepper.take(self._slab(rows), own))
+        return torch.cat(parts, 1)
+
+    def train_step(self, inputs: Tensor, targets: Tensor, numbers: Numbers) -> Tensor:
         """Take one step on what the feed gives, and return the losses ``[K]`` before it."""
-        if not self.shared:
-            inputs, targets = inputs[self.which], targets[self.which]
-        functions, held = self.functions, self.buffers.values()
-        with self.autocast:
-            gradient, losses, *written = functions["gradients"](
-                self.flat, inputs.contiguous(), targets.contiguous(), *held
-            )
-        self.buffers |= dict(zip(self.models.written, written, strict=True))
-        functions["update"](self.flat, gradient, *self.state.values(), *numbers)
-        return losses
+        return self._several_steps([(inputs, targets, numbers)])[0]
 
-    def scalars(self, before: int) -> list[tuple[Tensor, ...]]:
-        """Return what changes from step to step of an epoch, as ``Update.function`` takes it after the state."""
+    def _given(self, rows: slice, inputs: Tensor, targets: Tensor, columns: Sequence[Tensor]) -> Given:
+        """Return what ``rows`` are given in a step."""
+        if not self.shared:
+            inputs, targets = inputs[self.which[rows]], targets[self.which[rows]]
+        return inputs.contiguous(), targets.contiguous(), columns
+
+    @cached_property
+    def _stepper(self) -> Stepper:
+        functions = self.functions
+        return Stepper(functions["gradients"], functions["update"], self.models.written, self.autocast)
+
+    def _slab(self, rows: slice) -> Slab:
+        """Return views of ``rows``."""
+        state = [tensor[rows] for tensor in self.state.values()]
+        return Slab(self.flat[rows], state, {name: one[rows] for name, one in self.buffers.items()})
+
+    def scalars(self, before: int) -> list[Numbers]:
+        """Return the numbers of each step of an epoch."""
         first = self.trials[0]
         total = self.task.steps(first.epochs, first.batch_size)
         rates = [first.schedule.multiplier(before + step, total) for step in range(self.steps)]
+        slabs = len(self.slabs)
         lasting = [one for one in (self.columns.scale, self.decayed) if one is not None]
         return [
-            (*(value for value in scalars.values() if isinstance(value, Tensor)), *lasting)
+            by_slab([*(value for value in scalars.values() if isinstance(value, Tensor)), *lasting], slabs)
             for scalars in self.columns.scalars(self.rule, before, rates)
         ]
-
-    def _decayed(self) -> Tensor:
-        """Return, for each element of a row, whether it decays, ``[P]``."""
-        parts = [
-            torch.full((size,), does)
-            for size, does in zip(self.models.sizes, self.models.decayed, strict=True)
-        ]
-        return torch.cat(parts).to(self.device)
 
     def _drop_diverged(self, losses: Tensor, before: int) -> None:
         """Record the trials whose loss or parameters are not finite, and continue without their rows."""
@@ -266,7 +279,8 @@ class Block:
     def evaluate(self, split: Examples) -> list[Evaluation]:
         """Return what the models of all rows give on ``split``."""
         compiled = self.context.library is not None
-        evaluator = PackEvaluator(self.models, self.functions["evaluation"], compiled=compiled)
+        function = slab_by_slab(self.functions["evaluation"], self.slabs)
+        evaluator = PackEvaluator(self.models, function, compiled=compiled)
         with self.autocast:
             held = list(self.buffers.values())
             return evaluator.evaluate(self.flat, held, split, self.context.evaluation_batch)

@@ -50,6 +50,12 @@ def kind(trials: Sequence[TrialSettings]) -> tuple[Any, ...]:
     return signature(trials[0]), len({settings.seed for settings in trials}) == 1
 
 
+def by_slab(numbers: Sequence[Tensor], slabs: int) -> list[tuple[Tensor, ...]]:
+    """Return columns ``[K, 1]`` cut into those of each slab; what all rows share is given to each."""
+    cut = [one.chunk(slabs) if one.dim() == 2 else [one] * slabs for one in numbers]
+    return list(zip(*cut, strict=True)) if cut else [()] * slabs
+
+
 class Columns:
     """The numbers of K trials of one signature, as columns ``[K, 1]`` in float64.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from robustness.tasks import Task
 from robustness.tasks.splits.examples import Examples
 from robustness.training.evaluation.tally import Evaluation, Tally, add_to_all
-from robustness.training.graphs.library import OnTensors
+from robustness.training.graphs.library import OnTensors, in_a_row
 from robustness.training.packs.flat import FlatModels, judged
 from robustness.training.trial import FEWEST_EVALUATED
 
@@ -30,6 +31,24 @@ def evaluation_batch(task: Task, most: int) -> int:
     lengths = [len(split) for split in task.splits.values()]
     largest = min(most, max(lengths))
     return min(range(largest, largest // 2, -1), key=lambda size: sum(-length % size for length in lengths))
+
+
+def slab_by_slab(function: OnTensors, slabs: Sequence[slice]) -> OnTensors:
+    """Return ``function`` of all models as that of the models of each slab in turn.
+
+    Args:
+        function: ``(flat, inputs, targets, *held)`` of some models.
+        slabs: The rows of each slab.
+    """
+    if len(slabs) == 1:
+        return function
+
+    def whole(flat: Tensor, inputs: Tensor, targets: Tensor, *held: Tensor) -> tuple[Tensor, ...]:
+        own = [(flat[rows], inputs, targets, *(one[rows] for one in held)) for rows in slabs]
+        parts = in_a_row(function, own)
+        return tuple(torch.cat(same) for same in zip(*parts, strict=True))
+
+    return whole
 
 
 class PackEvaluator:
@@ -76,20 +95,20 @@ class PackEvaluator:
         self, flat: Tensor, held: Sequence[Tensor], split: Examples, batch: int
     ) -> list[Evaluation]:
         task = self.task
-        loss = right = torch.zeros((), dtype=torch.float64)
-        weights = 0.0
         tallies = [Tally(task.metric) for _ in range(len(flat))]
+        losses, weights, right = [], [], []
         for inputs, targets in split.batches(batch):
-            outputs, losses, *rights = self._batch(flat, held, task.prepared(inputs), targets, batch)
+            outputs, loss, *rights = self._batch(flat, held, task.prepared(inputs), targets, batch)
             if weight := task.weight(targets):
-                loss = loss + losses.double() * weight
-                weights += weight
-            right = right + rights[0] if rights else right
+                losses.append(loss)
+                weights.append(weight)
+            right += rights
             add_to_all(tallies, outputs, targets)
+        means = _mean(losses, weights) if losses else [math.nan] * len(flat)
         accuracies = [None] * len(flat)
         if task.correct is not None:
-            accuracies = task.accuracy(right, len(split), weights).tolist()
-        ends = zip(tallies, (loss / weights).tolist(), accuracies, strict=True)
+            accuracies = task.accuracy(torch.stack(right).sum(0), len(split), sum(weights)).tolist()
+        ends = zip(tallies, means, accuracies, strict=True)
         return [tally.result(mean, accuracy) for tally, mean, accuracy in ends]
 
     def _batch(
@@ -102,3 +121,10 @@ class PackEvaluator:
         filled = torch.arange(batch, device=inputs.device) % count
         outputs = self.function(flat, inputs[filled], targets[filled], *held)[0][:, :count]
         return (outputs, *judged(self.task, outputs, targets))
+
+
+def _mean(losses: Sequence[Tensor], weights: Sequence[float]) -> list[float]:
+    """Return the weighted means of the losses ``[K]`` of several batches."""
+    weight = torch.tensor(weights, dtype=torch.float64, device=losses[0].device)
+    total = (torch.stack(tuple(losses)).double() * weight[:, None]).sum(0)
+    return (total / sum(weights)).tolist()

@@ -78,6 +78,11 @@ class FlatModels:
             )
         return torch.cat([held[name].detach().reshape(-1) for name in self.names])
 
+    def elements_decayed(self) -> Tensor:
+        """Return, for each element of a row, whether it is of a matrix in ``decayed``, ``[P]``."""
+        sizes = zip(self.sizes, self.decayed, strict=True)
+        return torch.cat([torch.full((size,), does) for size, does in sizes]).to(self.task.train.device)
+
     def parts(self, row: Tensor) -> dict[str, Tensor]:
         """Return one row ``[P]`` cut into tensors of the parameters' shapes, by their names."""
         parts = zip(self.names, row.split(self.sizes), self.shapes, strict=True)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -10,9 +11,11 @@ import torch
 
 from robustness.optimizers.fast.compiling import compiler_found
 from robustness.training.graphs import building, library
+from robustness.training.graphs.calls import NativeGraph
 from robustness.training.graphs.library import Library, Wanted, difference
-from robustness.training.graphs.loading import KernelError, graph_function, graph_text
+from robustness.training.graphs.loading import KernelError
 from robustness.training.graphs.lowering import NotLoweredError, lowered
+from robustness.training.graphs.native import Native, translated
 
 pytestmark = pytest.mark.skipif(not compiler_found("cpu"), reason="needs a C++ compiler")
 
@@ -86,21 +89,25 @@ def test_what_would_compute_otherwise_has_a_graph_of_its_own(other):
     assert here._key(one) == here._key(wanted())
 
 
-@pytest.mark.parametrize("damage", ["text", "library"])
+@pytest.mark.parametrize("damage", ["text", "layout", "library"])
 def test_a_damaged_graph_is_compiled_once_more(home, tmp_path, monkeypatch, damage):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = tmp_path / "robustness" / "graphs"
     folder.mkdir(parents=True)
     (entry,) = home.glob("*.json")
     held = json.loads(entry.read_text())
-    (folder / entry.name).write_text(json.dumps(held))
-    text = entry.with_suffix(".py").read_text()
-    (folder / entry.name).with_suffix(".py").write_text("def call(" if damage == "text" else text)
+    kept = folder / entry.name
+    kept.write_text(json.dumps({**held, "layout": None}) if damage == "layout" else entry.read_text())
+    if damage == "text":
+        kept.write_text(entry.read_text()[:-20])
+    if damage == "library":
+        (folder / held["library"]).write_text("no library")
     built = []
 
     def build(graphs, into):
         built.append(len(graphs))
-        return home / held["library"], [held["kernels"]]
+        (into / held["library"]).write_bytes((home / held["library"]).read_bytes())
+        return into / held["library"]
 
     monkeypatch.setattr(building, "build", build)
     (graph,) = Library(["test"], "cpu").functions([wanted()])
@@ -108,26 +115,31 @@ def test_a_damaged_graph_is_compiled_once_more(home, tmp_path, monkeypatch, dama
     assert difference(wanted(), graph) is None
 
 
-def other_numbers(path, kernels, library):
-    return lambda weights, *rest: (stepped(weights, *rest)[0] * 1.001,)
+class OtherNumbers:
+    def __init__(self, library, symbol, layout):
+        pass
+
+    def __call__(self, weights, *rest):
+        return (stepped(weights, *rest)[0] * 1.001,)
 
 
-def nothing_known(path, kernels, library):
-    return lambda *tensors: missing  # noqa: F821
+class NothingKnown(OtherNumbers):
+    def __call__(self, *tensors):
+        return missing  # noqa: F821
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"), [(other_numbers, "gives other numbers"), (nothing_known, "fails \\(NameError")]
+    ("wrong", "said"), [(OtherNumbers, "gives other numbers"), (NothingKnown, "fails \\(NameError")]
 )
 def test_a_graph_with_other_numbers_is_not_used(home, tmp_path, monkeypatch, caplog, wrong, said):
     held = json.loads(next(home.glob("*.json")).read_text())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(building, "build", lambda *_: (home / held["library"], [held["kernels"]]))
-    monkeypatch.setattr(library, "graph_function", wrong)
+    monkeypatch.setattr(building, "build", lambda *_: home / held["library"])
+    monkeypatch.setattr(library, "NativeGraph", wrong)
     with caplog.at_level(logging.WARNING):
         (function,) = Library(["test"], "cpu").functions([wanted()])
     assert function is stepped
-    assert [bool(__import__("re").search(said, record.message)) for record in caplog.records] == [True]
+    assert [bool(re.search(said, record.message)) for record in caplog.records] == [True]
     assert not list((tmp_path / "robustness" / "graphs").glob("*.json"))
 
 
@@ -149,13 +161,26 @@ def test_a_compiler_that_fails_is_told_in_one_line(tmp_path, monkeypatch):
         building.build([lowered(stepped, wanted().arguments)], tmp_path)
 
 
-def test_kernels_of_several_graphs_are_one_library(home, tmp_path):
-    twice = [lowered(stepped, wanted().arguments)] * 2
-    source, symbols = building._source(twice)
-    assert symbols[0] == symbols[1]
-    assert source.count('extern "C" const char*') == len(twice[0].kernels)
+def test_graphs_with_the_same_text_are_in_a_library_once(home):
+    one = wanted()
+    graph = translated(lowered(stepped, one.arguments), one.arguments)
+    assert isinstance(graph, Native)
+    source = building._source([graph, graph])
+    assert source.count(f"const char* {graph.symbol}(") == 1
+    assert all(source.count(f"{kernel.symbol}_kernel(") == 2 for kernel in graph.kernels)  # made, and called
     held = json.loads(next(home.glob("*.json")).read_text())
-    assert symbols[0] == held["kernels"]  # the same text has the same name, in every process
-    (tmp_path / "graph.py").write_text(graph_text(twice[0].body))
-    graph = graph_function(tmp_path / "graph.py", symbols[0], home / held["library"])
-    assert difference(wanted(), graph) is None
+    assert held["symbol"] == graph.symbol  # the same text has the same name, in every process
+
+
+def test_a_graph_of_other_operations_stays_python_that_calls_kernels(tmp_path, monkeypatch):
+    def sorting(values, weights):
+        return (torch.sort(values, -1).values * 2, torch.bmm(values, weights).tanh())
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    one = Wanted(["sorting"], sorting, (torch.randn(2, 3, 4), torch.randn(2, 4, 5)), nullcontext(), 1e-5)
+    (graph,) = Library(["test"], "cpu").functions([one])
+    assert not isinstance(graph, NativeGraph)
+    assert graph is not sorting
+    monkeypatch.setattr(building, "build", refuse)
+    (again,) = Library(["test"], "cpu").functions([one])
+    assert difference(one, again) is None
