@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from importlib import metadata
+from pathlib import Path
+from zipfile import BadZipFile
 
+import numpy as np
 import torch
 from torch import nn
 
 from robustness.tasks.splits.tensors import Split
+from robustness.tasks.storage import cache_home
 from robustness.tasks.task import Task
+
+PARTS = ("train", "val", "test")
 
 
 @cache
 def splits() -> tuple[Split, Split, Split]:
     """Return train, validation and test (60, 20, 20 %), stratified, standardized by the train split.
 
-    One mean and one standard deviation serve all pixels: some pixels are constant in the train split.
+    One mean and one standard deviation serve all pixels: some pixels are constant in the train split. What
+    scikit-learn gives is kept in the cache folder, since to import it takes longer than all else here.
     """
+    path = cache_home() / "data" / f"digits-{metadata.version('scikit-learn')}.npz"
+    try:
+        with np.load(path) as kept:
+            arrays = {name: kept[name] for name in kept.files}
+    except (OSError, ValueError, EOFError, BadZipFile):  # not there, or damaged
+        arrays = _arrays()
+        _keep(path, arrays)
+    train, val, test = (
+        Split(torch.from_numpy(arrays[f"{part}_x"]), torch.from_numpy(arrays[f"{part}_y"])) for part in PARTS
+    )
+    return train, val, test
+
+
+def _arrays() -> dict[str, np.ndarray]:
+    """Return inputs ``[N, 64]`` in float32 and class numbers ``[N]`` of each split."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -29,12 +54,19 @@ def splits() -> tuple[Split, Split, Split]:
         rest_x, rest_y, test_size=0.25, stratify=rest_y, random_state=0
     )
     mean, deviation = train_x.mean(), train_x.std()
+    arrays = {}
+    for part, x, y in zip(PARTS, (train_x, val_x, test_x), (train_y, val_y, test_y), strict=True):
+        arrays |= {f"{part}_x": ((x - mean) / deviation).astype(np.float32), f"{part}_y": y.astype(np.int64)}
+    return arrays
 
-    def split(x: object, y: object) -> Split:
-        inputs = (torch.as_tensor(x, dtype=torch.float64) - mean) / deviation
-        return Split(inputs.float(), torch.as_tensor(y, dtype=torch.int64))
 
-    return split(train_x, train_y), split(val_x, val_y), split(test_x, test_y)
+def _keep(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Keep ``arrays`` in a file that is whole or not there; where nothing can be written, nothing is kept."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+            np.savez(file, **arrays)
+        Path(file.name).replace(path)
 
 
 def mlp() -> nn.Module:

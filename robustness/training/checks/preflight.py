@@ -29,7 +29,7 @@ from robustness.training.checks.fit import (
     check_targets,
 )
 from robustness.training.evaluation.constant import with_nothing
-from robustness.training.process import one_thread
+from robustness.training.process import one_thread, warm_up
 from robustness.training.randomness import initialized_model
 from robustness.training.settings import TrialSettings
 from robustness.training.steps import Stepper, autocast, evaluating, suit_gradients, trained
@@ -70,6 +70,7 @@ def preflight(task: Task, trials: Mapping[str, TrialSettings], device: str = "cp
     """
     if not trials:
         return True
+    warm_up()  # what torch imports at a first step says nothing of an optimizer
     complete, started = True, time.monotonic()
     with one_thread(), generators_kept(device), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using a target size")  # refused below

@@ -1,5 +1,9 @@
 """Tasks: what they are made of, and that everything about them is fixed."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -32,6 +36,31 @@ def test_digits_are_standardized_by_the_train_split():
     train = load("digits-mlp").train.inputs
     assert train.mean().item() == pytest.approx(0, abs=1e-6)
     assert train.std(correction=0).item() == pytest.approx(1, abs=1e-6)
+
+
+LOADED = """
+import sys
+from robustness.tasks.digits import splits
+print([float(split.inputs.double().sum()) for split in splits()], [int(split.targets.sum()) for split in splits()])
+print("sklearn" in sys.modules)
+"""
+
+
+def test_digits_are_kept_and_made_again_where_what_is_kept_is_damaged(tmp_path):
+    def loaded():
+        environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-c", LOADED], capture_output=True, text=True, env=environment, check=True
+        )
+        return done.stdout.splitlines()
+
+    first, again = loaded(), loaded()
+    assert (first[1], again[1]) == ("True", "False")
+    assert again[0] == first[0]
+    (kept,) = (tmp_path / "robustness" / "data").iterdir()
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert loaded() == first
+    assert loaded() == again
 
 
 def test_digits_mlp_has_the_layers_that_its_name_promises():
