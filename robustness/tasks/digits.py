@@ -54,7 +54,7 @@ def _arrays() -> dict[str, np.ndarray]:
         rest_x, rest_y, test_size=0.25, stratify=rest_y, random_state=0
     )
     mean, deviation = train_x.mean(), train_x.std()
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for part, x, y in zip(PARTS, (train_x, val_x, test_x), (train_y, val_y, test_y), strict=True):
         arrays |= {f"{part}_x": ((x - mean) / deviation).astype(np.float32), f"{part}_y": y.astype(np.int64)}
     return arrays
@@ -65,7 +65,7 @@ def _keep(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
         Path(file.name).replace(path)
 
 
