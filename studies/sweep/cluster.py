@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import socket
@@ -76,7 +77,7 @@ def connected(workers: Workers) -> Iterator[None]:
         try:
             with alone() if workers.address is None else nullcontext():
                 ray.init(**options)
-            lasting.callback(ray.shutdown)
+            lasting.callback(_leave)
             if workers.address is None:
                 lasting.enter_context(prestarted())
         except Exception as error:  # Ray raises a different class for every way to fail
@@ -87,6 +88,23 @@ def connected(workers: Workers) -> Iterator[None]:
         if workers.address is not None:
             _probe_nodes()
         yield
+
+
+def _leave() -> None:
+    """Shut Ray down, and collect no garbage meanwhile.
+
+    Some of it refers to objects of Ray's. A process whose collector comes upon these while Ray is being shut down, in
+    whatever thread, is ended by Ray with exit code 1.
+    """
+    import ray
+
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        ray.shutdown()
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _check_reachable(address: str) -> None:
