@@ -1,9 +1,9 @@
 """The same grid of short trials, trained by Ray Tune, by a loop written by hand, by JAX, and by this project.
 
-512 trials of digits-mlp on 2 cores (Intel Xeon, Sapphire Rapids), Python 3.11.7, torch 2.14.1, Ray 2.60, JAX 0.10.2,
-start-up included, n = 1: with empty caches the loop by hand takes 66 s, this project 41 s, JAX 23 s; with filled
-ones 33 s and 17 s. Once running: 8.4, 23 to 26 and 29 to 32 trials/s; a step of one model with its evaluations 0.72,
-0.21 and 0.18 ms, which is 0.13, 0.45 and 0.52 of the peak of torch.mm.
+512 trials of digits-mlp on 2 cores (AMD EPYC, shared), Python 3.11.7, torch 2.14.1, Ray 2.60, JAX 0.10.2, n = 1,
+start-up included: with empty caches the loop by hand takes 123 s, this project 85 s, JAX 42 s; with filled ones 70 s
+and 38 s. Once running: 4, 12 to 14 and 13 to 15 trials/s; a step of one model with its evaluations 1.56, 0.35 and
+0.37 ms, which is 0.17, 0.74 and 0.70 of the speed of torch.mm.
 
 Every contender runs in a fresh process with empty caches, and its seconds are those of the whole process: start,
 imports, Ray, calibration, compiling, training, storing, report. Contenders take turns. Those marked ``from a and

@@ -28,12 +28,12 @@ static void gemm(const char* tb, const char* ta, int n, int m, int k, const doub
     gemm64(tb, ta, &n, &m, &k, &one, b, &ldb, a, &lda, &zero, c, &ldc);
 }
 // C = A B for each of `count` pairs, by rows; BLAS takes columns, so it is given B' A' = C'. BLAS is slow where C has
-// few columns, as in the last layer of a classifier.
+// few columns, as in the last layer of a classifier; B then fits on the stack.
 template <typename T, int m, int n, int k>
 static void products(int count, const T* a, long a_each, long a_row, long a_column, const T* b, long b_each,
                      long b_row, long b_column, T* c, long c_each, long c_row, long c_column) {
     for (int i = 0; i < count; i++, a += a_each, b += b_each, c += c_each) {
-        if constexpr (n <= 16 && n > 1 && m >= 4) {
+        if constexpr (n > 1 && n <= 16 && m >= 4 && k <= 2048) {
             typedef at::vec::Vectorized<T> V;
             constexpr int lanes = V::size(), wide = (n + lanes - 1) / lanes, rows = 4;
             alignas(64) T packed[k][wide * lanes] = {};
