@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -64,9 +64,10 @@ def _keep(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Keep ``arrays`` in a file that is whole or not there; where nothing can be written, nothing is kept."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+        temporary = path.with_suffix(f".{os.getpid()}")
+        with temporary.open("wb") as file:  # a name would get another suffix
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        Path(file.name).replace(path)
+        temporary.replace(path)
 
 
 def mlp() -> nn.Module:

@@ -19,6 +19,16 @@ _empty: Any = guards._empty_strided_cpu  # type: ignore[attr-defined]
 _part: Any = guards._reinterpret_tensor  # type: ignore[attr-defined]
 
 
+def products_of_torch() -> list[ctypes.c_void_p]:
+    """Return where the matrix products of the BLAS that torch uses begin: in single precision, and in double.
+
+    Raises:
+        AttributeError: If torch was built without one, or shows none.
+    """
+    torchs = ctypes.CDLL(torch._C.__file__)
+    return [ctypes.cast(getattr(torchs, name), ctypes.c_void_p) for name in ("sgemm_", "dgemm_")]
+
+
 class NativeGraph:
     """A function of tensors of the shapes and strides that it was compiled for.
 
@@ -29,18 +39,17 @@ class NativeGraph:
 
     Attributes:
         memory: The bytes that it works in.
+        returned: As in ``native.Layout``.
         plain: Whether each tensor that it returns is all of a contiguous memory of its own.
 
     Raises:
         OSError: If the library cannot be loaded.
-        AttributeError: If it lacks the function, or torch has no BLAS.
+        AttributeError: If it lacks the function, or torch shows no BLAS.
     """
 
     def __init__(self, library: Path, symbol: str, layout: Mapping[str, Any]) -> None:
         loaded = ctypes.CDLL(str(library))
-        torchs = ctypes.CDLL(torch._C.__file__)  # the BLAS that torch uses
-        products = [ctypes.cast(getattr(torchs, name), ctypes.c_void_p) for name in ("sgemm_", "dgemm_")]
-        loaded.multiply_by(*products)
+        loaded.multiply_by(*products_of_torch())
         self.address = ctypes.cast(getattr(loaded, symbol), ctypes.c_void_p).value
         self.in_order = loaded.in_order
         self.in_order.restype = ctypes.c_char_p
@@ -49,11 +58,11 @@ class NativeGraph:
             tuple(tuple(one) for one in layout[name]) for name in ("shapes", "strides")
         )
         self._outputs = [((length,), (1,), getattr(torch, dtype)) for length, dtype in layout["outputs"]]
-        self._returned = layout["returned"]
+        self.returned = layout["returned"]
         self._pointers = ctypes.c_void_p * (len(self._shapes) + len(self._outputs))
-        self.plain = len(self._returned) == len(self._outputs) and all(
+        self.plain = len(self.returned) == len(self._outputs) and all(
             offset == 0 and math.prod(shape) == self._outputs[number][0][0] and _contiguous(shape, stride)
-            for number, shape, stride, offset in self._returned
+            for number, shape, stride, offset in self.returned
         )
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -77,10 +86,6 @@ class NativeGraph:
         pointers = self._pointers(*[tensor.data_ptr() for tensor in (*tensors, *made)])
         return Call(self, tensors, made, pointers)
 
-    def results(self, made: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Return what the graph returns, when it has written ``made``."""
-        return tuple(_part(made[number], *where) for number, *where in self._returned)
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -100,7 +105,7 @@ class Call:
 
     def results(self) -> tuple[Tensor, ...]:
         """Return what the graph returned."""
-        return self.graph.results(self.made)
+        return tuple(_part(self.made[number], *where) for number, *where in self.graph.returned)
 
 
 def run(calls: Sequence[Call]) -> None:
@@ -119,9 +124,4 @@ def run(calls: Sequence[Call]) -> None:
 
 
 def _contiguous(shape: Sequence[int], stride: Sequence[int]) -> bool:
-    expected = 1
-    for size, step in zip(reversed(shape), reversed(stride), strict=True):
-        if size != 1 and step != expected:
-            return False
-        expected *= size
-    return True
+    return torch.empty_strided(shape, stride, device="meta").is_contiguous()

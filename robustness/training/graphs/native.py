@@ -18,6 +18,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from robustness.training.graphs.calls import products_of_torch
 from robustness.training.graphs.lowering import Kernel, Lowered, named
 
 ALIGNED = 64
@@ -130,8 +131,6 @@ class _Reading:
                 for number, (name, tensor) in enumerate(zip(names, self.arguments, strict=True)):
                     view = View(number, tuple(tensor.shape), tensor.stride(), 0, tensor.dtype)
                     self.names[ast.unparse(name)] = view
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id="args")):
-                raise NotNativeError("one argument")
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 self.names[name] = self.view(value)
             case ast.Delete(targets=targets):
@@ -146,7 +145,7 @@ class _Reading:
 
     def view(self, node: ast.expr) -> View:
         match node:
-            case ast.Name(id=name):
+            case ast.Name(id=name) if name in self.names:  # others are constants of the module's
                 return self.names[name]
             case ast.Call(func=ast.Name(id="empty_strided_cpu"), args=[shape, stride, dtype]):
                 return self.made(ast.literal_eval(shape), ast.literal_eval(stride), ast.unparse(dtype))
@@ -159,6 +158,8 @@ class _Reading:
         raise NotNativeError(ast.unparse(node))
 
     def made(self, shape: tuple[int, ...], stride: tuple[int, ...], dtype: str) -> View:
+        if 0 in shape:
+            raise NotNativeError(f"nothing, of shape {shape}")
         number = len(self.arguments) + len(self.lengths)
         self.dtypes[number] = getattr(torch, dtype.removeprefix("torch."))
         self.lengths[number] = 1 + sum((size - 1) * step for size, step in zip(shape, stride, strict=True))
@@ -184,8 +185,9 @@ class _Reading:
 def translated(graph: Lowered, arguments: Sequence[Tensor]) -> Lowered | Native:
     """Return ``graph`` as one C++ function, or as it is where that cannot be."""
     try:
+        products_of_torch()  # without it no library of graphs that are native can be loaded
         return native(graph, arguments)
-    except NotNativeError:
+    except (NotNativeError, AttributeError):
         return graph
 
 
@@ -257,7 +259,13 @@ def _line(event: _Call | _Product, places: dict[int, str]) -> str:
     kind = kinds.get(event.out.dtype)
     if kind is None or len({view.dtype for view in parts}) > 1 or any(0 in view.shape for view in parts):
         raise NotNativeError(f"a product of {event.left}")
-    given = [f"({kind}*)({_address(view, places)}), " + ", ".join(map(str, _steps(view))) for view in parts]
+    steps = [_steps(view) for view in parts]
+    if steps[-1][-1] != 1:
+        raise NotNativeError(f"a product by columns: {event.out}")
+    given = [
+        f"({kind}*)({_address(view, places)}), {', '.join(map(str, step))}"
+        for view, step in zip(parts, steps, strict=True)
+    ]
     count, m, k = (1, *event.left.shape)[-3:]
     sizes = f"{m}, {event.right.shape[-1]}, {k}"
     return f"products<{kind}, {sizes}>({count}, {', '.join(given)});"

@@ -103,13 +103,8 @@ class Block:
 
     def wanted(self) -> dict[str, Wanted]:
         """Return the block's functions, with examples of what they are computed from: the first slab's."""
-        first, training, task, context, slab = (
-            self.trials[0],
-            self.training,
-            self.task,
-            self.context,
-            self.slabs[0],
-        )
+        first, slab = self.trials[0], self.slabs[0]
+        training, task, context = self.training, self.task, self.context
         flat, batch = self.flat[slab], context.first_batch(task.train, first.batch_size)
         if not self.shared:
             batch = tuple(part.expand(len(flat), *part.shape).contiguous() for part in batch)
@@ -118,8 +113,8 @@ class Block:
         models, smoothing = self.models, training.label_smoothing
         gradients = models.gradients(shared=self.shared, label_smoothing=smoothing)
         scalars = self.columns.scalars(self.rule, 0, [1.0])[0]
-        clip = training.clip_norm
-        update = Update.of(self.rule, scalars, self.columns.scale, clip, self.sizes, self.decayed)
+        scale, clip = self.columns.scale, training.clip_norm
+        update = Update.of(self.rule, scalars, scale, clip, self.sizes, self.decayed)
         code, told = code_of(first.optimizer), context.told
         how = (self.autocast, context.tolerance(training))
         return {

@@ -87,9 +87,8 @@ def test_a_compiled_pack_is_chosen_only_where_much_is_ahead(cache, count, compil
 
 
 def test_only_work_that_is_not_compiled_has_its_pack_sizes_measured(cache, monkeypatch):
-    monkeypatch.setattr(
-        "robustness.training.engine.sequential_seconds", lambda *_: 1e-2
-    )  # a busy machine may find packs slower
+    # a busy machine may find packs slower
+    monkeypatch.setattr("robustness.training.engine.sequential_seconds", lambda *_: 1e-2)
     choose(load("digits-mlp"), [SETTINGS] * 100_000, "cpu")
     (kept,) = cache.rglob("*.json")
     long = json.loads(kept.read_text())

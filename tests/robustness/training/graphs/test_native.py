@@ -7,7 +7,7 @@ from robustness.optimizers.fast.compiling import compiler_found
 from robustness.training.graphs.building import build
 from robustness.training.graphs.calls import NativeGraph, run
 from robustness.training.graphs.loading import KernelError
-from robustness.training.graphs.lowering import lowered
+from robustness.training.graphs.lowering import Lowered, lowered
 from robustness.training.graphs.native import Native, NotNativeError, native, translated
 
 pytestmark = pytest.mark.skipif(not compiler_found("cpu"), reason="needs a C++ compiler")
@@ -102,7 +102,11 @@ def test_other_shapes_are_refused_and_a_failing_call_ends_the_row(tmp_path):
 
 @pytest.mark.parametrize(
     "function",
-    [lambda left, right: (left, torch.bmm(left, right)), lambda left, right: (torch.sort(left).values + 1,)],
+    [
+        lambda left, right: (left, torch.bmm(left, right)),
+        lambda left, right: (torch.sort(left).values + 1,),
+        lambda left, right: (torch.bmm(left[:0], right[:0]),),
+    ],
 )
 def test_what_is_more_than_kernels_and_products_is_not_translated(function):
     given = (made((2, 3, 3), 7), made((2, 3, 3), 8))
@@ -110,3 +114,30 @@ def test_what_is_more_than_kernels_and_products_is_not_translated(function):
     with pytest.raises(NotNativeError):
         native(graph, given)
     assert translated(graph, given) is graph
+
+
+def test_without_a_blas_that_torch_shows_graphs_stay_python(monkeypatch):
+    def none():
+        raise AttributeError("sgemm_")
+
+    given = (made((2, 3, 3), 7), made((2, 3, 3), 8))
+    graph = lowered(lambda left, right: (torch.bmm(left, right).tanh(),), given)
+    assert isinstance(translated(graph, given), Native)
+    monkeypatch.setattr("robustness.training.graphs.native.products_of_torch", none)
+    assert translated(graph, given) is graph
+
+
+@pytest.mark.parametrize(
+    ("stride", "left", "said"),
+    [("(9, 1, 3)", "left", "by columns"), ("(9, 3, 1)", "_tensor_constant0", "_tensor_constant0")],
+)
+def test_products_by_columns_and_unknown_names_are_left_to_python(stride, left, said):
+    given = (made((2, 3, 3), 7), made((2, 3, 3), 8))
+    body = f"""
+    left, right = args
+    out = empty_strided_cpu((2, 3, 3), {stride}, torch.float64)
+    extern_kernels.bmm({left}, right, out=out)
+    return (out, )
+    """
+    with pytest.raises(NotNativeError, match=said):
+        native(Lowered(body, ()), given)
